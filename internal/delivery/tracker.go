@@ -1,0 +1,142 @@
+// Package delivery keeps account of every message between the hub and its end: it hands out one
+// receipt a message and knows up to where a partition is wholly settled.
+package delivery
+
+import (
+	"sync"
+	"time"
+)
+
+// Checkpoint is a position in a partition: everything up to and including it is settled.
+type Checkpoint struct {
+	Sequence int64     `json:"sequence"`
+	Offset   string    `json:"offset"`
+	Enqueued time.Time `json:"enqueued"` // enqueued time of that message, UTC
+}
+
+// Result is how a message ended.
+type Result uint8
+
+const (
+	// Delivered: the platform acknowledged its values.
+	Delivered Result = iota
+	// Quarantined: stored with its original bytes.
+	Quarantined
+	// Skipped: left out by a rule, and counted.
+	Skipped
+)
+
+// String names the result as metrics do.
+func (r Result) String() string { return [...]string{"delivered", "quarantined", "skipped"}[r] }
+
+// Counts is a consistent account of one partition:
+// Received = Delivered + Quarantined + Skipped + InFlight.
+type Counts struct {
+	Received, Delivered, Quarantined, Skipped, InFlight int64
+}
+
+// Tracker is the account of one partition. Messages begin in the order of the partition and settle
+// in any order; the watermark is the last message of the longest settled prefix.
+type Tracker struct {
+	mu        sync.Mutex
+	open      []*Receipt // begun and not yet behind the watermark, oldest at head
+	head      int
+	watermark Checkpoint
+	moved     bool // watermark was set since the start
+	counts    Counts
+	idle      chan struct{} // closed while nothing is in flight
+}
+
+// NewTracker returns the account of a partition in which nothing has happened yet.
+func NewTracker() *Tracker {
+	idle := make(chan struct{})
+	close(idle)
+	return &Tracker{idle: idle}
+}
+
+// Receipt stands for one message until it is settled.
+type Receipt struct {
+	tracker *Tracker
+	at      Checkpoint
+	settled bool
+}
+
+// Begin opens the account of the partition's next message.
+func (t *Tracker) Begin(at Checkpoint) *Receipt {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts.InFlight == 0 {
+		t.idle = make(chan struct{})
+	}
+	t.counts.Received++
+	t.counts.InFlight++
+	r := &Receipt{tracker: t, at: at}
+	t.open = append(t.open, r)
+	return r
+}
+
+// Settle ends the message's account with its result. Only the first call counts; the return value
+// tells whether this was it.
+func (r *Receipt) Settle(result Result) bool {
+	t := r.tracker
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.settled {
+		return false
+	}
+	r.settled = true
+	t.count(result)
+	t.advance()
+	return true
+}
+
+func (t *Tracker) count(result Result) {
+	switch result {
+	case Delivered:
+		t.counts.Delivered++
+	case Quarantined:
+		t.counts.Quarantined++
+	case Skipped:
+		t.counts.Skipped++
+	}
+	t.counts.InFlight--
+	if t.counts.InFlight == 0 {
+		close(t.idle)
+	}
+}
+
+// advance moves the watermark over the settled prefix.
+func (t *Tracker) advance() {
+	for t.head < len(t.open) && t.open[t.head].settled {
+		t.watermark, t.moved = t.open[t.head].at, true
+		t.open[t.head] = nil
+		t.head++
+	}
+	// Give the passed part back once it is the larger part, so that the queue costs what is in flight.
+	if t.head > 64 && t.head > len(t.open)/2 {
+		t.open = append(t.open[:0], t.open[t.head:]...)
+		clear(t.open[len(t.open):cap(t.open)])
+		t.head = 0
+	}
+}
+
+// Watermark returns the position up to which every message is settled; false if none is yet.
+func (t *Tracker) Watermark() (Checkpoint, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.watermark, t.moved
+}
+
+// Counts returns the account as of now.
+func (t *Tracker) Counts() Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts
+}
+
+// Idle returns a channel that is closed once nothing is in flight any more.
+func (t *Tracker) Idle() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.idle
+}

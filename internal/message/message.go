@@ -1,0 +1,85 @@
+// Package message holds what moves through azx: messages of a hub, the readings decoded from
+// them, the writes made of those, and the rule that ties a device id to the name of its Thing.
+package message
+
+import (
+	"time"
+
+	"azx/alwayson/infotable"
+)
+
+// Message is one event of a hub's partition, as it was received.
+type Message struct {
+	Hub       string    // name of the hub Thing
+	Partition string    // partition id, "0".."31"
+	Sequence  int64     // per partition, ascending
+	Offset    string    // opaque position within the partition
+	Enqueued  time.Time // when the hub took it (UTC)
+
+	DeviceID string // iothub-connection-device-id; empty when the hub did not set it
+	ModuleID string // iothub-connection-module-id; empty for a device's own messages
+	Source   string // iothub-message-source: "Telemetry", "twinChangeEvents", ...
+
+	ContentType     string            // AMQP property content-type, "" when absent
+	ContentEncoding string            // AMQP property content-encoding, "" when absent
+	Properties      map[string]string // application properties, nil when there are none
+	System          map[string]string // remaining annotations and AMQP properties, as text
+	Body            []byte            // original bytes; nobody changes them
+}
+
+// SourceTelemetry is the message source of what devices and modules send themselves.
+const SourceTelemetry = "Telemetry"
+
+// PropertyCreationTime is the application property in which a device states when a message was made.
+const PropertyCreationTime = "iothub-creation-time-utc"
+
+// Size is the memory, in bytes, that a message is reckoned to hold while in flight.
+func (m *Message) Size() int {
+	const fixed = 512 // struct, receipt, queue entry and the readings' headers
+	n := fixed + len(m.Body)
+	for k, v := range m.Properties {
+		n += len(k) + len(v)
+	}
+	return n
+}
+
+// Kind is the JSON kind of a reading's text.
+type Kind uint8
+
+// Kinds of JSON text.
+const (
+	Null Kind = iota
+	Bool
+	Number
+	String
+	Object
+	Array
+)
+
+// String names the kind as JSON does.
+func (k Kind) String() string {
+	return [...]string{"null", "boolean", "number", "string", "object", "array"}[k]
+}
+
+// Reading is one top-level member of a message's body. Its base type is not known yet:
+// that depends on the Thing it is for.
+type Reading struct {
+	Key  string // member name, unescaped
+	Kind Kind
+	Raw  []byte // the member's JSON text, borrowed from the body; strings keep quotes and escapes
+}
+
+// Telemetry is a decoded message addressed to its Thing.
+type Telemetry struct {
+	Message  *Message
+	Thing    string
+	Readings []Reading
+	Time     int64 // ms since 1970-01-01 UTC: the time of every value in it
+}
+
+// Write is one value for a remote property of a Thing.
+type Write struct {
+	Property string // remote (edge) name
+	Value    infotable.Value
+	Time     int64 // ms since 1970-01-01 UTC
+}
