@@ -64,7 +64,7 @@ func (k Kind) String() string {
 // Reading is one top-level member of a message's body. Its base type is not known yet:
 // that depends on the Thing it is for.
 type Reading struct {
-	Key  string // member name, unescaped
+	Key  []byte // member name, unescaped; borrowed from the body unless it held escapes
 	Kind Kind
 	Raw  []byte // the member's JSON text, borrowed from the body; strings keep quotes and escapes
 }

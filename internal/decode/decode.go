@@ -1,0 +1,68 @@
+// Package decode turns the body of a message into readings: it checks content type and encoding and
+// walks the JSON text once, strictly, without building anything but the list of readings.
+package decode
+
+import (
+	"bytes"
+	"errors"
+	"mime"
+	"strings"
+	"unicode/utf8"
+
+	"azx/internal/fault"
+	"azx/internal/message"
+)
+
+// Limits of a body. A message of the hub is at most 256 KiB, so they bound time as well as memory.
+const (
+	MaxDepth   = 64     // nesting of objects and arrays
+	MaxMembers = 10_000 // members of the outermost object
+)
+
+// ErrEmpty says that a message has no body: a sign of life, with nothing to write.
+var ErrEmpty = errors.New("empty body")
+
+// Body returns the members of the JSON object in a message's body, in the order of the text. A key that
+// occurs twice gives two readings; written in order, the last one stands. The readings borrow the body.
+//
+// It returns ErrEmpty for a body without text, and a *fault.Problem of class Rejected for one that
+// cannot be read.
+func Body(m *message.Message) ([]message.Reading, error) {
+	if err := checkType(m.ContentType, m.ContentEncoding); err != nil {
+		return nil, err
+	}
+	text := bytes.TrimPrefix(m.Body, []byte("\ufeff"))
+	if len(bytes.TrimLeft(text, " \t\r\n")) == 0 {
+		return nil, ErrEmpty
+	}
+	if !utf8.Valid(text) {
+		return nil, fault.Reject("decode body", "send JSON text in UTF-8, or name the encoding in contentEncoding", "invalid UTF-8")
+	}
+	readings, err := members(text)
+	if err != nil {
+		return nil, &fault.Problem{Op: "decode body", Class: fault.Rejected, Cause: err, Hint: "the body has to be one JSON object: {\"property\": value, ...}"}
+	}
+	return readings, nil
+}
+
+// checkType accepts JSON in UTF-8, said or not said: most devices state neither.
+func checkType(contentType, encoding string) error {
+	if contentType != "" {
+		media, params, err := mime.ParseMediaType(contentType)
+		if err != nil || !isJSON(media) {
+			return fault.Reject("decode body", "set contentType to application/json", "content type %q is not JSON", contentType)
+		}
+		if encoding == "" {
+			encoding = params["charset"]
+		}
+	}
+	switch strings.ToLower(encoding) {
+	case "", "utf-8", "utf8", "us-ascii":
+		return nil
+	}
+	return fault.Reject("decode body", "set contentEncoding to utf-8", "content encoding %q is not supported", encoding)
+}
+
+func isJSON(media string) bool {
+	return media == "application/json" || media == "text/json" || strings.HasSuffix(media, "+json")
+}
