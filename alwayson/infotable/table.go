@@ -146,3 +146,11 @@ func (r Row) equal(other Row) bool {
 	}
 	return true
 }
+
+// Cell returns the cell at a position, NOTHING if the row has none there.
+func (r Row) Cell(at int) Value {
+	if at < 0 || at >= len(r) {
+		return Nothing()
+	}
+	return r[at]
+}

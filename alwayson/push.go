@@ -1,0 +1,84 @@
+package alwayson
+
+import (
+	"fmt"
+
+	"azx/alwayson/infotable"
+)
+
+// PushService is the service of a Thing that takes pushed property values (captured).
+const PushService = "UpdateSubscribedPropertyValues"
+
+// QualityGood is the quality of a value that nothing speaks against. Others are BAD, UNKNOWN,
+// OUT_OF_RANGE and UNVERIFIED_SOURCE; the platform knows more (read).
+const QualityGood = "GOOD"
+
+// PropertyValue is one row of a push.
+type PropertyValue struct {
+	Name    string
+	Value   infotable.Value // sent inside a VARIANT
+	TimeMs  int64           // milliseconds since 1970-01-01 UTC
+	Quality string          // "" means QualityGood
+}
+
+// pushHead is all of a push's parameter before the first row: the typed primitive INFOTABLE with the
+// one field "values", its row, and in its cell the fields name, value, time and quality (captured).
+const pushHead = "\x05" +
+	"\x01\x06values\x00\x05\x00\x00" + "\x00" +
+	"\x01\x00\x01" + "\x05" +
+	"\x01\x04name\x00\x00\x00\x00" +
+	"\x01\x05value\x00\x12\x00\x00" +
+	"\x01\x04time\x00\x03\x00\x00" +
+	"\x01\x07quality\x00\x00\x00\x00" + "\x00"
+
+// AppendPropertyPush appends the parameters of PushService for these values: the bytes that
+// Request.RawParams takes. It does not allocate beyond growing dst.
+func AppendPropertyPush(dst []byte, values []PropertyValue) []byte {
+	dst = append(dst, pushHead...)
+	for i := range values {
+		v := &values[i]
+		dst = infotable.AppendRowHeader(dst, 4)
+		dst = append(dst, byte(infotable.TypeString))
+		dst = infotable.AppendString(dst, v.Name)
+		dst = infotable.AppendValue(dst, infotable.Variant(v.Value.Unwrap()))
+		dst = infotable.AppendValue(dst, infotable.DateTime(v.TimeMs))
+		dst = append(dst, byte(infotable.TypeString))
+		if v.Quality == "" {
+			dst = infotable.AppendString(dst, QualityGood)
+		} else {
+			dst = infotable.AppendString(dst, v.Quality)
+		}
+	}
+	return append(dst, 0, 0) // end of the inner rows, end of the outer rows
+}
+
+// PropertyPush returns a push request for a Thing whose parameters AppendPropertyPush encoded.
+func PropertyPush(thing string, encoded []byte) Request {
+	return Request{Code: Post, Entity: Thing, Name: thing, Kind: Service, Target: PushService, RawParams: encoded}
+}
+
+// PushedValues reads the parameters of PushService, as the platform's side gets them. Values come without
+// their VARIANT, and a missing time is 0.
+func PushedValues(params *infotable.Table) ([]PropertyValue, error) {
+	table, ok := params.First("values").Table()
+	if !ok {
+		return nil, fmt.Errorf("read pushed values: no table in parameter \"values\": %w", infotable.ErrMalformed)
+	}
+	name, value := table.Index("name"), table.Index("value")
+	when, quality := table.Index("time"), table.Index("quality")
+	if name < 0 || value < 0 {
+		return nil, fmt.Errorf("read pushed values: column name or value is missing: %w", infotable.ErrMalformed)
+	}
+	values := make([]PropertyValue, 0, len(table.Rows))
+	for i, row := range table.Rows {
+		var v PropertyValue
+		if v.Name, ok = row.Cell(name).Text(); !ok || v.Name == "" {
+			return nil, fmt.Errorf("read pushed values: row %d has no name: %w", i+1, infotable.ErrMalformed)
+		}
+		v.Value = row.Cell(value).Unwrap()
+		v.TimeMs, _ = row.Cell(when).Millis()
+		v.Quality, _ = row.Cell(quality).Text()
+		values = append(values, v)
+	}
+	return values, nil
+}
