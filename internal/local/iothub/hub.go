@@ -1,0 +1,236 @@
+// Package iothub is the core of the local IoT hub, without protocols: identities, policies and tokens, and the event log.
+package iothub
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config says what hub to open. The zero Config is an in-memory hub named localhost.
+type Config struct {
+	// Host is the hub's host name; default "localhost", or the host name the folder was made for.
+	Host string
+	// Dir is the folder that keeps identities, keys and consumer groups; empty keeps them in memory.
+	// The event log is in memory in any case.
+	Dir string
+	// Partitions is the number of partitions; default 4, at most 32.
+	Partitions int
+	// Retention bounds each partition's log.
+	Retention Retention
+	// Clock is the time used everywhere; default time.Now.
+	Clock func() time.Time
+}
+
+// Hub is one IoT hub. All methods are safe for concurrent use. It starts no goroutines and needs no Close.
+type Hub struct {
+	names      Names
+	clock      func() time.Time
+	created    time.Time
+	dir        string
+	registry   *Registry
+	partitions []partition
+
+	mu       sync.Mutex // guards what follows
+	policies []Policy
+	groups   []string
+	accepted map[ID]uint64
+}
+
+// maxPartitions is what one hub can have (read).
+const maxPartitions = 32
+
+// maxConsumerGroups is what an event hub can have (read).
+const maxConsumerGroups = 20
+
+// Open makes a new hub, or opens the one in cfg.Dir. An opened hub keeps its keys, devices and consumer groups; its
+// event numbers go on after all it gave before.
+func Open(cfg Config) (*Hub, error) {
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
+	if cfg.Partitions == 0 {
+		cfg.Partitions = 4
+	}
+	if cfg.Partitions < 1 || cfg.Partitions > maxPartitions {
+		return nil, fmt.Errorf("open hub: %d partitions: want 1 to %d", cfg.Partitions, maxPartitions)
+	}
+	s, found, err := openState(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Host == "" {
+		cfg.Host = s.Host
+	}
+	names, err := NewNames(cfg.Host)
+	if err != nil {
+		return nil, fmt.Errorf("open hub: %w", err)
+	}
+	h := &Hub{names: names, clock: cfg.Clock, created: s.Created, dir: cfg.Dir, groups: s.ConsumerGroups, accepted: map[ID]uint64{}}
+	h.registry = &Registry{clock: cfg.Clock, entries: make(map[ID]Identity, len(s.Devices))}
+	for _, device := range s.Devices {
+		h.registry.entries[device.ID] = device
+	}
+	h.policies = openPolicies(s.Policies)
+	h.openLog(cfg, found)
+	if cfg.Dir != "" {
+		h.registry.save = h.saveDevices
+		return h, h.saveDevices(h.registry.List())
+	}
+	return h, nil
+}
+
+// Names are the names the hub answers to.
+func (h *Hub) Names() Names { return h.names }
+
+// Now is the hub's time.
+func (h *Hub) Now() time.Time { return h.clock() }
+
+// Created is when the hub was made.
+func (h *Hub) Created() time.Time { return h.created }
+
+// Registry holds the hub's devices and modules.
+func (h *Hub) Registry() *Registry { return h.registry }
+
+// Policy returns the shared access policy of that name.
+func (h *Hub) Policy(name string) (Policy, bool) {
+	for _, p := range h.policies {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return Policy{}, false
+}
+
+// Accept takes a message of the device or module p speaks for and returns once it is in the log. Errors: ErrTooLarge,
+// ErrNotFound (deleted since it connected, or replaced by another generation), ErrDisabled.
+func (h *Hub) Accept(p Principal, m Message) (*Event, error) {
+	if size := m.Size(); size > MaxMessageSize {
+		return nil, fmt.Errorf("accept message of %q: %d bytes: %w", p.ID, size, ErrTooLarge)
+	}
+	identity, err := h.registry.Get(p.ID)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("accept message: %w", err)
+	case identity.GenerationID != p.GenerationID:
+		return nil, fmt.Errorf("accept message: device %q of generation %s: %w", p.ID, p.GenerationID, ErrNotFound)
+	case identity.Disabled:
+		return nil, fmt.Errorf("accept message: device %q: %w", p.ID, ErrDisabled)
+	}
+	now := h.clock()
+	e := &Event{Message: m, From: p.ID, GenerationID: p.GenerationID, AuthMethod: p.AuthMethod(), Source: SourceTelemetry, HubTime: now}
+	if err := h.partitions[h.PartitionOf(p.ID.Device)].append(e, now); err != nil {
+		return nil, fmt.Errorf("accept message of %q: %w", p.ID, err)
+	}
+	h.mu.Lock()
+	h.accepted[p.ID]++
+	h.mu.Unlock()
+	return e, nil
+}
+
+// Accepted counts the messages taken since the hub was opened, by device and module.
+func (h *Hub) Accepted() map[ID]uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.accepted)
+}
+
+// ConsumerGroups lists the consumer groups of the event hub. A new hub has $Default and azx.
+func (h *Hub) ConsumerGroups() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.groups)
+}
+
+// HasConsumerGroup reports whether there is a consumer group of that name, compared without case.
+func (h *Hub) HasConsumerGroup(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.hasGroup(name)
+}
+
+// AddConsumerGroup makes a consumer group. Names have up to 50 letters, digits and .-_ (read). Errors: ErrExists, ErrBadID.
+func (h *Hub) AddConsumerGroup(name string) error {
+	if name == "" || len(name) > 50 || strings.ContainsFunc(name, func(r rune) bool { return !groupCharacter(r) }) {
+		return fmt.Errorf("add consumer group %q: %w: want 1 to 50 letters, digits, dots, dashes and underscores", name, ErrBadID)
+	}
+	h.mu.Lock()
+	switch {
+	case h.hasGroup(name):
+		h.mu.Unlock()
+		return fmt.Errorf("add consumer group %q: %w", name, ErrExists)
+	case len(h.groups) >= maxConsumerGroups:
+		h.mu.Unlock()
+		return fmt.Errorf("add consumer group %q: the hub has %d, which is the most it can have", name, len(h.groups))
+	}
+	h.groups = append(slices.Clip(h.groups), name)
+	h.mu.Unlock()
+	h.registry.mu.Lock() // the state file has one writer at a time
+	defer h.registry.mu.Unlock()
+	return h.registry.replace(h.registry.entries)
+}
+
+func (h *Hub) hasGroup(name string) bool {
+	return slices.ContainsFunc(h.groups, func(group string) bool { return strings.EqualFold(group, name) })
+}
+
+func groupCharacter(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune(".-_", r)
+}
+
+// openState loads the folder's state, or makes the state of a new hub.
+func openState(cfg Config) (s state, found bool, err error) {
+	if cfg.Dir != "" {
+		if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+			return state{}, false, fmt.Errorf("open hub: %w", err)
+		}
+		if s, found, err = loadState(cfg.Dir); err != nil {
+			return state{}, false, err
+		}
+	}
+	if found {
+		return s, true, nil
+	}
+	return state{Host: "localhost", Created: cfg.Clock().UTC(), ConsumerGroups: []string{"$Default", "azx"}}, false, nil
+}
+
+// openPolicies gives the built-in policies their stored keys, or new ones.
+func openPolicies(stored map[string][]string) []Policy {
+	policies := slices.Clone(builtInPolicies[:])
+	for i := range policies {
+		p := &policies[i]
+		p.PrimaryKey, p.SecondaryKey = newKey(), newKey()
+		if keys := stored[p.Name]; len(keys) == 2 {
+			p.PrimaryKey, p.SecondaryKey = keys[0], keys[1]
+		}
+	}
+	return policies
+}
+
+// openLog makes the partitions. Numbers of a new hub start at 0; those of one opened again start at its age in
+// microseconds, which is more than it can have given before.
+func (h *Hub) openLog(cfg Config, again bool) {
+	base := int64(0)
+	if again {
+		base = max(cfg.Clock().Sub(h.created).Microseconds(), 0)
+	}
+	for range cfg.Partitions {
+		h.partitions = append(h.partitions, newMemoryPartition(base, cfg.Retention))
+	}
+}
+
+// saveDevices writes the hub's state with these devices; the registry calls it under its lock.
+func (h *Hub) saveDevices(devices []Identity) error {
+	if h.dir == "" {
+		return nil
+	}
+	s := state{Host: h.names.Host, Created: h.created, ConsumerGroups: h.ConsumerGroups(), Devices: devices, Policies: map[string][]string{}}
+	for _, p := range h.policies {
+		s.Policies[p.Name] = []string{p.PrimaryKey, p.SecondaryKey}
+	}
+	return saveState(h.dir, s)
+}

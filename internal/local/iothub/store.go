@@ -1,0 +1,78 @@
+package iothub
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// stateFile is the name of the hub's file in its folder. It holds keys, so only the owner may read it.
+const stateFile = "iothub.json"
+
+// state is what survives a restart: everything but the events.
+type state struct {
+	Host           string              `json:"host"`
+	Created        time.Time           `json:"created"`
+	Policies       map[string][]string `json:"policies"` // primary and secondary key by policy name
+	ConsumerGroups []string            `json:"consumerGroups"`
+	Devices        []Identity          `json:"devices"`
+}
+
+// loadState reads the hub's file; a folder without one is a new hub (found is false).
+func loadState(dir string) (s state, found bool, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return state{}, false, nil
+	}
+	if err != nil {
+		return state{}, false, fmt.Errorf("open hub: %w", err)
+	}
+	err = json.Unmarshal(text, &s)
+	if err == nil && s.Created.IsZero() {
+		err = errors.New("created is missing")
+	}
+	if err != nil {
+		return state{}, false, fmt.Errorf("open hub: %s: %w; repair it, or remove it to start with an empty hub",
+			filepath.Join(dir, stateFile), err)
+	}
+	return s, true, nil
+}
+
+// saveState replaces the hub's file.
+func saveState(dir string, s state) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("save hub: %w", err)
+	}
+	if err := WriteFile(filepath.Join(dir, stateFile), append(text, '\n')); err != nil {
+		return fmt.Errorf("save hub: %w", err)
+	}
+	return nil
+}
+
+// WriteFile replaces the file at path in one step, readable only by its owner: after a crash there is the old content
+// or the new, never a part.
+func WriteFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
