@@ -1,0 +1,126 @@
+package mapping
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"azx/alwayson/infotable"
+	"azx/internal/message"
+)
+
+const (
+	maxRows    = 10_000
+	maxColumns = 256
+)
+
+// table makes an INFOTABLE from [{...}, ...], or from {"rows": [...]} with an optional "dataShape" as the
+// platform writes it in its own JSON. Columns without a stated base type have that of their first value
+// that is not null.
+func table(r message.Reading) (infotable.Value, error) {
+	var in struct {
+		DataShape struct {
+			FieldDefinitions map[string]struct {
+				BaseType string `json:"baseType"`
+				Ordinal  int    `json:"ordinal"`
+			} `json:"fieldDefinitions"`
+		} `json:"dataShape"`
+		Rows []map[string]json.RawMessage `json:"rows"`
+	}
+	var err error
+	switch r.Kind {
+	case message.Array:
+		err = json.Unmarshal(r.Raw, &in.Rows)
+	case message.Object:
+		err = json.Unmarshal(r.Raw, &in)
+		if err == nil && in.Rows == nil {
+			err = errors.New("no rows")
+		}
+	default:
+		err = errors.New("no table")
+	}
+	if err != nil {
+		return infotable.Value{}, mismatch(r, `a table: an array of objects, or {"rows": [...]}`)
+	}
+	if len(in.Rows) > maxRows {
+		return infotable.Value{}, fmt.Errorf("%d rows are more than %d", len(in.Rows), maxRows)
+	}
+	defs := in.DataShape.FieldDefinitions
+	names := slices.Collect(maps.Keys(defs))
+	slices.SortFunc(names, func(a, b string) int {
+		if d := defs[a].Ordinal - defs[b].Ordinal; d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	var fields []infotable.Field
+	for _, name := range names {
+		base, err := infotable.ParseBaseType(defs[name].BaseType)
+		if err != nil {
+			return infotable.Value{}, fmt.Errorf("column %s: %w", quoted(name), err)
+		}
+		fields = append(fields, infotable.Column(name, base))
+	}
+	return fill(fields, in.Rows)
+}
+
+func fill(fields []infotable.Field, rows []map[string]json.RawMessage) (infotable.Value, error) {
+	if len(fields) == 0 {
+		fields = inferFields(rows)
+	}
+	if len(fields) > maxColumns {
+		return infotable.Value{}, fmt.Errorf("%d columns are more than %d", len(fields), maxColumns)
+	}
+	t := infotable.New(fields...)
+	for n, row := range rows {
+		cells := make([]infotable.Value, len(fields))
+		for i, f := range fields {
+			raw, ok := row[f.Name]
+			if !ok || kindOf(raw) == message.Null {
+				continue
+			}
+			v, err := Convert(message.Reading{Kind: kindOf(raw), Raw: raw}, f.Type)
+			if err != nil {
+				return infotable.Value{}, fmt.Errorf("row %d, column %s: %w", n, quoted(f.Name), err)
+			}
+			cells[i] = v
+		}
+		t.Add(cells...)
+	}
+	return infotable.FromTable(t), nil
+}
+
+// inferFields orders columns by name within the first row that has them, so that equal bodies give equal tables.
+func inferFields(rows []map[string]json.RawMessage) []infotable.Field {
+	var fields []infotable.Field
+	seen := map[string]bool{}
+	for _, row := range rows {
+		for _, name := range slices.Sorted(maps.Keys(row)) {
+			if kind := kindOf(row[name]); !seen[name] && kind != message.Null {
+				seen[name] = true
+				fields = append(fields, infotable.Column(name, natural(kind)))
+			}
+		}
+	}
+	return fields
+}
+
+// kindOf tells the kind of valid JSON text by its first byte.
+func kindOf(raw json.RawMessage) message.Kind {
+	switch raw[0] {
+	case 'n':
+		return message.Null
+	case 't', 'f':
+		return message.Bool
+	case '"':
+		return message.String
+	case '{':
+		return message.Object
+	case '[':
+		return message.Array
+	}
+	return message.Number
+}
