@@ -1,0 +1,30 @@
+package delivery
+
+import "azx/internal/message"
+
+// Kind is what became of a message at the platform.
+type Kind uint8
+
+const (
+	// Accepted: the platform acknowledged every value of the message that is meant for it.
+	Accepted Kind = iota
+	// Refused: the message, or a value of it, will never be accepted as things stand.
+	Refused
+	// NoThing: the device has no Thing.
+	NoThing
+	// Nothing: no key of the message belongs to a remote property.
+	Nothing
+)
+
+// Outcome tells what became of a message and, unless it was accepted, why.
+type Outcome struct {
+	Kind   Kind
+	Reason string // short and from a fixed set, fit for a metric label: "wrong-type"
+	Err    error  // for people, with a hint; nil when accepted
+}
+
+// Queued is a message on its way to its Thing, with what has to be called once it has ended.
+type Queued struct {
+	message.Telemetry
+	Settle func(Outcome) // called exactly once, from any goroutine; it does not block for long
+}

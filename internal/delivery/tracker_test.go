@@ -1,0 +1,106 @@
+package delivery
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestTheWatermarkIsTheLongestSettledPrefix(t *testing.T) {
+	tr := NewTracker()
+	if _, ok := tr.Watermark(); ok {
+		t.Fatal("a tracker that saw nothing has a watermark")
+	}
+	a, b, c := tr.Begin(Checkpoint{Sequence: 7}), tr.Begin(Checkpoint{Sequence: 8}), tr.Begin(Checkpoint{Sequence: 12})
+	c.Settle(Delivered)
+	if _, ok := tr.Watermark(); ok {
+		t.Fatal("the watermark passed messages that are not settled")
+	}
+	a.Settle(Skipped)
+	if at, _ := tr.Watermark(); at.Sequence != 7 {
+		t.Fatalf("watermark at %d, want 7", at.Sequence)
+	}
+	b.Settle(Quarantined)
+	if at, _ := tr.Watermark(); at.Sequence != 12 {
+		t.Fatalf("watermark at %d, want 12", at.Sequence)
+	}
+	if got, want := tr.Counts(), (Counts{Received: 3, Delivered: 1, Quarantined: 1, Skipped: 1}); got != want {
+		t.Fatalf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestAReceiptSettlesOnce(t *testing.T) {
+	tr := NewTracker()
+	r := tr.Begin(Checkpoint{Sequence: 1})
+	if !r.Settle(Delivered) || r.Settle(Quarantined) {
+		t.Fatal("the second settlement counted")
+	}
+	if c := tr.Counts(); c.Delivered != 1 || c.Quarantined != 0 || c.InFlight != 0 {
+		t.Fatalf("got %+v", c)
+	}
+}
+
+func TestIdleIsToldWhenNothingIsInFlight(t *testing.T) {
+	tr := NewTracker()
+	<-tr.Idle()
+	r := tr.Begin(Checkpoint{})
+	select {
+	case <-tr.Idle():
+		t.Fatal("idle with a message in flight")
+	default:
+	}
+	r.Settle(Delivered)
+	<-tr.Idle()
+}
+
+// Whatever the order of settling, the watermark stands before the first unsettled message and the
+// counts add up.
+func TestAnyOrderOfSettlingKeepsTheAccount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tr := NewTracker()
+		var all []*Receipt
+		var done []bool
+		settled := int64(0)
+		t.Repeat(map[string]func(*rapid.T){
+			"begin": func(*rapid.T) {
+				all = append(all, tr.Begin(Checkpoint{Sequence: int64(len(all))}))
+				done = append(done, false)
+			},
+			"settle": func(t *rapid.T) {
+				if len(all) == 0 {
+					return
+				}
+				i := rapid.IntRange(max(0, len(all)-100), len(all)-1).Draw(t, "which")
+				if first := all[i].Settle(Result(i % 3)); first == done[i] {
+					t.Fatalf("settle of %d: first is %v", i, first)
+				} else if first {
+					settled++
+				}
+				done[i] = true
+			},
+			"": func(t *rapid.T) {
+				prefix := 0
+				for prefix < len(done) && done[prefix] {
+					prefix++
+				}
+				at, ok := tr.Watermark()
+				if ok != (prefix > 0) || ok && at.Sequence != int64(prefix-1) {
+					t.Fatalf("watermark %v %v with a settled prefix of %d", at, ok, prefix)
+				}
+				c := tr.Counts()
+				if c.Received != int64(len(all)) || c.InFlight != c.Received-settled ||
+					c.Delivered+c.Quarantined+c.Skipped != settled {
+					t.Fatalf("counts %+v with %d begun and %d settled", c, len(all), settled)
+				}
+			},
+		})
+	})
+}
+
+func BenchmarkBeginAndSettle(b *testing.B) {
+	tr := NewTracker()
+	b.ReportAllocs()
+	for b.Loop() {
+		tr.Begin(Checkpoint{Sequence: 1, Offset: "1"}).Settle(Delivered)
+	}
+}

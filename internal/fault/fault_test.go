@@ -1,0 +1,52 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestAnErrorNobodyClassedIsTriedAgain(t *testing.T) {
+	if got := ClassOf(errors.New("reset")); got != Transient {
+		t.Fatalf("got %s, want transient", got)
+	}
+}
+
+func TestClassAndHintAreFoundThroughWrapping(t *testing.T) {
+	inner := Reject("map \"a\"", "change the type", "got %s", "text")
+	err := fmt.Errorf("carry: %w", &Problem{Op: "write", Class: Rejected, Cause: inner})
+	if ClassOf(err) != Rejected || HintOf(err) != "change the type" {
+		t.Fatalf("class %s, hint %q", ClassOf(err), HintOf(err))
+	}
+	if got, want := err.Error(), `carry: write: map "a": got text`; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+func TestPausesDoubleUpToTheLimit(t *testing.T) {
+	b := Backoff{Min: 100 * time.Millisecond, Max: time.Second}
+	for i, upper := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
+		upper *= time.Millisecond
+		if got := b.Next(); got < upper/2 || got > upper {
+			t.Errorf("pause %d is %s, want %s to %s", i, got, upper/2, upper)
+		}
+	}
+	b.Reset()
+	if got := b.Next(); got > 100*time.Millisecond {
+		t.Errorf("after a reset the pause is %s", got)
+	}
+}
+
+func TestAPauseEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		b := Backoff{Min: time.Hour, Max: time.Hour}
+		if err := b.Pause(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v", err)
+		}
+	})
+}
