@@ -1,0 +1,162 @@
+// Package config reads the connector's file: strictly, with every error at once and where it stands.
+package config
+
+import (
+	"os"
+	"path"
+	"time"
+
+	"azx/internal/secret"
+)
+
+// Config is the connector's file after Load: complete, checked, paths absolute or relative to the
+// working directory. The `yaml` tags are the keys of the file.
+type Config struct {
+	Name       string     `yaml:"name"`     // the connector Thing; default azx-<host name>
+	Platform   Platform   `yaml:"platform"` // required
+	Hubs       []Hub      `yaml:"hubs"`     // required; exactly one in this version
+	Checkpoint Checkpoint `yaml:"checkpoint"`
+	Quarantine Quarantine `yaml:"quarantine"`
+	Admin      Admin      `yaml:"admin"`
+
+	// Memory bounds the messages in flight, in bytes as message.Message.Size reckons them; default 64 MiB.
+	Memory Size `yaml:"memory"`
+	// Lanes is the number of ordered queues to the platform, 1 to 1024; default 32.
+	Lanes int `yaml:"lanes"`
+	// RequestTimeout is how long one platform request may take, 1 s to 10 min; default 30 s.
+	RequestTimeout time.Duration `yaml:"requestTimeout"`
+}
+
+// Platform says how to reach ThingWorx.
+type Platform struct {
+	URLs   []string      `yaml:"urls"`   // AlwaysOn addresses, ws:// or wss://; required
+	AppKey secret.Source `yaml:"appKey"` // required
+	CAFile string        `yaml:"caFile"` // PEM file of extra roots, "" for none
+}
+
+// Hub is one Azure IoT Hub and the rules for its messages.
+type Hub struct {
+	Thing string `yaml:"thing"` // the hub Thing; required
+
+	// ConnectionString is the hub's service connection string (HostName, SharedAccessKeyName,
+	// SharedAccessKey). Not set: asked of the hub Thing.
+	ConnectionString secret.Source `yaml:"connectionString"`
+	// EventHubsConnectionString overrides the redirect that the hub gives for its events (Endpoint,
+	// SharedAccessKeyName, SharedAccessKey, EntityPath). Not set: the redirect is followed.
+	EventHubsConnectionString secret.Source `yaml:"eventHubsConnectionString"`
+
+	ConsumerGroup string `yaml:"consumerGroup"` // default azx
+	RoutingGroup  string `yaml:"routingGroup"`  // "" (absent in the file): asked of the hub Thing
+	Start         Start  `yaml:"start"`         // where to begin without a checkpoint; default earliest
+	CAFile        string `yaml:"caFile"`        // PEM file of extra roots for the hub, "" for none
+
+	Endpoints  Endpoints  `yaml:"endpoints"`
+	Extensions Extensions `yaml:"extensions"` // default azx
+
+	// AllowThings are globs of the Things this hub may write to; needed with extensions: none.
+	AllowThings    []string       `yaml:"allowThings"`
+	OnUnknownThing OnUnknownThing `yaml:"onUnknownThing"` // default keep
+	// TimeField is a top-level body field with the message's time, "" for none.
+	TimeField string `yaml:"timeField"`
+}
+
+// Allows reports whether a glob of AllowThings matches the Thing.
+func (h *Hub) Allows(thing string) bool {
+	for _, glob := range h.AllowThings {
+		if ok, err := path.Match(glob, thing); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Endpoints are addresses (host:port) to dial instead of the hub's own, also after a redirect; ""
+// for the hub's own. The names in certificates and tokens stay the hub's.
+type Endpoints struct {
+	AMQPS string `yaml:"amqps"`
+	HTTPS string `yaml:"https"`
+}
+
+// Checkpoint says where checkpoints are kept.
+type Checkpoint struct {
+	File string `yaml:"file"` // folder of the file store; required
+}
+
+// Quarantine says where messages are put aside.
+type Quarantine struct {
+	Dir string `yaml:"dir"` // required
+}
+
+// Admin is the connector's own HTTP surface.
+type Admin struct {
+	Listen string `yaml:"listen"` // loopback host:port, port 0 for any; default 127.0.0.1:9464
+}
+
+// Size is a number of bytes; the file has it as a number or with a unit (KiB, MiB, GiB).
+type Size int64
+
+// Start is the position in a partition that has no checkpoint. The zero value is the earliest
+// message that the hub still has.
+type Start struct {
+	Latest bool      // only messages that arrive from now on
+	At     time.Time // messages enqueued at or after this time, when it is not zero
+}
+
+// String is the start as the file has it.
+func (s Start) String() string {
+	switch {
+	case s.Latest:
+		return "latest"
+	case s.At.IsZero():
+		return "earliest"
+	}
+	return s.At.Format(time.RFC3339)
+}
+
+// Extensions says what is installed on the platform.
+type Extensions string
+
+// What may be installed on the platform.
+const (
+	ExtensionsAzx   Extensions = "azx"   // this project's packages
+	ExtensionsOther Extensions = "other" // another connector's packages with the same entity names
+	ExtensionsNone  Extensions = "none"  // nothing: RemoteThings, matched by allowThings
+)
+
+// OnUnknownThing says what happens to the messages of a device that has no Thing.
+type OnUnknownThing string
+
+// What may happen to them.
+const (
+	UnknownKeep       OnUnknownThing = "keep"       // the last few to quarantine, the rest skipped
+	UnknownSkip       OnUnknownThing = "skip"       // skipped and counted
+	UnknownQuarantine OnUnknownThing = "quarantine" // all to quarantine
+)
+
+// defaults returns a Config with every default; a hub's are in Hub.setDefaults.
+func defaults() *Config {
+	return &Config{
+		Name:           defaultName(),
+		Admin:          Admin{Listen: "127.0.0.1:9464"},
+		Memory:         64 << 20,
+		Lanes:          32,
+		RequestTimeout: 30 * time.Second,
+	}
+}
+
+// setDefaults makes h a Hub with every default of a hub.
+func (h *Hub) setDefaults() {
+	*h = Hub{
+		ConsumerGroup:  "azx",
+		Extensions:     ExtensionsAzx,
+		OnUnknownThing: UnknownKeep,
+	}
+}
+
+func defaultName() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		return "azx"
+	}
+	return "azx-" + host
+}

@@ -1,0 +1,300 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"azx/internal/secret"
+)
+
+// position is where something stands in the file, from 1.
+type position struct{ line, column int }
+
+// decoder fills a Config from YAML and gathers what is wrong instead of stopping at it.
+type decoder struct {
+	file, dir string
+	at        map[string]position // of the value of every key the file has, by path; "" is the root
+	bad       map[string]bool     // paths with a problem: nothing more is said about them and below
+	problems  Problems
+	warnings  Problems
+}
+
+// withDefaults is what a list element implements that does not start from its zero value.
+type withDefaults interface{ setDefaults() }
+
+// notYet are keys and values that the design names and this version does not have, with what to do.
+var notYet = map[string]string{
+	"checkpoint.blob": "use checkpoint.file: the name of a folder",
+}
+
+// decode fills cfg from the YAML text.
+func (d *decoder) decode(text []byte, cfg *Config) {
+	loader := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, more yaml.Node
+	err := loader.Decode(&doc)
+	if err == nil && loader.Decode(&more) != io.EOF {
+		err = errors.New("more than one YAML document")
+	}
+	switch {
+	case err == io.EOF || err == nil && isNull(doc.Content[0]):
+		d.at[""] = position{1, 1}
+	case err != nil:
+		d.syntax(err)
+	default:
+		d.value(doc.Content[0], reflect.ValueOf(cfg).Elem(), "")
+	}
+}
+
+// syntax reports that the text is not YAML at all, which ends the check.
+func (d *decoder) syntax(err error) {
+	p := Problem{File: d.file, What: "not valid YAML: " + err.Error()}
+	var load *yaml.LoadError
+	if errors.As(err, &load) {
+		p.Line, p.Column, p.What = load.Mark.Line, load.Mark.Column, "not valid YAML: "+load.Message
+	}
+	d.problems = append(d.problems, p)
+	d.bad[""] = true
+}
+
+// value decodes a node into v, whose path in the file is given.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
+	d.at[path] = position{n.Line, n.Column}
+	switch {
+	case n.Kind == yaml.AliasNode || n.Anchor != "":
+		d.report(path, "anchors and aliases are not supported", "write the value out")
+	case isNull(n):
+		d.report(path, "is empty", hintForEmpty(path))
+	case v.Kind() == reflect.Struct && !isScalar(v):
+		d.structure(n, v, path)
+	case v.Kind() == reflect.Slice:
+		d.list(n, v, path)
+	default:
+		d.scalar(n, v, path)
+	}
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// isScalar reports whether v is a struct that the file has as one text.
+func isScalar(v reflect.Value) bool {
+	switch v.Interface().(type) {
+	case secret.Source, Start:
+		return true
+	}
+	return false
+}
+
+func hintForEmpty(path string) string {
+	if strings.HasSuffix(path, ".routingGroup") {
+		return "name the group, or leave the key out so that the hub Thing is asked"
+	}
+	return "give a value, or leave the key out"
+}
+
+// structure decodes a mapping into the struct v.
+func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.MappingNode {
+		d.report(path, "want keys and values, got "+describe(n), "")
+		return
+	}
+	fields := fieldsOf(v)
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		at := join(path, key.Value)
+		field, known := fields[key.Value]
+		switch first := seen[key.Value]; {
+		case first > 0:
+			d.reportAt(key, at, fmt.Sprintf("the key is here twice, first in line %d", first), "keep one")
+		case !known:
+			d.unknown(key, at, fields)
+		default:
+			d.value(value, field, at)
+		}
+		seen[key.Value] = key.Line
+	}
+}
+
+// unknown reports a key that is not in fields.
+func (d *decoder) unknown(key *yaml.Node, path string, fields map[string]reflect.Value) {
+	if hint, ok := notYet[path]; ok {
+		d.reportAt(key, path, "not available in this version", hint)
+		d.bad[path[:strings.LastIndexByte(path, '.')]] = true
+		return
+	}
+	hint := ""
+	if near := nearest(key.Value, fields); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	d.reportAt(key, path, "unknown key", hint)
+}
+
+// list decodes a sequence into the slice v.
+func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.SequenceNode {
+		d.report(path, "want a list, got "+describe(n), "")
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		element := v.Index(i)
+		if e, ok := element.Addr().Interface().(withDefaults); ok {
+			e.setDefaults()
+		}
+		d.value(item, element, fmt.Sprintf("%s[%d]", path, i))
+	}
+}
+
+// scalar decodes one text or number into v.
+func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
+	target := v.Addr().Interface()
+	want := wanted(target)
+	_, isText := target.(*string)
+	if n.Kind != yaml.ScalarNode || !acceptsTag(target, n.Tag) {
+		hint := ""
+		if n.Kind == yaml.ScalarNode && isText {
+			hint = "put it in quotes"
+		}
+		d.report(path, "want "+want+", got "+describe(n), hint)
+		return
+	}
+	if err := d.parse(n.Value, target); err != nil {
+		d.report(path, err.Error(), "want "+want)
+	}
+}
+
+// acceptsTag reports whether a scalar with the YAML tag may be the text of target.
+func acceptsTag(target any, tag string) bool {
+	switch target.(type) {
+	case *int:
+		return tag == "!!int"
+	case *Size:
+		return tag == "!!int" || tag == "!!str"
+	case *Start:
+		return tag == "!!timestamp" || tag == "!!str"
+	}
+	return tag == "!!str"
+}
+
+// wanted describes what the file may have for target.
+func wanted(target any) string {
+	switch target.(type) {
+	case *int:
+		return "a whole number"
+	case *Size:
+		return "a size such as 64MiB"
+	case *time.Duration:
+		return "a duration such as 30s"
+	case *Start:
+		return "earliest, latest or a time such as 2026-01-31T12:00:00Z"
+	case *Extensions:
+		return "azx, other or none"
+	case *OnUnknownThing:
+		return "keep, skip or quarantine"
+	case *secret.Source:
+		return "text, ${env:NAME} or ${file:/path}"
+	}
+	return "text"
+}
+
+// parse reads text into target. The errors show the text, except where it may be a credential.
+func (d *decoder) parse(text string, target any) (err error) {
+	switch t := target.(type) {
+	case *string:
+		*t = text
+	case *int:
+		*t, err = strconv.Atoi(text)
+	case *Size:
+		*t, err = parseSize(text)
+	case *time.Duration:
+		*t, err = time.ParseDuration(text)
+	case *Start:
+		*t, err = parseStart(text)
+	case *Extensions:
+		err = oneOf(text, t, ExtensionsAzx, ExtensionsOther, ExtensionsNone)
+	case *OnUnknownThing:
+		if text == "create" {
+			return errors.New("create is not available in this version")
+		}
+		err = oneOf(text, t, UnknownKeep, UnknownSkip, UnknownQuarantine)
+	case *secret.Source:
+		if *t, err = secret.Parse(text, d.dir); err != nil {
+			return err
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not valid here", text)
+	}
+	return nil
+}
+
+func oneOf[T ~string](text string, to *T, allowed ...T) error {
+	for _, a := range allowed {
+		if text == string(a) {
+			*to = a
+			return nil
+		}
+	}
+	return errors.New("not one of the allowed values")
+}
+
+func parseSize(text string) (Size, error) {
+	number, unit := text, int64(1)
+	for _, u := range [...]struct {
+		suffix string
+		bytes  int64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}} {
+		if before, ok := strings.CutSuffix(text, u.suffix); ok {
+			number, unit = before, u.bytes
+		}
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	if n < 0 || n > (1<<62)/unit {
+		return 0, strconv.ErrRange
+	}
+	return Size(n * unit), nil
+}
+
+func parseStart(text string) (Start, error) {
+	switch text {
+	case "earliest":
+		return Start{}, nil
+	case "latest":
+		return Start{Latest: true}, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	return Start{At: at.UTC()}, err
+}
+
+// describe says what a node is, never its text.
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "keys and values"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	switch n.Tag {
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "true or false"
+	case "!!timestamp":
+		return "a date"
+	case "!!str":
+		return "text"
+	}
+	return "the tag " + n.Tag
+}
