@@ -1,0 +1,18 @@
+# make test runs everything; each part also has its own target. See CONTRIBUTING.md.
+
+PARTS = lint arch unit conformance e2e fuzz-short
+
+.PHONY: build test fuzz $(PARTS)
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/azx ./cmd/azx
+
+test:
+	@scripts/test.sh $(PARTS)
+
+# Every fuzz target for a minute.
+fuzz:
+	@scripts/test.sh fuzz-long
+
+$(PARTS):
+	@scripts/test.sh $@

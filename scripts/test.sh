@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Runs the named parts of the test suite one after the other and stops at the first that fails.
+# usage: scripts/test.sh PART...     the parts are the functions named part_* below
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# need COMMAND PACKAGE...: ends with what to install when COMMAND is not there.
+need() {
+  command -v "$1" >/dev/null && return
+  echo "$1 is missing. On Debian: apt-get install ${*:2}" >&2
+  exit 1
+}
+
+# go_test FLAG-OR-PACKAGE...: go test without the lines about packages that have no tests.
+go_test() {
+  go test "$@" 2>&1 | sed '/\[no test files\]$/d'
+}
+
+part_lint() { # gofmt and go vet
+  local unformatted
+  unformatted=$(gofmt -l cmd alwayson extension internal test 2>/dev/null || true)
+  if [ -n "$unformatted" ]; then
+    printf 'not formatted (run gofmt -w):\n%s\n' "$unformatted"
+    return 1
+  fi
+  go vet ./... || return
+  echo "formatted and vetted: $(go list ./... | wc -l) packages"
+}
+
+part_arch() { # the house rules that a machine can check
+  go_test ./test/arch/...
+}
+
+part_unit() { # the tests of every package, with the race detector
+  if ! command -v "$(go env CC)" >/dev/null; then
+    echo "the race detector needs a C compiler ($(go env CC)). On Debian: apt-get install gcc libc6-dev" >&2
+    return 1
+  fi
+  go list ./... | grep -v '^azx/test/' | CGO_ENABLED=1 xargs go test -race -vet=off -timeout 4m 2>&1 |
+    sed '/\[no test files\]$/d'
+}
+
+part_conformance() { # Microsoft's device SDK against the local hub, read back from the Thing
+  need node nodejs npm
+  need npm nodejs npm
+  install_peers test/conformance || return
+  go_test -vet=off -count=1 -timeout 3m ./test/conformance/...
+}
+
+# install_peers DIR: installs the Node packages of DIR's lock file unless they are there already.
+install_peers() {
+  if cmp -s "$1/package-lock.json" "$1/node_modules/.azx-installed"; then
+    return
+  fi
+  echo "installing with npm in $1: $(npm --prefix "$1" pkg get dependencies --loglevel=error | tr -d '{}"\n')"
+  npm --prefix "$1" ci --loglevel=error >/dev/null || return
+  cp "$1/package-lock.json" "$1/node_modules/.azx-installed"
+}
+
+part_e2e() { # the built binary as its users run it: the documents' commands, the demo, crashes
+  need git git
+  need curl curl
+  local packages
+  packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance') || return
+  # One package at a time: these tests measure, and the machine may have two cores.
+  # shellcheck disable=SC2086
+  go_test -vet=off -count=1 -p 1 -timeout 8m $packages
+}
+
+part_fuzz-short() { # every fuzz target, 5 s each
+  scripts/fuzz.sh 5s
+}
+
+part_fuzz-long() { # every fuzz target, 60 s each
+  scripts/fuzz.sh 60s
+}
+
+need go golang
+begin=$SECONDS
+passed=0
+for part in "$@"; do
+  what=$(sed -n "s/^part_$part() { # //p" "$0")
+  if [ -z "$what" ]; then
+    echo "no part is called \"$part\"; there are: $(sed -n 's/^part_\([a-z0-9-]*\)().*/\1/p' "$0" | xargs)" >&2
+    exit 2
+  fi
+  printf '\n== %s: %s\n' "$part" "$what"
+  started=$SECONDS
+  # A function called in a condition runs without errexit: each part ends at its own failures.
+  if "part_$part"; then
+    passed=$((passed + 1))
+    printf -- '-- %s: ok in %d s\n' "$part" $((SECONDS - started))
+  else
+    printf -- '-- %s: FAILED after %d s\n\n%d s in all\n%d passed, 1 failed\n' \
+      "$part" $((SECONDS - started)) $((SECONDS - begin)) "$passed"
+    exit 1
+  fi
+done
+printf '\n%d s in all\n%d passed, 0 failed\n' $((SECONDS - begin)) "$passed"
