@@ -1,0 +1,79 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// replaceFile writes a file so that a crash leaves the old or the new content: a new file is written
+// and synced, then takes the name, then the folder is synced so that the name is on disk too.
+func replaceFile(path string, data []byte) (err error) {
+	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(temp.Name()))
+		}
+	}()
+	_, err = temp.Write(data)
+	if err == nil {
+		err = temp.Sync()
+	}
+	if err = errors.Join(err, temp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(temp.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// acquire takes the folder's lock for this process. The kernel gives it back when the process ends,
+// however it ends, so a lock file without a holder is nothing to clean up.
+func acquire(dir, holder string) (*os.File, error) {
+	path := filepath.Join(dir, lockName)
+	lock, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, problem(dir, err, "the folder of checkpoint.file must be writable")
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = fmt.Errorf("in use by %s", readHolder(lock))
+		}
+		return nil, errors.Join(problem(dir, err, "stop that process, or give this one its own folder"), lock.Close())
+	}
+	err = lock.Truncate(0)
+	if err == nil {
+		_, err = fmt.Fprintf(lock, "%s (pid %d)\n", oneLine(holder), os.Getpid())
+	}
+	if err != nil {
+		return nil, errors.Join(problem(dir, err, ""), lock.Close())
+	}
+	return lock, nil
+}
+
+func readHolder(lock *os.File) string {
+	text, err := io.ReadAll(io.NewSectionReader(lock, 0, 512))
+	if line := oneLine(string(text)); err == nil && line != "" {
+		return line
+	}
+	return "another process"
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

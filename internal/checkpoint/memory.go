@@ -1,0 +1,51 @@
+package checkpoint
+
+import (
+	"context"
+	"sync"
+
+	"azx/internal/delivery"
+)
+
+// Memory is a Store that forgets everything with the process: for demonstrations and tests.
+type Memory struct {
+	mu     sync.Mutex
+	at     map[string]delivery.Checkpoint
+	closed bool
+}
+
+// NewMemory returns an empty Memory.
+func NewMemory() *Memory { return &Memory{at: map[string]delivery.Checkpoint{}} }
+
+// Load is Store's; its error is always nil.
+func (m *Memory) Load(partition string) (delivery.Checkpoint, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.at[partition]
+	return at, ok, nil
+}
+
+// Save is Store's.
+func (m *Memory) Save(ctx context.Context, partition string, at delivery.Checkpoint) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	if old, ok := m.at[partition]; ok && at.Sequence < old.Sequence {
+		return behind(partition, old, at)
+	}
+	m.at[partition] = at
+	return nil
+}
+
+// Close is Store's.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}
