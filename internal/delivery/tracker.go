@@ -41,6 +41,7 @@ type Tracker struct {
 	mu        sync.Mutex
 	open      []*Receipt // begun and not yet behind the watermark, oldest at head
 	head      int
+	last      Checkpoint // of the message that began last
 	watermark Checkpoint
 	moved     bool // watermark was set since the start
 	counts    Counts
@@ -70,6 +71,7 @@ func (t *Tracker) Begin(at Checkpoint) *Receipt {
 	}
 	t.counts.Received++
 	t.counts.InFlight++
+	t.last = at
 	r := &Receipt{tracker: t, at: at}
 	t.open = append(t.open, r)
 	return r
@@ -125,6 +127,23 @@ func (t *Tracker) Watermark() (Checkpoint, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.watermark, t.moved
+}
+
+// Last returns the position of the message that began last; false if none has.
+func (t *Tracker) Last() (Checkpoint, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last, t.counts.Received > 0
+}
+
+// Oldest returns the position of the oldest message in flight; false if there is none.
+func (t *Tracker) Oldest() (Checkpoint, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.head == len(t.open) {
+		return Checkpoint{}, false
+	}
+	return t.open[t.head].at, true
 }
 
 // Counts returns the account as of now.

@@ -1,0 +1,274 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"azx/internal/delivery"
+	"azx/internal/message"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeHub is a log of messages that a source reads from a position on; failAt cuts a source once.
+type fakeHub struct {
+	mu      sync.Mutex
+	log     []*message.Message
+	opened  []string // positions
+	failAt  int64
+	arrived chan struct{}
+}
+
+func newHub(messages ...*message.Message) *fakeHub {
+	return &fakeHub{log: messages, failAt: -1, arrived: make(chan struct{}, 1)}
+}
+
+func (h *fakeHub) Open(_ context.Context, _ string, from delivery.Start) (Source, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.opened = append(h.opened, from.String())
+	s := &fakeSource{hub: h}
+	if from.After != nil {
+		s.next = from.After.Sequence + 1
+	}
+	return s, nil
+}
+
+type fakeSource struct {
+	hub  *fakeHub
+	next int64
+}
+
+func (s *fakeSource) Receive(ctx context.Context) ([]*message.Message, error) {
+	for {
+		s.hub.mu.Lock()
+		if s.hub.failAt >= 0 && s.next >= s.hub.failAt {
+			s.hub.failAt = -1
+			s.hub.mu.Unlock()
+			return nil, errors.New("link lost")
+		}
+		if s.next < int64(len(s.hub.log)) {
+			m := s.hub.log[s.next]
+			s.next++
+			s.hub.mu.Unlock()
+			return []*message.Message{m}, nil
+		}
+		s.hub.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.hub.arrived:
+		}
+	}
+}
+
+func (s *fakeSource) Close() error { return nil }
+
+// fakeWriter decides each message's outcome by the given function; nil holds it open.
+type fakeWriter struct {
+	mu      sync.Mutex
+	outcome func(delivery.Queued) *delivery.Outcome
+	seen    []delivery.Queued
+}
+
+func (w *fakeWriter) Write(q delivery.Queued) {
+	w.mu.Lock()
+	w.seen = append(w.seen, q)
+	o := w.outcome(q)
+	w.mu.Unlock()
+	if o != nil {
+		q.Settle(*o)
+	}
+}
+
+func (w *fakeWriter) sequences() []int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var s []int64
+	for _, q := range w.seen {
+		s = append(s, q.Message.Sequence)
+	}
+	return s
+}
+
+func accept(delivery.Queued) *delivery.Outcome { return &delivery.Outcome{} }
+
+// fakeQuarantine remembers; while err is set it fails.
+type fakeQuarantine struct {
+	mu   sync.Mutex
+	err  error
+	dead []Dead
+}
+
+func (q *fakeQuarantine) Put(_ context.Context, dead []Dead) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err == nil {
+		q.dead = append(q.dead, dead...)
+	}
+	return q.err
+}
+
+func (q *fakeQuarantine) heal() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.err = nil
+}
+
+func (q *fakeQuarantine) reasons() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var r []string
+	for _, d := range q.dead {
+		r = append(r, fmt.Sprintf("%d %s/%s", d.Sequence, d.Stage, d.Reason))
+	}
+	return r
+}
+
+// fakeShelf keeps the last two messages of a Thing.
+type fakeShelf struct {
+	mu   sync.Mutex
+	kept map[string][]*message.Message
+}
+
+func (s *fakeShelf) Keep(_ context.Context, dead []Dead) (evicted int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range dead {
+		s.kept[d.Thing] = append(s.kept[d.Thing], d.Message)
+		if n := len(s.kept[d.Thing]); n > 2 {
+			s.kept[d.Thing] = s.kept[d.Thing][n-2:]
+			evicted++
+		}
+	}
+	return evicted, nil
+}
+
+func (s *fakeShelf) Kept(thing string) ([]*message.Message, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.kept[thing]), nil
+}
+
+func (s *fakeShelf) Forget(_ context.Context, thing string, m *message.Message) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept[thing] = slices.DeleteFunc(s.kept[thing], func(k *message.Message) bool { return k.Sequence == m.Sequence })
+	return nil
+}
+
+// fakeMeter counts endings by reason.
+type fakeMeter struct {
+	mu    sync.Mutex
+	ended map[string]int
+}
+
+func (m *fakeMeter) Ended(_, _ string, result delivery.Result, reason string) {
+	m.add(result.String() + " " + reason)
+}
+func (m *fakeMeter) Evicted(_ string, n int)         { m.add(fmt.Sprintf("evicted %d", n)) }
+func (m *fakeMeter) TimeReplaced(string)             { m.add("time replaced") }
+func (m *fakeMeter) ReceiveFailed(string, string)    { m.add("receive failed") }
+func (m *fakeMeter) CheckpointFailed(string, string) { m.add("checkpoint failed") }
+func (m *fakeMeter) add(what string)                 { m.mu.Lock(); m.ended[what]++; m.mu.Unlock() }
+func (m *fakeMeter) count(what string) int           { m.mu.Lock(); defer m.mu.Unlock(); return m.ended[what] }
+
+// fakeStore remembers every checkpoint and checks it against the tracker.
+type fakeStore struct {
+	mu    sync.Mutex
+	saved []int64
+	err   error
+}
+
+func (s *fakeStore) Save(_ context.Context, _ string, at delivery.Checkpoint) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.saved = append(s.saved, at.Sequence)
+	}
+	return s.err
+}
+
+func (s *fakeStore) last() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.saved) == 0 {
+		return -1
+	}
+	return s.saved[len(s.saved)-1]
+}
+
+// rig is a flow of one partition on fakes.
+type rig struct {
+	flow       *Flow
+	hub        *fakeHub
+	writer     *fakeWriter
+	quarantine *fakeQuarantine
+	shelf      *fakeShelf
+	meter      *fakeMeter
+	store      *fakeStore
+	aside      *Aside
+}
+
+func newRig(unknown UnknownThing, outcome func(delivery.Queued) *delivery.Outcome, messages ...*message.Message) *rig {
+	r := &rig{
+		hub: newHub(messages...), writer: &fakeWriter{outcome: outcome}, quarantine: &fakeQuarantine{},
+		shelf: &fakeShelf{kept: map[string][]*message.Message{}}, meter: &fakeMeter{ended: map[string]int{}}, store: &fakeStore{},
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	r.aside = NewAside(r.quarantine, r.shelf, unknown, r.meter, log)
+	pump := &Pump{
+		Tracker: delivery.NewTracker(), Budget: NewBudget(1 << 20), Names: &Names{},
+		Writer: r.writer, Aside: r.aside, Meter: r.meter,
+	}
+	r.aside.Again = pump.translate
+	r.flow = &Flow{
+		Hub: r.hub, HubThing: "Hub", Partitions: []*Partition{{ID: "0", Pump: pump}}, Checkpoints: r.store,
+		SaveInterval: time.Second, DrainTimeout: 5 * time.Second, Meter: r.meter, Log: log,
+	}
+	return r
+}
+
+func (r *rig) pump() *Pump { return r.flow.Partitions[0].Pump }
+
+// start runs flow and aside; stop ends first the one, then the other, as the connector does.
+func (r *rig) start(t *testing.T) (stop func()) {
+	ctx, cancelFlow := context.WithCancel(t.Context())
+	aside, cancelAside := context.WithCancel(t.Context())
+	var flow, store sync.WaitGroup
+	flow.Go(func() {
+		if err := r.flow.Run(ctx); err != nil && r.store.err == nil {
+			t.Errorf("flow: %v", err)
+		}
+	})
+	store.Go(func() { r.aside.Run(aside) })
+	return func() {
+		cancelFlow()
+		flow.Wait()
+		cancelAside()
+		store.Wait()
+	}
+}
+
+func msg(sequence int64, device, body string) *message.Message {
+	return &message.Message{
+		Hub: "Hub", Partition: "0", Sequence: sequence, Offset: fmt.Sprint(sequence * 100), DeviceID: device,
+		Enqueued: time.Date(2026, 11, 22, 12, 0, int(sequence), 0, time.UTC), Source: message.SourceTelemetry, Body: []byte(body),
+	}
+}
+
+// elapse lets d of a test's fake time pass.
+func elapse(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}

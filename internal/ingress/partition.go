@@ -1,0 +1,89 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"azx/internal/delivery"
+	"azx/internal/fault"
+)
+
+// Partition is one partition of a hub and its pump.
+type Partition struct {
+	ID    string
+	Start delivery.Start // where to begin when nothing was received yet
+	Pump  *Pump
+
+	saved delivery.Checkpoint // last one stored; used by one goroutine at a time
+
+	mu      sync.Mutex
+	reading bool
+	err     error
+}
+
+// State tells whether the partition is being read, and the last error if it is not.
+func (p *Partition) State() (reading bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reading, p.err
+}
+
+// setState returns whether the state changed.
+func (p *Partition) setState(reading bool, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := p.reading != reading || (p.err == nil) != (err == nil)
+	p.reading, p.err = reading, err
+	return changed
+}
+
+// next is where reading goes on: behind what is already in flight.
+func (p *Partition) next() delivery.Start {
+	if last, ok := p.Pump.Tracker.Last(); ok {
+		return delivery.Start{After: &last}
+	}
+	return p.Start
+}
+
+// keepOpen reads a partition until ctx ends, opening it again after every failure.
+func (f *Flow) keepOpen(ctx context.Context, p *Partition) error {
+	retry := fault.Backoff{Min: 200 * time.Millisecond, Max: 15 * time.Second}
+	for {
+		before, _ := p.Pump.Tracker.Last()
+		err := f.read(ctx, p)
+		if ctx.Err() != nil {
+			p.setState(false, ctx.Err())
+			return nil
+		}
+		if fault.ClassOf(err) == fault.Fatal {
+			return err
+		}
+		f.Meter.ReceiveFailed(f.HubThing, p.ID)
+		if p.setState(false, err) {
+			f.Log.Warn("partition is not being read; trying again", "event", "partition-lost",
+				"hub", f.HubThing, "partition", p.ID, "error", err, "hint", fault.HintOf(err))
+		}
+		if after, _ := p.Pump.Tracker.Last(); after != before {
+			retry.Reset()
+		}
+		if retry.Pause(ctx) != nil {
+			return nil
+		}
+	}
+}
+
+// read opens the partition and pumps until it fails.
+func (f *Flow) read(ctx context.Context, p *Partition) error {
+	from := p.next()
+	source, err := f.Hub.Open(ctx, p.ID, from)
+	if err != nil {
+		return fmt.Errorf("open partition %s: %w", p.ID, err)
+	}
+	defer source.Close()
+	if p.setState(true, nil) {
+		f.Log.Info("reading partition", "event", "partition-open", "hub", f.HubThing, "partition", p.ID, "from", from.String())
+	}
+	return p.Pump.Run(ctx, source)
+}

@@ -1,0 +1,142 @@
+// Package ingress carries messages from the partitions of a hub to the platform.
+//
+// Start here: a Pump takes the messages of one partition, decodes each (internal/decode), addresses it to
+// its Thing, and hands it to the lane of that Thing (internal/platform), where its readings become writes
+// (internal/mapping). Each message has a receipt (internal/delivery) that is settled when the platform has
+// acknowledged the writes, when the message is stored in quarantine, or when a rule skips it. flow.go runs
+// the partitions and saves, behind settled messages only, how far each has come.
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"azx/internal/decode"
+	"azx/internal/delivery"
+	"azx/internal/fault"
+	"azx/internal/message"
+)
+
+// Source gives the messages of one partition in their order.
+type Source interface {
+	// Receive waits until there is at least one message. The error ends the source.
+	Receive(ctx context.Context) ([]*message.Message, error)
+	Close() error
+}
+
+// Writer takes messages to their Things.
+type Writer interface {
+	// Write puts a message into the lane of its Thing and returns at once.
+	Write(q delivery.Queued)
+}
+
+// Pump moves the messages of one partition.
+type Pump struct {
+	Tracker *delivery.Tracker
+	Budget  *Budget // bounds what is in flight over all pumps, in bytes
+	Stamp   Stamp
+	Names   *Names
+	Writer  Writer
+	Aside   *Aside
+	Meter   Meter
+}
+
+// Run moves messages from source until ctx ends or the source fails. What is in flight then goes on.
+func (p *Pump) Run(ctx context.Context, source Source) error {
+	for {
+		batch, err := source.Receive(ctx)
+		if err != nil {
+			return fmt.Errorf("receive: %w", err)
+		}
+		for _, m := range batch {
+			if err := p.Budget.Take(ctx, m.Size()); err != nil { // waits: this is the back-pressure
+				return err
+			}
+			p.carry(&carried{Message: m, pump: p, receipt: p.Tracker.Begin(position(m))})
+		}
+	}
+}
+
+// carry brings one message on its way.
+func (p *Pump) carry(c *carried) {
+	telemetry, err := p.translate(c.Message)
+	var rule skip
+	switch {
+	case errors.As(err, &rule):
+		c.end(delivery.Skipped, string(rule))
+	case err != nil:
+		p.Aside.Quarantine(c, "decode", "undecodable", err)
+	default:
+		p.Writer.Write(delivery.Queued{Telemetry: telemetry, Settle: c.settle})
+	}
+}
+
+// translate decodes a message and addresses it to its Thing. A panic in a decoder is that message's
+// problem, not the end of the partition.
+func (p *Pump) translate(m *message.Message) (t message.Telemetry, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.Reject("decode", "please report this message", "panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	if m.Source != "" && m.Source != message.SourceTelemetry {
+		return t, skip("not-telemetry")
+	}
+	thing, err := p.Names.Thing(m.DeviceID)
+	if err != nil {
+		return t, err
+	}
+	readings, err := decode.Body(m)
+	if errors.Is(err, decode.ErrEmpty) {
+		return t, skip("heartbeat")
+	}
+	if err != nil {
+		return t, err
+	}
+	at, replaced := p.Stamp.Time(m, readings)
+	if replaced {
+		p.Meter.TimeReplaced(m.Hub)
+	}
+	return message.Telemetry{Message: m, Thing: thing, Readings: readings, Time: at.UnixMilli()}, nil
+}
+
+// skip is the rule that leaves a message out, as metrics name it.
+type skip string
+
+// Error names the rule.
+func (s skip) Error() string { return "skipped: " + string(s) }
+
+// carried is a message in flight with its receipt.
+type carried struct {
+	*message.Message
+	pump    *Pump
+	receipt *delivery.Receipt
+}
+
+// settle hears from the lane what became of the message.
+func (c *carried) settle(o delivery.Outcome) {
+	switch o.Kind {
+	case delivery.Accepted:
+		c.end(delivery.Delivered, "")
+	case delivery.Nothing:
+		c.end(delivery.Skipped, o.Reason)
+	case delivery.NoThing:
+		c.pump.Aside.NoThing(c, o)
+	case delivery.Refused:
+		c.pump.Aside.Quarantine(c, "write", o.Reason, o.Err)
+	}
+}
+
+// end settles the message's receipt and gives its bytes back to the budget.
+func (c *carried) end(result delivery.Result, reason string) {
+	if c.receipt.Settle(result) {
+		c.pump.Budget.Give(c.Size())
+		c.pump.Meter.Ended(c.Hub, c.Partition, result, reason)
+	}
+}
+
+func position(m *message.Message) delivery.Checkpoint {
+	return delivery.Checkpoint{Sequence: m.Sequence, Offset: m.Offset, Enqueued: m.Enqueued}
+}
