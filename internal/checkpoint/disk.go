@@ -13,27 +13,27 @@ import (
 
 // replaceFile writes a file so that a crash leaves the old or the new content: a new file is written
 // and synced, then takes the name, then the folder is synced so that the name is on disk too.
-func replaceFile(path string, data []byte) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+func replaceFile(path string, data []byte) error {
+	temp := path + ".tmp" // one name, so that a crash leaves at most one behind
+	if err := writeSynced(temp, data); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return errors.Join(err, os.Remove(temp))
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func writeSynced(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(temp.Name()))
-		}
-	}()
-	_, err = temp.Write(data)
+	_, err = f.Write(data)
 	if err == nil {
-		err = temp.Sync()
+		err = f.Sync()
 	}
-	if err = errors.Join(err, temp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+	return errors.Join(err, f.Close())
 }
 
 func syncFolder(dir string) error {

@@ -1,0 +1,144 @@
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
+	"github.com/Azure/go-amqp"
+
+	"azx/internal/fault"
+)
+
+var (
+	// ErrNoConsumerGroup: the endpoint exists and has no such consumer group. Class Fatal.
+	ErrNoConsumerGroup = errors.New("the consumer group does not exist")
+	// ErrNotFound: the endpoint has no such event hub any more, as after a failover of the hub: resolve
+	// again. Class Transient.
+	ErrNotFound = errors.New("the event hub does not exist")
+	// ErrStolen: another reader took the partition. Class Transient.
+	ErrStolen = errors.New("another reader took the partition over")
+	// ErrOffset: the hub does not know the offset to begin after. Class Fatal; begin at the
+	// checkpoint's enqueued time instead.
+	ErrOffset = errors.New("the hub does not know this position")
+)
+
+// AMQP conditions of Event Hubs beyond those of the standard (read: azeventhubs' internal/errors.go).
+const (
+	condGeoOffset amqp.ErrCond = "com.microsoft:georeplication:invalid-offset"
+	condArgument  amqp.ErrCond = "com.microsoft:argument-error"
+)
+
+// classify makes a fault.Problem of an error of either AMQP library. Policy is named in the hints. An
+// error that says only that ctx ended stays recognisable as that.
+func classify(op, policy string, err error) error {
+	p := &fault.Problem{Op: op, Class: fault.Transient, Cause: err}
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		p.Hint = "is the hub reachable from here at port 5671?"
+	case isUnauthorized(err):
+		p.Class = fault.Credential
+		p.Hint = fmt.Sprintf("the policy %q needs the right ServiceConnect, and its key must be the hub's current one", policy)
+	case isCertificate(err):
+		p.Class = fault.Credential
+		p.Hint = certificateHint(err)
+	case isNetwork(err):
+		p.Hint = networkHint(err)
+	default:
+		classifyCondition(p, err)
+	}
+	return p
+}
+
+func classifyCondition(p *fault.Problem, err error) {
+	switch condition, description := conditionOf(err); {
+	case isStolen(err, condition):
+		p.Cause = mark(ErrStolen, err)
+		p.Hint = "give every application its own consumer group"
+	case condition == amqp.ErrCondNotFound || rpcCode(err) == http.StatusNotFound:
+		p.Cause = mark(ErrNotFound, err)
+	case condition == condGeoOffset, condition == condArgument && strings.Contains(strings.ToLower(description), "offset"):
+		p.Class, p.Cause = fault.Fatal, mark(ErrOffset, err)
+		p.Hint = "begin with --start at a time instead"
+	case condition == amqp.ErrCondResourceLimitExceeded:
+		p.Hint = "too many readers of this consumer group; give every application its own"
+	}
+}
+
+// mark puts one of this package's errors in front of the cause it was told by.
+func mark(sentinel, cause error) error { return fmt.Errorf("%w: %w", sentinel, cause) }
+
+func conditionOf(err error) (amqp.ErrCond, string) {
+	var e *amqp.Error
+	if errors.As(err, &e) {
+		return e.Condition, e.Description
+	}
+	return "", ""
+}
+
+func isStolen(err error, condition amqp.ErrCond) bool {
+	var e *azeventhubs.Error
+	return errors.As(err, &e) && e.Code == azeventhubs.ErrorCodeOwnershipLost || condition == amqp.ErrCondStolen
+}
+
+// isUnauthorized also knows the texts of go-amqp for a refused SASL exchange, which has no type.
+func isUnauthorized(err error) bool {
+	var e *azeventhubs.Error
+	if errors.As(err, &e) && e.Code == azeventhubs.ErrorCodeUnauthorizedAccess {
+		return true
+	}
+	condition, _ := conditionOf(err)
+	code := rpcCode(err)
+	return condition == amqp.ErrCondUnauthorizedAccess ||
+		code == http.StatusUnauthorized || code == http.StatusForbidden ||
+		strings.Contains(err.Error(), "SASL PLAIN auth failed")
+}
+
+// rpcCode is the status of a refused management or token request, 0 for other errors.
+func rpcCode(err error) int {
+	var e interface{ RPCCode() int }
+	if errors.As(err, &e) {
+		return e.RPCCode()
+	}
+	return 0
+}
+
+func isCertificate(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.As(err, &verification) || errors.As(err, &record)
+}
+
+func certificateHint(err error) string {
+	var name x509.HostnameError
+	var expired x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &record):
+		return "what answers there does not speak TLS; is endpoints.amqps the right port?"
+	case errors.As(err, &name):
+		return "another server answers there; is endpoints.amqps right?"
+	case errors.As(err, &expired) && expired.Reason == x509.Expired:
+		return "compare the clocks; the certificate is not valid now"
+	}
+	return "set caFile to the PEM file of the authority that signed the hub's certificate"
+}
+
+func isNetwork(err error) bool {
+	var e net.Error
+	return errors.As(err, &e)
+}
+
+func networkHint(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return "is HostName spelt right?"
+	}
+	return "is the hub reachable from here at port 5671?"
+}

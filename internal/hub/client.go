@@ -1,0 +1,193 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
+
+	"azx/internal/fault"
+	"azx/internal/message"
+)
+
+// Receiver reads one partition, in order.
+type Receiver interface {
+	// Receive returns the next messages, at least one, as soon as there is one. After a Transient or
+	// Credential error it may be called again and goes on behind the last message it returned; how
+	// long to wait before that is the caller's. One call at a time.
+	Receive(ctx context.Context) ([]*message.Message, error)
+	// Close gives the partition up. No Receive may be under way.
+	Close(ctx context.Context) error
+}
+
+// Options say how a Client reads.
+type Options struct {
+	Hub     string // name of the hub Thing: message.Hub
+	HubName string // name of the IoT Hub, for the command in a hint; may be empty
+	Group   string // consumer group
+	Network Network
+
+	// Prefetch is the number of messages asked for ahead, per partition, 1 to MaxPrefetch; 0 for 256.
+	// It bounds the memory ahead of Receive to Prefetch times 256 KiB a partition: see PrefetchFor.
+	Prefetch int
+}
+
+const (
+	defaultPrefetch = 256
+	// MaxPrefetch is the most that the Event Hubs client takes.
+	MaxPrefetch = 5000
+	// maxEvent is the largest device-to-cloud message, in bytes (read: quotas page).
+	maxEvent = 256 << 10
+)
+
+// PrefetchFor returns the Prefetch with which the messages ahead in all partitions stay within a
+// number of bytes even if each is of the largest size, but 1 at the least.
+func PrefetchFor(bytes int64, partitions int) int {
+	n := bytes / maxEvent / int64(max(partitions, 1))
+	return int(min(max(n, 1), MaxPrefetch))
+}
+
+// Client reads an event hub through Microsoft's client library. Its methods may be called from many
+// goroutines.
+type Client struct {
+	endpoint Endpoint
+	options  Options
+	consumer *azeventhubs.ConsumerClient
+}
+
+// Open makes a Client; it does not connect yet.
+func Open(endpoint Endpoint, options Options) (*Client, error) {
+	if options.Prefetch == 0 {
+		options.Prefetch = defaultPrefetch
+	}
+	if options.Prefetch < 0 || options.Prefetch > MaxPrefetch {
+		return nil, fmt.Errorf("open event hub: prefetch %d is not within 1 and %d", options.Prefetch, MaxPrefetch)
+	}
+	address := options.Network.Address
+	if address == "" {
+		address = endpoint.Address
+	}
+	consumer, err := azeventhubs.NewConsumerClientFromConnectionString(endpoint.connectionString(), "", options.Group,
+		&azeventhubs.ConsumerClientOptions{
+			ApplicationID:  "azx",
+			CustomEndpoint: address,
+			TLSConfig:      options.Network.tls(endpoint.Host),
+			// Failures are shown at once: when to try again is decided in one place, and it is not here.
+			RetryOptions: azeventhubs.RetryOptions{MaxRetries: -1},
+		})
+	if err != nil {
+		return nil, classify("open event hub", endpoint.Policy, err)
+	}
+	return &Client{endpoint: endpoint, options: options, consumer: consumer}, nil
+}
+
+// Endpoint returns what the Client reads.
+func (c *Client) Endpoint() Endpoint { return c.endpoint }
+
+// Close ends the connection. Receivers fail from now on.
+func (c *Client) Close(ctx context.Context) error { return c.consumer.Close(ctx) }
+
+// Partition is the state of a partition.
+type Partition struct {
+	ID         string    // "0" to "31"
+	Empty      bool      // it holds no message; then the fields below say nothing
+	First      int64     // sequence of the oldest message it still has
+	Last       int64     // sequence of the newest
+	LastOffset string    // its offset
+	LastTime   time.Time // when the hub took it, UTC
+}
+
+// Partitions lists the partitions and their heads and tails, in the hub's order. If ctx ends during
+// the call, the Client is closed: the library's own requests do not end with a context.
+func (c *Client) Partitions(ctx context.Context) ([]Partition, error) {
+	stop := context.AfterFunc(ctx, func() { _ = c.consumer.Close(context.WithoutCancel(ctx)) })
+	defer stop()
+	op := "list the partitions of " + c.endpoint.EventHub
+	properties, err := c.consumer.GetEventHubProperties(ctx, nil)
+	if err != nil && strings.Contains(err.Error(), "georeplication_factor") {
+		return c.probe(ctx, op)
+	}
+	if err != nil {
+		return nil, c.listError(ctx, op, err)
+	}
+	list := make([]Partition, 0, len(properties.PartitionIDs))
+	for _, id := range properties.PartitionIDs {
+		p, err := c.partition(ctx, id)
+		if err != nil {
+			return nil, c.listError(ctx, op, err)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// probe asks for partitions 0, 1, 2... until one does not exist. The library refuses an answer about
+// the event hub that lacks a field which the endpoint of an IoT Hub may not send (unknown).
+func (c *Client) probe(ctx context.Context, op string) ([]Partition, error) {
+	var list []Partition
+	for id := 0; ; id++ {
+		p, err := c.partition(ctx, strconv.Itoa(id))
+		if err != nil && len(list) > 0 && !isNetwork(err) && ctx.Err() == nil {
+			return list, nil
+		}
+		if err != nil {
+			return nil, c.listError(ctx, op, err)
+		}
+		list = append(list, p)
+	}
+}
+
+func (c *Client) partition(ctx context.Context, id string) (Partition, error) {
+	p, err := c.consumer.GetPartitionProperties(ctx, id, nil)
+	if err != nil {
+		return Partition{}, err
+	}
+	return Partition{
+		ID:         id,
+		Empty:      p.IsEmpty,
+		First:      p.BeginningSequenceNumber,
+		Last:       p.LastEnqueuedSequenceNumber,
+		LastOffset: p.LastEnqueuedOffset,
+		LastTime:   p.LastEnqueuedOn.UTC(),
+	}, nil
+}
+
+func (c *Client) listError(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		err = ctx.Err() // and not that the client is closed, which is how it ended
+	}
+	return classify(op, c.endpoint.Policy, err)
+}
+
+// missing tells a consumer group that does not exist from an event hub that does not: the hub answers
+// both alike, but an event hub that lists its partitions is there.
+func (c *Client) missing(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	if _, failed := c.consumer.GetEventHubProperties(ctx, nil); failed != nil &&
+		!strings.Contains(failed.Error(), "georeplication_factor") {
+		return err
+	}
+	var p *fault.Problem
+	if errors.As(err, &p) {
+		err = p.Cause
+	}
+	return &fault.Problem{
+		Op:    "read consumer group " + c.options.Group,
+		Class: fault.Fatal,
+		Cause: mark(ErrNoConsumerGroup, err),
+		Hint: fmt.Sprintf("create it: az iot hub consumer-group create --hub-name %s --name %s",
+			orElse(c.options.HubName, "<hub>"), c.options.Group),
+	}
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

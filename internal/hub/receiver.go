@@ -1,0 +1,76 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
+
+	"azx/internal/message"
+)
+
+// epoch is the owner level of our links: with one, the hub gives a partition to one reader of a
+// consumer group only, the newest, and tells the others (ErrStolen).
+const epoch = int64(0)
+
+// partitionReceiver is the Receiver over Microsoft's client library.
+type partitionReceiver struct {
+	client    *Client
+	partition string
+	events    *azeventhubs.PartitionClient
+	expired   context.Context // has ended: for taking what has already come
+}
+
+// Receiver makes a Receiver of one partition; it connects at the first Receive.
+func (c *Client) Receiver(partition string, from Position) (Receiver, error) {
+	level := epoch
+	events, err := c.consumer.NewPartitionClient(partition, &azeventhubs.PartitionClientOptions{
+		StartPosition: from.start(),
+		OwnerLevel:    &level,
+		Prefetch:      int32(c.options.Prefetch),
+	})
+	if err != nil {
+		return nil, classify("open partition "+partition, c.endpoint.Policy, err)
+	}
+	expired, cancel := context.WithCancel(context.Background())
+	cancel()
+	return &partitionReceiver{client: c, partition: partition, events: events, expired: expired}, nil
+}
+
+// Receive is Receiver's. Asking the library for many messages waits until all of them have come, so it
+// is asked for one, and then, without any time to wait, for those that came with it.
+func (r *partitionReceiver) Receive(ctx context.Context) ([]*message.Message, error) {
+	events, err := r.events.ReceiveEvents(ctx, 1, nil)
+	if err != nil {
+		return nil, r.failed(ctx, err)
+	}
+	if rest := r.client.options.Prefetch - 1; rest > 0 {
+		// Its only news is that nothing more has come, or a failure that the next call meets too.
+		more, _ := r.events.ReceiveEvents(r.expired, rest, nil)
+		events = append(events, more...)
+	}
+	messages := make([]*message.Message, 0, len(events))
+	for _, e := range events {
+		m, err := convert(r.client.options.Hub, r.partition, e)
+		if err != nil {
+			return nil, fmt.Errorf("receive from partition %s: %w", r.partition, err)
+		}
+		messages = append(messages, m)
+	}
+	return messages, nil
+}
+
+func (r *partitionReceiver) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	err = classify("receive from partition "+r.partition, r.client.endpoint.Policy, err)
+	if errors.Is(err, ErrNotFound) {
+		return r.client.missing(ctx, err)
+	}
+	return err
+}
+
+// Close is Receiver's.
+func (r *partitionReceiver) Close(ctx context.Context) error { return r.events.Close(ctx) }
