@@ -1,0 +1,132 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"azx/alwayson"
+	"azx/internal/fault"
+)
+
+// Pauses between tries, doubling within these bounds. After a loss of the connection the socket's own
+// back-off comes on top.
+const (
+	minPause           = 100 * time.Millisecond
+	maxPause           = 30 * time.Second
+	minCredentialPause = 10 * time.Second
+	maxCredentialPause = 5 * time.Minute
+)
+
+var errNoReply = errors.New("no reply in time")
+
+// ask sends a request until the platform accepted or rejected it, and returns that verdict with the answer;
+// or noReply or doubtful if it is the request that does not work, see patience. A probe has patience for one
+// time-out only. The error is that of ctx.
+func (l *lane) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayson.Response, verdict, error) {
+	t := try{
+		lane:     l,
+		patience: patience{others: l.writer.successes.Load()},
+		soon:     fault.Backoff{Min: minPause, Max: maxPause},
+		later:    fault.Backoff{Min: minCredentialPause, Max: maxCredentialPause},
+	}
+	if probe {
+		t.patience.silences = silentTries - 1
+	}
+	defer t.end()
+	for {
+		if err := l.socket.Wait(ctx); ctx.Err() != nil {
+			return alwayson.Response{}, unavailable, ctx.Err()
+		} else if err != nil { // the socket has ended, and the Writer is about to
+			if err := t.soon.Pause(ctx); err != nil {
+				return alwayson.Response{}, unavailable, err
+			}
+			continue
+		}
+		resp, v := l.send(ctx, r)
+		if ctx.Err() != nil && v != accepted {
+			return resp, v, ctx.Err()
+		}
+		if v == accepted || v == rejected || t.patience.exhausted(v, l.writer.successes.Load()) {
+			return resp, v, nil
+		}
+		if err := t.pause(ctx, v); err != nil {
+			return resp, v, err
+		}
+	}
+}
+
+// send sends a request once. After a time-out it closes the socket, so that the platform does not carry the
+// request out after it was sent again.
+func (l *lane) send(ctx context.Context, r alwayson.Request) (alwayson.Response, verdict) {
+	start := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, l.writer.cfg.ReplyTimeout)
+	resp, err := l.socket.Call(bounded, r)
+	cancel()
+	var v verdict
+	if err == nil {
+		v = judge(resp.Code)
+	} else {
+		v = judgeError(err)
+		resp = alwayson.Response{Reason: err.Error()}
+	}
+	l.writer.cfg.Meter.Request(r.Target, resp.Code, time.Since(start))
+	switch {
+	case v == accepted:
+		l.writer.successes.Add(1)
+	case v == noReply && ctx.Err() == nil:
+		l.socket.Drop(errNoReply)
+	}
+	return resp, v
+}
+
+// try is the state of one request that is sent again and again.
+type try struct {
+	lane        *lane
+	patience    patience
+	soon, later fault.Backoff
+	refused     bool // counted among the lanes whose credential is refused
+}
+
+// pause waits as long as the verdict asks for.
+func (t *try) pause(ctx context.Context, v verdict) error {
+	w := t.lane.writer
+	w.cfg.Meter.Retried(v.String())
+	if v != badCredential {
+		t.end()
+		return t.soon.Pause(ctx)
+	}
+	if !t.refused {
+		t.refused = true
+		w.refused.Add(1)
+		w.cfg.Log.Warn("the platform refuses the connector's credential; trying again slowly",
+			"hint", "check the application key, and that its user may call services of the device Things")
+	}
+	if w.successes.Load() == t.patience.others { // nobody gets through: a new key needs a new session
+		t.lane.socket.renew()
+	}
+	return t.later.Pause(ctx)
+}
+
+func (t *try) end() {
+	if t.refused {
+		t.refused = false
+		t.lane.writer.refused.Add(-1)
+	}
+}
+
+// wire is a socket shared by lanes.
+type wire struct {
+	Socket
+	renewed atomic.Int64 // when renew last closed it, in ms since 1970
+}
+
+// renew closes the connection so that the next one presents the credential again, for all lanes together
+// once in a while.
+func (w *wire) renew() {
+	now, last := time.Now().UnixMilli(), w.renewed.Load()
+	if now-last >= minCredentialPause.Milliseconds() && w.renewed.CompareAndSwap(last, now) {
+		w.Drop(&alwayson.Error{Code: alwayson.Unauthorized})
+	}
+}

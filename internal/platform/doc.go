@@ -1,0 +1,8 @@
+// Package platform is the connector's edge to ThingWorx: it keeps the connections, learns which remote
+// properties a Thing has, and writes the values of messages to Things, in order and acknowledged.
+//
+// Reading order, as a message meets them: writer.go takes it in and gives it to the lane of its Thing;
+// lane.go waits for the Thing's turn; turn.go learns, maps, sends and settles; learn.go and tables.go are
+// what is known of Things; ask.go repeats a request until it has an answer, and verdict.go says what an
+// answer means. announce.go tells the platform about devices without a Thing, link.go keeps the sockets.
+package platform

@@ -1,0 +1,206 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"azx/alwayson"
+	"azx/alwayson/infotable"
+	"azx/internal/fault"
+	"azx/internal/mapping"
+)
+
+// Services that tell the remote properties of a Thing. The first is of our own template; the others are
+// those of the platform (GetPropertySubscriptions captured, GetPropertyDefinitions read).
+const (
+	remotePropertiesService = "GetAzureRemoteProperties"
+	definitionsService      = "GetPropertyDefinitions"
+	subscriptionsService    = "GetPropertySubscriptions"
+)
+
+// A Thing that does not answer is asked for again after these pauses, doubling.
+const (
+	minProbePause = time.Minute
+	maxProbePause = 30 * time.Minute
+)
+
+// learn asks the platform which remote properties a Thing has, and keeps the answer. The error is that of ctx.
+func (l *lane) learn(ctx context.Context, thing string) (knowledge, error) {
+	mark := l.tables.mark()
+	before, _ := l.tables.get(thing)
+	table, problem, err := l.lookUp(ctx, thing, before.parked)
+	if err != nil {
+		return knowledge{}, err
+	}
+	cfg := &l.writer.cfg
+	k := knowledge{table: table, asked: time.Now()}
+	switch {
+	case table != nil:
+		k.until = k.asked.Add(cfg.KeepTable)
+		cfg.Meter.LookedUp("table")
+	case problem.noReply:
+		return l.park(thing, problem.outcome), nil
+	default:
+		k.outcome = problem.outcome
+		k.until = k.asked.Add(cfg.AskAgain)
+		cfg.Meter.LookedUp(problem.outcome.Reason)
+	}
+	return l.tables.put(thing, k, mark), nil
+}
+
+// park notes that a Thing keeps its requests waiting until they time out, so that its messages end with o,
+// unsent, until a probe gets an answer.
+func (l *lane) park(thing string, o Outcome) knowledge {
+	before, _ := l.tables.get(thing)
+	pause := max(minProbePause, min(2*before.pause, maxProbePause))
+	now := time.Now()
+	l.writer.cfg.Meter.LookedUp(o.Reason)
+	l.writer.cfg.Log.Warn("a Thing does not answer; its messages are put aside", "thing", thing, "probe", pause)
+	return l.tables.put(thing, knowledge{outcome: o, asked: now, until: now.Add(pause), parked: true, pause: pause}, l.tables.mark())
+}
+
+// unusable says why a Thing has no table.
+type unusable struct {
+	outcome Outcome
+	noReply bool
+}
+
+// lookUp asks our extension's service, or else the platform's own two. Exactly one result is not nil.
+func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.Table, *unusable, error) {
+	if l.writer.cfg.AzxExtension {
+		resp, v, err := l.ask(ctx, alwayson.CallService(thing, remotePropertiesService, nil), probe)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case v == accepted:
+			return remoteTable(content(resp)), nil, nil
+		case resp.Code != alwayson.NotFound:
+			return nil, notLearned(thing, resp, v), nil
+		}
+	}
+	defs, v, err := l.ask(ctx, alwayson.CallService(thing, definitionsService, nil), probe)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case resp404(defs, v):
+		return nil, &unusable{outcome: noThing(thing)}, nil
+	case v != accepted:
+		return nil, notLearned(thing, defs, v), nil
+	}
+	options := infotable.OneRow(infotable.Cell{Name: "options", Value: infotable.Text(infotable.TypeJSON, `{"hasDeadband":true}`)})
+	subs, v, err := l.ask(ctx, alwayson.CallService(thing, subscriptionsService, options), probe)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case resp404(subs, v):
+		return nil, &unusable{outcome: notRemote(thing)}, nil
+	case v != accepted:
+		return nil, notLearned(thing, subs, v), nil
+	}
+	return subscribedTable(content(defs), content(subs)), nil, nil
+}
+
+func resp404(r alwayson.Response, v verdict) bool {
+	return v == rejected && r.Code == alwayson.NotFound
+}
+
+// content returns the table that a service answered with. An INFOTABLE is the content itself (captured);
+// one inside a column "result" is taken as well.
+func content(r alwayson.Response) *infotable.Table {
+	if inner, ok := r.Result().Table(); ok {
+		return inner
+	}
+	return r.Content
+}
+
+// remoteTable reads rows of name, edgeName, baseType and gatewayThing.
+func remoteTable(rows *infotable.Table) *mapping.Table {
+	var properties []mapping.Property
+	gateway := ""
+	for i := range rows.Len() {
+		name, _ := rows.At(i, "edgeName").Text()
+		if name == "" {
+			name, _ = rows.At(i, "name").Text()
+		}
+		if g, _ := rows.At(i, "gatewayThing").Text(); g != "" {
+			gateway = g
+		}
+		if name != "" {
+			properties = append(properties, mapping.Property{EdgeName: name, Type: baseType(rows.At(i, "baseType"))})
+		}
+	}
+	return mapping.NewTable(properties, gateway)
+}
+
+// subscribedTable joins the platform's two answers. Only remote names are told, not whose they are: one that
+// is also a property's name has that property's base type, any other takes the JSON type of what comes
+// (what a real platform answers for a property bound under another name is unknown).
+func subscribedTable(definitions, subscriptions *infotable.Table) *mapping.Table {
+	types := make(map[string]infotable.BaseType, definitions.Len())
+	for i := range definitions.Len() {
+		name, _ := definitions.At(i, "name").Text()
+		types[name] = baseType(definitions.At(i, "baseType"))
+	}
+	var properties []mapping.Property
+	for i := range subscriptions.Len() {
+		name, _ := subscriptions.At(i, "edgeName").Text()
+		if name == "" {
+			continue
+		}
+		base, ok := types[name]
+		if !ok {
+			base = infotable.TypeVariant
+		}
+		properties = append(properties, mapping.Property{EdgeName: name, Type: base})
+	}
+	return mapping.NewTable(properties, "")
+}
+
+// baseType reads a base type's name. One that cannot travel leaves the choice to the value.
+func baseType(v infotable.Value) infotable.BaseType {
+	name, _ := v.Text()
+	base, err := infotable.ParseBaseType(name)
+	if err != nil || !base.OnWire() {
+		return infotable.TypeVariant
+	}
+	return base
+}
+
+func noThing(thing string) Outcome {
+	return Outcome{Kind: NoThing, Reason: "no-thing", Err: fault.Reject("write to Thing "+thing,
+		"create the Thing, or import the hub's devices", "there is no such Thing, or the connector's user may not see it")}
+}
+
+func notRemote(thing string) Outcome {
+	return Outcome{Kind: Refused, Reason: "not-remote", Err: fault.Reject("write to Thing "+thing,
+		"give the Thing a template that derives from RemoteThing, such as AzureIotThing", "the Thing is not a remote Thing")}
+}
+
+// notLearned says that the platform refused to tell about a Thing that may exist.
+func notLearned(thing string, r alwayson.Response, v verdict) *unusable {
+	u := &unusable{outcome: rejection(thing, r), noReply: v == noReply}
+	u.outcome.Reason = "lookup-" + u.outcome.Reason
+	return u
+}
+
+// rejection is the outcome of a request that the platform rejected or left without an answer.
+func rejection(thing string, r alwayson.Response) Outcome {
+	cause := r.Err()
+	if r.Code == 0 {
+		cause = errors.New(r.Reason)
+	}
+	return Outcome{Kind: Refused, Reason: reasonOf(r.Code), Err: &fault.Problem{
+		Op: "write to Thing " + thing, Class: fault.Rejected, Cause: cause, Hint: hintOf(r.Code),
+	}}
+}
+
+func hintOf(code alwayson.Code) string {
+	switch code {
+	case alwayson.Forbidden:
+		return "let the connector's user write properties and call services of the Thing"
+	case 0:
+		return "look for slow subscriptions of the Thing in the platform's script log"
+	}
+	return "look at the Thing's remote properties and at the platform's log"
+}

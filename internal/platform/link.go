@@ -1,0 +1,183 @@
+package platform
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"azx/alwayson"
+	"azx/internal/supervise"
+)
+
+// notifyService is how the platform says that the remote properties of a bound Thing changed (captured).
+const notifyService = "NotifyPropertyUpdate"
+
+// LinkConfig says how to reach the platform.
+type LinkConfig struct {
+	// URLs of the platform; required. Only the first is used: fail-over between several is not built yet.
+	URLs []string
+	// AppKey returns the application key; it is asked at each dial. Required.
+	AppKey func(ctx context.Context) (string, error)
+	// TLS is used for wss; nil means the system's roots.
+	TLS *tls.Config
+	// Sockets is how many connections share the lanes; default 2.
+	Sockets int
+	// Bind are names that the first socket binds, so that requests for them come here. May be empty: writing
+	// needs no binding (read).
+	Bind []string
+	// Handler answers the platform's requests, but for NotifyPropertyUpdate; nil answers "not found".
+	Handler alwayson.Handler
+	// Forget is called with the name of a Thing whose remote properties changed: Writer.Forget. May be nil.
+	Forget func(thing string)
+	Log    *slog.Logger // may be nil
+}
+
+// Link is the connector's connections to one platform.
+type Link struct {
+	clients []*alwayson.Client
+	log     *slog.Logger
+	forget  func(thing string)
+	handler alwayson.Handler
+
+	mu     sync.Mutex
+	states []alwayson.State
+	since  time.Time // of the last change of connected
+	good   bool      // all sockets are connected
+}
+
+// Health is what readiness and the status page show of a Link.
+type Health struct {
+	Sockets, Connected int
+	CredentialRefused  bool      // the platform refuses the application key
+	Since              time.Time // since when all sockets are connected, or not all are
+	Err                error     // why a socket is not connected; nil when all are
+}
+
+// Ready reports whether all sockets are connected.
+func (h Health) Ready() bool { return h.Connected == h.Sockets }
+
+// NewLink checks cfg and returns a Link that connects when it is Run.
+func NewLink(cfg LinkConfig) (*Link, error) {
+	if len(cfg.URLs) == 0 {
+		return nil, errors.New("set up platform link: no URL")
+	}
+	byDefault(&cfg.Sockets, 2)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	l := &Link{log: cfg.Log, forget: cfg.Forget, handler: cfg.Handler, states: make([]alwayson.State, cfg.Sockets), since: time.Now()}
+	for i := range cfg.Sockets {
+		client := alwayson.ClientConfig{
+			URLs: cfg.URLs[:1],
+			Dial: alwayson.DialConfig{
+				AppKey: cfg.AppKey, TLS: cfg.TLS, Handler: l.handle, UserAgent: "azx",
+			},
+			OnState: func(s alwayson.State) { l.note(i, s) },
+		}
+		if i == 0 {
+			client.Names = cfg.Bind
+		}
+		c, err := alwayson.NewClient(client)
+		if err != nil {
+			return nil, fmt.Errorf("set up platform link: %w", err)
+		}
+		l.clients = append(l.clients, c)
+	}
+	return l, nil
+}
+
+// Run keeps the sockets connected until ctx ends. It may be called once.
+func (l *Link) Run(ctx context.Context) error {
+	group := supervise.New(ctx)
+	for i, c := range l.clients {
+		group.Go(fmt.Sprintf("socket %d", i), c.Run)
+	}
+	return group.Wait()
+}
+
+// Sockets returns the connections for a Writer.
+func (l *Link) Sockets() []Socket {
+	sockets := make([]Socket, len(l.clients))
+	for i, c := range l.clients {
+		sockets[i] = c
+	}
+	return sockets
+}
+
+// Client returns the connection that binds names and takes the platform's requests.
+func (l *Link) Client() *alwayson.Client { return l.clients[0] }
+
+// Wait returns when all sockets are connected, or with the error of ctx.
+func (l *Link) Wait(ctx context.Context) error {
+	for _, c := range l.clients {
+		if err := c.Wait(ctx); err != nil {
+			return fmt.Errorf("wait for the platform: %w", err)
+		}
+	}
+	return nil
+}
+
+// Health returns a snapshot.
+func (l *Link) Health() Health {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := Health{Sockets: len(l.states), Since: l.since}
+	for _, s := range l.states {
+		switch {
+		case s.Phase == alwayson.PhaseConnected:
+			h.Connected++
+			continue
+		case s.Phase == alwayson.PhaseRefused:
+			h.CredentialRefused = true
+		}
+		if h.Err == nil {
+			h.Err = s.Err
+		}
+	}
+	if h.Err == nil && !h.Ready() {
+		h.Err = alwayson.ErrNotConnected
+	}
+	return h
+}
+
+// note keeps a socket's state and logs what changes for people: connected, lost, refused.
+func (l *Link) note(socket int, s alwayson.State) {
+	l.mu.Lock()
+	before := l.states[socket]
+	l.states[socket] = s
+	good := true
+	for _, s := range l.states {
+		good = good && s.Phase == alwayson.PhaseConnected
+	}
+	if good != l.good {
+		l.good, l.since = good, time.Now()
+	}
+	l.mu.Unlock()
+
+	switch {
+	case s.Phase == alwayson.PhaseConnected && before.Phase != alwayson.PhaseConnected:
+		l.log.Info("connected to the platform", "socket", socket, "url", s.URL)
+	case s.Phase == alwayson.PhaseRefused && before.Phase != alwayson.PhaseRefused:
+		l.log.Error("the platform refuses the application key", "socket", socket, "url", s.URL, "err", s.Err, "retry", s.Retry)
+	case s.Phase == alwayson.PhaseWaiting && s.Attempts <= 1:
+		l.log.Warn("not connected to the platform", "socket", socket, "url", s.URL, "err", s.Err, "retry", s.Retry)
+	}
+}
+
+// handle answers NotifyPropertyUpdate and passes everything else on.
+func (l *Link) handle(ctx context.Context, r alwayson.Request) alwayson.Response {
+	if r.Code == alwayson.Post && r.Kind == alwayson.Service && r.Target == notifyService {
+		if l.forget != nil {
+			l.forget(r.Name)
+		}
+		return alwayson.Done()
+	}
+	if l.handler == nil {
+		return alwayson.Refuse(alwayson.NotFound, "nothing here answers "+r.Kind.String()+" "+r.Target)
+	}
+	return l.handler(ctx, r)
+}

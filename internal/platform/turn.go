@@ -1,0 +1,240 @@
+package platform
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"azx/alwayson"
+	"azx/internal/fault"
+	"azx/internal/mapping"
+	"azx/internal/message"
+)
+
+// item is a message of the lane's batch, translated.
+type item struct {
+	queued   Queued
+	from, to int   // its values, in the lane's writes
+	err      error // the first value that does not fit its property
+}
+
+// turn writes what waits for one Thing, as far as it fits in one request. The error is that of ctx.
+func (l *lane) turn(ctx context.Context, ln *line) error {
+	k, known := l.tables.get(ln.thing)
+	fresh := !known || !time.Now().Before(k.until)
+	if fresh {
+		existed := k.table != nil
+		var err error
+		if k, err = l.learn(ctx, ln.thing); err != nil {
+			return err
+		}
+		if backlog := l.writer.cfg.Backlog; backlog != nil && k.table != nil && !existed {
+			l.putBack(ln, backlog.Release(ln.thing))
+		}
+	}
+	l.take(ln)
+	defer l.forgetBatch()
+	if k.table == nil {
+		l.end(l.batch, k.outcome, fresh)
+		return nil
+	}
+	return l.write(ctx, ln.thing, k)
+}
+
+// forgetBatch lets go of what the lane's reused memory refers to.
+func (l *lane) forgetBatch() {
+	clear(l.batch)
+	clear(l.items)
+	clear(l.writes)
+	clear(l.values)
+}
+
+// end settles messages with one outcome. fresh says that the platform has just been asked for their Thing.
+func (l *lane) end(messages []Queued, o Outcome, fresh bool) {
+	if fresh && o.Kind == NoThing && len(messages) > 0 {
+		l.writer.announcer.offer(messages[0].Telemetry)
+	}
+	for i := range messages {
+		l.settle(&messages[i], o)
+	}
+}
+
+// write translates the batch, asks again if a key is unknown, and delivers.
+func (l *lane) write(ctx context.Context, thing string, k knowledge) error {
+	unknown := l.translate(k.table)
+	if unknown > 0 && time.Since(k.asked) >= l.writer.cfg.AskAgain {
+		var err error
+		if k, err = l.learn(ctx, thing); err != nil {
+			return err
+		}
+		if k.table == nil {
+			l.end(l.batch, k.outcome, true)
+			return nil
+		}
+		unknown = l.translate(k.table)
+	}
+	if unknown > 0 {
+		l.writer.cfg.Meter.UnknownKeys(unknown)
+	}
+	l.sift(thing, k.table.Gateway())
+	return l.deliver(ctx, thing, l.items, k.table)
+}
+
+// translate turns the lane's batch into its items and returns how many keys have no property.
+func (l *lane) translate(t *mapping.Table) (unknown int) {
+	l.items, l.writes = l.items[:0], l.writes[:0]
+	for _, q := range l.batch {
+		from := len(l.writes)
+		writes, keys, err := t.Map(q.Telemetry, l.writes)
+		l.writes = writes
+		unknown += len(keys)
+		l.items = append(l.items, item{queued: q, from: from, to: len(writes), err: err})
+	}
+	return unknown
+}
+
+// sift settles the items that have nothing to write, or may not, and keeps the others.
+func (l *lane) sift(thing, gateway string) {
+	kept := l.items[:0]
+	for i := range l.items {
+		it := l.items[i]
+		hub := hubOf(it.queued.Telemetry)
+		switch {
+		case it.to > it.from && !l.writer.mayWrite(thing, gateway, hub):
+			l.settle(&it.queued, notAllowed(thing, gateway, hub))
+		case it.to > it.from:
+			kept = append(kept, it)
+		case it.err != nil:
+			l.settle(&it.queued, misfit(&it))
+		default:
+			l.settle(&it.queued, Outcome{Kind: Skipped, Reason: "no-property"})
+		}
+	}
+	clear(l.items[len(kept):])
+	l.items = kept
+}
+
+// deliver sends the items in one request and settles them. The first time that is rejected, tried being the
+// table they were translated with, it learns the Thing anew and tries the translation of another table; after
+// that it halves the items until those at fault stand alone.
+func (l *lane) deliver(ctx context.Context, thing string, items []item, tried *mapping.Table) error {
+	if len(items) == 0 {
+		return nil
+	}
+	resp, v, err := l.push(ctx, thing, items)
+	switch {
+	case err != nil:
+		return err
+	case v == accepted:
+		l.accept(items)
+		return nil
+	case v == noReply:
+		o := rejection(thing, resp)
+		l.park(thing, o)
+		l.reject(items, o)
+		return nil
+	case tried != nil:
+		return l.relearn(ctx, thing, items, tried, resp)
+	}
+	return l.halve(ctx, thing, items, resp)
+}
+
+// halve goes on after items were rejected although the table is right.
+func (l *lane) halve(ctx context.Context, thing string, items []item, resp alwayson.Response) error {
+	half := len(items) / 2
+	if half == 0 {
+		l.reject(items, rejection(thing, resp))
+		return nil
+	}
+	if err := l.deliver(ctx, thing, items[:half], nil); err != nil {
+		return err
+	}
+	return l.deliver(ctx, thing, items[half:], nil)
+}
+
+// relearn goes on after the first rejection of items.
+func (l *lane) relearn(ctx context.Context, thing string, items []item, tried *mapping.Table, resp alwayson.Response) error {
+	l.tables.forget(thing)
+	k, err := l.learn(ctx, thing)
+	if err != nil {
+		return err
+	}
+	if k.table != nil && k.table.Equal(tried) {
+		return l.halve(ctx, thing, items, resp)
+	}
+	clear(l.batch)
+	l.batch = l.batch[:0]
+	for i := range items {
+		l.batch = append(l.batch, items[i].queued)
+	}
+	if k.table == nil {
+		l.end(l.batch, k.outcome, true)
+		return nil
+	}
+	l.translate(k.table)
+	l.sift(thing, k.table.Gateway())
+	return l.deliver(ctx, thing, l.items, nil)
+}
+
+// push sends the values of items, in their order.
+func (l *lane) push(ctx context.Context, thing string, items []item) (alwayson.Response, verdict, error) {
+	l.values = l.values[:0]
+	for i := range items {
+		for _, w := range l.writes[items[i].from:items[i].to] {
+			l.values = append(l.values, alwayson.PropertyValue{Name: w.Property, Value: w.Value, TimeMs: w.Time})
+		}
+	}
+	l.body = alwayson.AppendPropertyPush(l.body[:0], l.values)
+	resp, v, err := l.ask(ctx, alwayson.PropertyPush(thing, l.body), false)
+	if err == nil && v == accepted {
+		l.writer.cfg.Meter.Written(len(l.values))
+	}
+	return resp, v, err
+}
+
+func (l *lane) accept(items []item) {
+	for i := range items {
+		if items[i].err != nil {
+			l.settle(&items[i].queued, misfit(&items[i]))
+		} else {
+			l.settle(&items[i].queued, Outcome{})
+		}
+	}
+}
+
+func (l *lane) reject(items []item, o Outcome) {
+	for i := range items {
+		l.settle(&items[i].queued, o)
+	}
+}
+
+func hubOf(t message.Telemetry) string {
+	if t.Message == nil {
+		return ""
+	}
+	return t.Message.Hub
+}
+
+// misfit is the outcome of a message that holds a value which mapping refused.
+func misfit(it *item) Outcome {
+	reason := "wrong-type"
+	for i := range it.queued.Telemetry.Readings {
+		if strings.Contains(string(it.queued.Telemetry.Readings[i].Key), mapping.ModuleSeparator) {
+			reason = "module-key"
+		}
+	}
+	return Outcome{Kind: Refused, Reason: reason, Err: it.err}
+}
+
+func notAllowed(thing, gateway, hub string) Outcome {
+	o := Outcome{Kind: Refused, Reason: "not-allowed"}
+	if gateway != "" && gateway != hub {
+		o.Err = fault.Reject("write to Thing "+thing, "set the Thing's gatewayThing to "+hub,
+			"the Thing belongs to %q, the message came from %q", gateway, hub)
+		return o
+	}
+	o.Err = fault.Reject("write to Thing "+thing,
+		"set the Thing's gatewayThing to the hub's Thing, or name the Thing in allowThings (never a Thing of the system)",
+		"devices of %q may not write to this Thing", hub)
+	return o
+}

@@ -1,0 +1,111 @@
+package platform
+
+import (
+	"context"
+	"errors"
+
+	"azx/alwayson"
+	"azx/alwayson/infotable"
+)
+
+// verdict is what the platform's answer to a request, or the lack of one, means for the request.
+type verdict uint8
+
+const (
+	// accepted: carried out.
+	accepted verdict = iota
+	// rejected: the same request would fail again.
+	rejected
+	// unavailable: the platform or the connection is not able to right now.
+	unavailable
+	// doubtful: a server error that blames nobody. It is tried again a few times; if others succeed
+	// meanwhile it was the request's fault after all.
+	doubtful
+	// noReply: the time for an answer is over; the request may still be carried out.
+	noReply
+	// badCredential: the platform does not accept the connector's credential.
+	badCredential
+)
+
+// String names the verdict as metrics do.
+func (v verdict) String() string {
+	return [...]string{"accepted", "rejected", "unavailable", "server-error", "no-reply", "credential"}[v]
+}
+
+// judge is the one place that says what a reply code means. That 80, 83, 84 and 8D are the request's fault
+// and that 81 is the credential's is inferred from the codes' names; how a real platform uses A0 is unknown.
+func judge(code alwayson.Code) verdict {
+	switch {
+	case code.IsSuccess():
+		return accepted
+	case code == alwayson.Unauthorized:
+		return badCredential
+	case code == alwayson.InternalServerError:
+		return doubtful
+	case code.IsCallerFault():
+		return rejected
+	}
+	return unavailable
+}
+
+// judgeError says what it means that a request got no answer that can be read.
+func judgeError(err error) verdict {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return noReply
+	case alwayson.IsCredentialRefused(err):
+		return badCredential
+	case errors.Is(err, alwayson.ErrNotConnected), errors.Is(err, alwayson.ErrClosed):
+		return unavailable
+	}
+	for _, cause := range [...]error{alwayson.ErrTooLarge, infotable.ErrLimit, infotable.ErrMalformed, infotable.ErrTruncated, infotable.ErrUnsupportedType} {
+		if errors.Is(err, cause) {
+			return rejected
+		}
+	}
+	return unavailable
+}
+
+const (
+	doubtfulTries = 3 // server errors in a row before the request is taken to be at fault
+	silentTries   = 5 // time-outs in a row before the Thing is taken to be stuck
+)
+
+// patience counts the failures of one request that may turn out to be its own fault. They do so only if
+// requests of other lanes succeeded since it was first sent: else the platform itself is in trouble.
+type patience struct {
+	doubts, silences int
+	others           int64 // requests of all lanes that had succeeded by then
+}
+
+// exhausted counts the verdict and reports whether it is the request that is at fault.
+func (p *patience) exhausted(v verdict, successes int64) bool {
+	switch v {
+	case doubtful:
+		p.doubts++
+	case noReply:
+		p.silences++
+	default:
+		return false
+	}
+	return (p.doubts >= doubtfulTries || p.silences >= silentTries) && successes > p.others
+}
+
+// reasonOf names a rejection in a few fixed words.
+func reasonOf(code alwayson.Code) string {
+	switch code {
+	case alwayson.BadRequest:
+		return "bad-request"
+	case alwayson.Forbidden:
+		return "forbidden"
+	case alwayson.NotFound:
+		return "not-found"
+	case alwayson.EntityTooLarge:
+		return "too-large"
+	case alwayson.InternalServerError:
+		return "server-error"
+	case 0:
+		return "no-reply"
+	}
+	return "rejected"
+}

@@ -1,0 +1,265 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"path"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"azx/alwayson"
+	"azx/internal/message"
+	"azx/internal/supervise"
+)
+
+// Kind is how the writing of a message ended.
+type Kind uint8
+
+const (
+	// Delivered: the platform acknowledged all values of the message that have a remote property.
+	Delivered Kind = iota
+	// Refused: the message, or part of it, cannot be written and trying again would not help.
+	Refused
+	// NoThing: the Thing does not exist.
+	NoThing
+	// Skipped: no key of the message is a remote property of the Thing.
+	Skipped
+)
+
+// String names the kind as metrics do.
+func (k Kind) String() string {
+	return [...]string{"delivered", "refused", "no-thing", "skipped"}[k]
+}
+
+// Outcome tells the caller what became of a message.
+type Outcome struct {
+	Kind   Kind
+	Reason string // of a few fixed words such as "wrong-type"; "" when delivered
+	Err    error  // a *fault.Problem with a hint, nil when delivered or skipped
+}
+
+// Queued is a message on its way, with what is to be called once when it has ended.
+type Queued struct {
+	Telemetry message.Telemetry
+	Settle    func(Outcome)
+}
+
+// Backlog keeps messages for Things that do not exist yet.
+type Backlog interface {
+	// Release returns the messages kept for a Thing that has just become known, oldest first. They are
+	// written before anything newer. Those that are not settled when the Writer ends are lost to it: they
+	// must come again from where they were kept.
+	Release(thing string) []Queued
+}
+
+// Meter counts. Its methods are called from many goroutines.
+type Meter interface {
+	// Request counts an exchange: service or event name, the answer's code (0: none), and how long it took.
+	Request(name string, code alwayson.Code, took time.Duration)
+	// Written counts acknowledged values.
+	Written(values int)
+	// Retried counts requests that are going to be sent again, by verdict.
+	Retried(reason string)
+	// LookedUp counts what was learned of a Thing: "table", "no-thing" or a reason of refusal.
+	LookedUp(result string)
+	// UnknownKeys counts values left out because no remote property has their name.
+	UnknownKeys(keys int)
+	// Announced counts devices without a Thing that the platform was told of, or not told of.
+	Announced(sent bool)
+}
+
+// Socket is one connection to the platform; *alwayson.Client is one.
+type Socket interface {
+	Wait(ctx context.Context) error
+	Call(ctx context.Context, r alwayson.Request) (alwayson.Response, error)
+	Drop(reason error)
+}
+
+// WriterConfig sets up a Writer. Zero fields mean their defaults.
+type WriterConfig struct {
+	// Sockets carry the lanes; required. A Thing stays on one lane and a lane on one socket.
+	Sockets []Socket
+	// Lanes is how many requests may be in flight; default 64.
+	Lanes int
+	// MaxValues and MaxBytes bound what joins in one request; defaults 1,000 and 200 KiB. A message is never
+	// split: one that exceeds them travels alone.
+	MaxValues, MaxBytes int
+	// ReplyTimeout is how long an answer may take before the socket is closed and the request sent again;
+	// default 30 s, the platform's own (read).
+	ReplyTimeout time.Duration
+
+	// AzxExtension says that device Things may have the service GetAzureRemoteProperties of our template.
+	AzxExtension bool
+	// MaxThings is how many Things' tables are kept; default 100,000.
+	MaxThings int
+	// KeepTable is how long a table is used before it is asked for again; default 10 min.
+	KeepTable time.Duration
+	// AskAgain is the least time between two questions about the same Thing that an unknown key or a
+	// missing Thing gives cause for; default 10 s.
+	AskAgain time.Duration
+
+	// AllowThings are patterns (path.Match) of Things that devices may write to although the platform does
+	// not tell which hub they belong to.
+	AllowThings []string
+	// DenyThings are patterns of Things that no device may write to; default: SystemThings.
+	DenyThings []string
+
+	Backlog Backlog      // may be nil
+	Meter   Meter        // may be nil
+	Log     *slog.Logger // may be nil
+}
+
+// SystemThings returns the Things of the platform and of our extensions that are nobody's device.
+func SystemThings() []string {
+	return []string{"ConnectionServicesHub", "AzureServices", "System", "SystemRepository", "*Subsystem"}
+}
+
+func (c WriterConfig) withDefaults() WriterConfig {
+	byDefault(&c.Lanes, 64)
+	byDefault(&c.MaxValues, 1000)
+	byDefault(&c.MaxBytes, 200<<10)
+	byDefault(&c.ReplyTimeout, 30*time.Second)
+	byDefault(&c.MaxThings, 100_000)
+	byDefault(&c.KeepTable, 10*time.Minute)
+	byDefault(&c.AskAgain, 10*time.Second)
+	if c.DenyThings == nil {
+		c.DenyThings = SystemThings()
+	}
+	if c.Meter == nil {
+		c.Meter = noMeter{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func byDefault[T int | time.Duration](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}
+
+// Writer writes messages to Things. Messages of one Thing are written in the order in which they came.
+type Writer struct {
+	cfg       WriterConfig
+	seed      maphash.Seed
+	lanes     []*lane
+	announcer *announcer
+	successes atomic.Int64 // requests of lanes that the platform accepted
+	refused   atomic.Int64 // lanes that wait because of the credential
+}
+
+// NewWriter checks cfg and returns a Writer that takes messages, but sends none until Run.
+func NewWriter(cfg WriterConfig) (*Writer, error) {
+	cfg = cfg.withDefaults()
+	if len(cfg.Sockets) == 0 {
+		return nil, errors.New("set up writer: no sockets")
+	}
+	for _, pattern := range slices.Concat(cfg.AllowThings, cfg.DenyThings) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, fmt.Errorf("set up writer: pattern %q: %w", pattern, err)
+		}
+	}
+	w := &Writer{cfg: cfg, seed: maphash.MakeSeed(), announcer: newAnnouncer(cfg)}
+	shared := newInterner()
+	wires := make([]*wire, len(cfg.Sockets))
+	for i, socket := range cfg.Sockets {
+		wires[i] = &wire{Socket: socket}
+	}
+	for i := range cfg.Lanes {
+		tables := newTables(max(1, cfg.MaxThings/cfg.Lanes), shared)
+		w.lanes = append(w.lanes, newLane(w, wires[i%len(wires)], tables))
+	}
+	return w, nil
+}
+
+// Run sends what was written until ctx ends. Messages that are not settled by then stay unsettled.
+// It may be called once.
+func (w *Writer) Run(ctx context.Context) error {
+	group := supervise.New(ctx)
+	for i, l := range w.lanes {
+		group.Go(fmt.Sprintf("lane %d", i), l.run)
+	}
+	group.Go("announcer", w.announcer.run)
+	return group.Wait()
+}
+
+// Write queues a message for its Thing and returns at once: whoever calls it bounds the memory. settle is
+// called once, from a goroutine of the Writer, unless ctx or the Writer ends before. The message's body must
+// not change until then.
+func (w *Writer) Write(ctx context.Context, t message.Telemetry, settle func(Outcome)) {
+	if ctx.Err() == nil {
+		w.laneOf(t.Thing).add(Queued{Telemetry: t, Settle: settle})
+	}
+}
+
+// Forget drops what is known of a Thing, so that its next message asks the platform. It is what the
+// platform's NotifyPropertyUpdate calls for.
+func (w *Writer) Forget(thing string) { w.laneOf(thing).tables.forget(thing) }
+
+// Visit asks the platform about a Thing again, without waiting for its next message, and writes what was
+// kept for it if it exists now.
+func (w *Writer) Visit(thing string) {
+	w.Forget(thing)
+	w.laneOf(thing).visit(thing)
+}
+
+// Drain returns when every message is settled, or with the error of ctx. Nothing should be written meanwhile.
+func (w *Writer) Drain(ctx context.Context) error {
+	for _, l := range w.lanes {
+		select {
+		case <-l.drained():
+		case <-ctx.Done():
+			return fmt.Errorf("drain lanes: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// Waiting returns the number of messages that are not settled.
+func (w *Writer) Waiting() int {
+	n := 0
+	for _, l := range w.lanes {
+		n += l.waiting()
+	}
+	return n
+}
+
+// CredentialRefused reports whether the platform answers writes with "unauthorized".
+func (w *Writer) CredentialRefused() bool { return w.refused.Load() > 0 }
+
+func (w *Writer) laneOf(thing string) *lane {
+	return w.lanes[maphash.String(w.seed, thing)%uint64(len(w.lanes))]
+}
+
+// mayWrite reports whether messages of a hub may be written to a Thing whose gatewayThing is gateway.
+func (w *Writer) mayWrite(thing, gateway, hub string) bool {
+	if thing == hub || matchAny(w.cfg.DenyThings, thing) {
+		return false
+	}
+	if gateway != "" {
+		return gateway == hub
+	}
+	return matchAny(w.cfg.AllowThings, thing)
+}
+
+func matchAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, name) // patterns were checked
+		return ok
+	})
+}
+
+type noMeter struct{}
+
+func (noMeter) Request(string, alwayson.Code, time.Duration) {}
+func (noMeter) Written(int)                                  {}
+func (noMeter) Retried(string)                               {}
+func (noMeter) LookedUp(string)                              {}
+func (noMeter) UnknownKeys(int)                              {}
+func (noMeter) Announced(bool)                               {}
