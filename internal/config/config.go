@@ -21,7 +21,7 @@ type Config struct {
 
 	// Memory bounds the messages in flight, in bytes as message.Message.Size reckons them; default 64 MiB.
 	Memory Size `yaml:"memory"`
-	// Lanes is the number of ordered queues to the platform, 1 to 1024; default 32.
+	// Lanes is the number of ordered queues to the platform, 1 to 1024; default 64.
 	Lanes int `yaml:"lanes"`
 	// RequestTimeout is how long one platform request may take, 1 s to 10 min; default 30 s.
 	RequestTimeout time.Duration `yaml:"requestTimeout"`
@@ -139,7 +139,7 @@ func defaults() *Config {
 		Name:           defaultName(),
 		Admin:          Admin{Listen: "127.0.0.1:9464"},
 		Memory:         64 << 20,
-		Lanes:          32,
+		Lanes:          64,
 		RequestTimeout: 30 * time.Second,
 	}
 }

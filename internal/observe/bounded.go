@@ -2,7 +2,7 @@ package observe
 
 import "sync"
 
-// maxValues is how many values the labels reason, result and outcome may have together.
+// maxValues is how many values the labels service, reason, result and outcome may have together.
 const maxValues = 64
 
 // bounded lets the first maxValues different label values through and calls the rest "other", so

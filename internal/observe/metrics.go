@@ -8,47 +8,60 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"azx/alwayson"
+	"azx/internal/delivery"
 )
 
 // Metrics holds every metric of the connector, in a registry of its own. Labels are hub, partition,
-// reason, result and outcome: never a device, whose number has no bound. All methods may be called
-// from any goroutine. NewMetrics makes one.
+// service, reason, result and outcome: never a device, whose number has no bound. All methods may be
+// called from any goroutine. NewMetrics makes one.
 type Metrics struct {
 	registry *prometheus.Registry
-	reasons  bounded
+	labels   bounded
 
 	requests       *prometheus.CounterVec
 	requestSeconds prometheus.Histogram
 	retries        *prometheus.CounterVec
 	lookups        *prometheus.CounterVec
+	values         prometheus.Counter
+	unknownKeys    prometheus.Counter
+	announced      *prometheus.CounterVec
 	connections    prometheus.Gauge
 
-	skipped      *prometheus.CounterVec
-	quarantined  *prometheus.CounterVec
-	values       *prometheus.CounterVec
-	creationTime *prometheus.CounterVec
-	receive      *prometheus.CounterVec
-	hubConnected *prometheus.GaugeVec
+	skipped          *prometheus.CounterVec
+	quarantined      *prometheus.CounterVec
+	evicted          *prometheus.CounterVec
+	creationTime     *prometheus.CounterVec
+	receiveErrors    *prometheus.CounterVec
+	checkpointErrors *prometheus.CounterVec
+	hubConnected     *prometheus.GaugeVec
 }
 
 // NewMetrics returns metrics at zero, with those of the Go runtime and of the process beside them.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry:       prometheus.NewRegistry(),
-		requests:       counter(nameRequests, "outcome"),
+		requests:       counter(nameRequests, "service", "outcome"),
+		requestSeconds: requestHistogram(),
 		retries:        counter(nameRetries, "reason"),
 		lookups:        counter(nameLookups, "result"),
+		values:         prometheus.NewCounter(prometheus.CounterOpts(options(nameValues))),
+		unknownKeys:    prometheus.NewCounter(prometheus.CounterOpts(options(nameUnknownKeys))),
+		announced:      counter(nameAnnounced, "result"),
 		connections:    prometheus.NewGauge(prometheus.GaugeOpts(options(nameConnections))),
-		skipped:        counter(nameSkipped, "hub", "reason"),
-		quarantined:    counter(nameQuarantined, "hub", "reason"),
-		values:         counter(nameValues, "hub"),
-		creationTime:   counter(nameCreationTime, "hub"),
-		receive:        counter(nameReceiveErrors, "hub", "reason"),
-		hubConnected:   prometheus.NewGaugeVec(prometheus.GaugeOpts(options(nameHubConnected)), []string{"hub"}),
-		requestSeconds: requestHistogram(),
+
+		skipped:          counter(nameSkipped, "hub", "reason"),
+		quarantined:      counter(nameQuarantined, "hub", "reason"),
+		evicted:          counter(nameEvicted, "hub"),
+		creationTime:     counter(nameCreationTime, "hub"),
+		receiveErrors:    counter(nameReceiveErrors, "hub", "partition"),
+		checkpointErrors: counter(nameCheckpointErrors, "hub", "partition"),
+		hubConnected:     gauge(nameHubConnected, "hub"),
 	}
-	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.connections,
-		m.skipped, m.quarantined, m.values, m.creationTime, m.receive, m.hubConnected, buildInfo(),
+	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
+		m.announced, m.connections, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
+		m.checkpointErrors, m.hubConnected, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -63,7 +76,7 @@ func requestHistogram() prometheus.Histogram {
 // buildInfo is the constant 1 with the version the binary was built from.
 func buildInfo() prometheus.Collector {
 	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
 	}
 	o := options(nameBuildInfo)
@@ -76,23 +89,75 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
-// PlatformRequest counts one request to the platform with its outcome ("ok", "rejected",
-// "transient", "credential", "timeout") and how long the answer took.
-func (m *Metrics) PlatformRequest(outcome string, took time.Duration) {
-	m.requests.WithLabelValues(m.reasons.bound(outcome)).Inc()
+// Request counts an exchange with the platform: the service or event, the code of the answer (0: none
+// came), and how long it took.
+func (m *Metrics) Request(service string, code alwayson.Code, took time.Duration) {
+	outcome := "no answer"
+	if code != 0 {
+		outcome = code.String()
+	}
+	m.requests.WithLabelValues(m.labels.bound(service), m.labels.bound(outcome)).Inc()
 	m.requestSeconds.Observe(took.Seconds())
 }
 
-// PlatformRetry counts one request that is tried again, and why.
-func (m *Metrics) PlatformRetry(reason string) {
-	m.retries.WithLabelValues(m.reasons.bound(reason)).Inc()
-}
+// Written counts property values that the platform acknowledged.
+func (m *Metrics) Written(values int) { m.values.Add(float64(values)) }
 
-// TableLookup counts one question for a Thing's properties, with its result ("found", "unknown",
-// "refused", "error").
-func (m *Metrics) TableLookup(result string) {
-	m.lookups.WithLabelValues(m.reasons.bound(result)).Inc()
+// Retried counts a request to the platform that is tried again, and why.
+func (m *Metrics) Retried(reason string) { m.retries.WithLabelValues(m.labels.bound(reason)).Inc() }
+
+// LookedUp counts a question for a Thing's properties, with its result.
+func (m *Metrics) LookedUp(result string) { m.lookups.WithLabelValues(m.labels.bound(result)).Inc() }
+
+// UnknownKeys counts values left out because the Thing has no remote property of their name.
+func (m *Metrics) UnknownKeys(keys int) { m.unknownKeys.Add(float64(keys)) }
+
+// Announced counts a device without a Thing that the platform was told of, or was not.
+func (m *Metrics) Announced(sent bool) {
+	result := "held back"
+	if sent {
+		result = "sent"
+	}
+	m.announced.WithLabelValues(result).Inc()
 }
 
 // PlatformConnections says how many authenticated connections to the platform there are now.
 func (m *Metrics) PlatformConnections(n int) { m.connections.Set(float64(n)) }
+
+// Ended counts why a message was skipped or quarantined. How many ended in which way is told by the
+// partition's account (WatchPartitions), so a delivered message needs nothing here.
+func (m *Metrics) Ended(hub, _ string, result delivery.Result, reason string) {
+	switch result {
+	case delivery.Skipped:
+		m.skipped.WithLabelValues(hub, m.labels.bound(reason)).Inc()
+	case delivery.Quarantined:
+		m.quarantined.WithLabelValues(hub, m.labels.bound(reason)).Inc()
+	}
+}
+
+// Evicted counts messages kept for a device without a Thing that newer ones pushed out.
+func (m *Metrics) Evicted(hub string, messages int) {
+	m.evicted.WithLabelValues(hub).Add(float64(messages))
+}
+
+// TimeReplaced counts a message whose creation time was not credible.
+func (m *Metrics) TimeReplaced(hub string) { m.creationTime.WithLabelValues(hub).Inc() }
+
+// ReceiveFailed counts an error while receiving from a partition.
+func (m *Metrics) ReceiveFailed(hub, partition string) {
+	m.receiveErrors.WithLabelValues(hub, partition).Inc()
+}
+
+// CheckpointFailed counts a checkpoint that was not stored.
+func (m *Metrics) CheckpointFailed(hub, partition string) {
+	m.checkpointErrors.WithLabelValues(hub, partition).Inc()
+}
+
+// HubConnected says whether messages can be received from the hub now.
+func (m *Metrics) HubConnected(hub string, up bool) {
+	value := 0.0
+	if up {
+		value = 1
+	}
+	m.hubConnected.WithLabelValues(hub).Set(value)
+}
