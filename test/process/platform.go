@@ -1,0 +1,123 @@
+package process
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Platform is what `azx platform` writes to platform.json, and the REST client of tests.
+type Platform struct {
+	t      testing.TB
+	URL    string `json:"url"`
+	WS     string `json:"ws"`
+	AppKey string `json:"appKey"`
+	Page   string `json:"page"`
+}
+
+// NewRealPlatform is a platform that runs elsewhere.
+func NewRealPlatform(t testing.TB, address, appKey string) *Platform {
+	return &Platform{t: t, URL: address, AppKey: appKey}
+}
+
+// Value is a property of a Thing as REST gives it.
+type Value struct {
+	Value   json.RawMessage
+	Time    time.Time
+	Quality string
+	Type    string // base type
+}
+
+// table is an infotable in JSON.
+type table struct {
+	DataShape struct {
+		FieldDefinitions map[string]struct {
+			BaseType string `json:"baseType"`
+		} `json:"fieldDefinitions"`
+	} `json:"dataShape"`
+	Rows []map[string]json.RawMessage `json:"rows"`
+}
+
+// Do sends a request to the path below /Thingworx and returns the body of the answer. A body other
+// than nil goes out as JSON.
+func (p *Platform) Do(method, path string, body any) ([]byte, error) {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	if body == nil {
+		content = nil
+	}
+	address := strings.TrimSuffix(strings.TrimSuffix(p.URL, "/"), "/Thingworx") + "/Thingworx/" + path
+	request, err := http.NewRequest(method, address, bytes.NewReader(content))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("appKey", p.AppKey)
+	request.Header.Set("Accept", "application/json")
+	if method != http.MethodGet {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	client := http.Client{Timeout: 30 * time.Second}
+	answer, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, text)
+	}
+	return text, err
+}
+
+// Call invokes a service and returns what it answered. An error ends the test.
+func (p *Platform) Call(entity, service string, parameters any) []byte {
+	p.t.Helper()
+	answer, err := p.Do(http.MethodPost, entity+"/Services/"+service, parameters)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return answer
+}
+
+// Property reads one property with its base type, its time and its quality.
+func (p *Platform) Property(thing, property string) (Value, error) {
+	at := "Things/" + url.PathEscape(thing)
+	plain, err := p.table(at + "/Properties/" + url.PathEscape(property))
+	if err != nil {
+		return Value{}, err
+	}
+	stamped, err := p.table(at + "/PropertiesVTQ/" + url.PathEscape(property))
+	if err != nil {
+		return Value{}, err
+	}
+	v := Value{Value: plain.Rows[0][property], Type: plain.DataShape.FieldDefinitions[property].BaseType}
+	var ms int64
+	if err := json.Unmarshal(stamped.Rows[0]["time"], &ms); err != nil {
+		return v, fmt.Errorf("property %s of %s has no time: %v", property, thing, stamped.Rows)
+	}
+	v.Time = time.UnixMilli(ms).UTC()
+	return v, json.Unmarshal(stamped.Rows[0]["quality"], &v.Quality)
+}
+
+// table reads an infotable that has at least one row.
+func (p *Platform) table(path string) (t table, err error) {
+	text, err := p.Do(http.MethodGet, path, nil)
+	if err != nil {
+		return t, err
+	}
+	if err := json.Unmarshal(text, &t); err != nil {
+		return t, fmt.Errorf("%s: %w: %s", path, err, text)
+	}
+	if len(t.Rows) == 0 {
+		return t, fmt.Errorf("%s: no row: %s", path, text)
+	}
+	return t, nil
+}

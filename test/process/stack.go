@@ -1,0 +1,178 @@
+package process
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startWithin is how long a part may take until it is ready, on a busy machine.
+const startWithin = 60 * time.Second
+
+// HubInfo is what `azx hub` writes to hub.json, as far as tests use it.
+type HubInfo struct {
+	HostName                  string `json:"hostName"`
+	CA                        string `json:"ca"` // PEM file
+	ServiceConnectionString   string `json:"serviceConnectionString"`
+	EventHubsConnectionString string `json:"eventHubsConnectionString"`
+}
+
+// Stack is a hub, a platform and connectors on loopback, each a process of its own.
+type Stack struct {
+	Dir      string // working folder: hub/, platform/ and what the connector writes
+	Hub      HubInfo
+	Platform *Platform
+
+	t     testing.TB
+	azx   Binary
+	admin string // address of the connector's admin listener
+}
+
+// NewStack starts a hub and a platform on free ports and waits until both are ready.
+func NewStack(t testing.TB, azx Binary) *Stack {
+	t.Helper()
+	s := &Stack{t: t, azx: azx, Dir: t.TempDir()}
+	hub := s.Start("hub", "--dir", s.path("hub"),
+		"--mqtt", FreePort(t), "--amqps", FreePort(t), "--amqp", FreePort(t), "--https", FreePort(t))
+	hub.UntilPrinted(startWithin, "ready")
+	s.ReadHub()
+	s.StartPlatform()
+	return s
+}
+
+// NewPlatform starts a platform alone: the test brings the hub, in its folder hub/.
+func NewPlatform(t testing.TB, azx Binary) *Stack {
+	t.Helper()
+	s := &Stack{t: t, azx: azx, Dir: t.TempDir()}
+	s.StartPlatform()
+	return s
+}
+
+// ReadHub reads what the hub wrote about itself.
+func (s *Stack) ReadHub() {
+	s.t.Helper()
+	s.read(filepath.Join("hub", "hub.json"), &s.Hub)
+	if !filepath.IsAbs(s.Hub.CA) {
+		s.Hub.CA = s.path(filepath.Join("hub", s.Hub.CA))
+	}
+}
+
+// StartPlatform starts the platform of the stack.
+func (s *Stack) StartPlatform() {
+	s.t.Helper()
+	child := s.Start("platform", "--dir", s.path("platform"), "--listen", "127.0.0.1:"+FreePort(s.t))
+	child.UntilPrinted(startWithin, "ready")
+	s.Platform = &Platform{t: s.t}
+	s.read(filepath.Join("platform", "platform.json"), s.Platform)
+}
+
+// AddDevice registers a device and returns its connection string.
+func (s *Stack) AddDevice(id string, flags ...string) string {
+	s.t.Helper()
+	out := s.Run(append([]string{"hub", "device", "add", id, "--dir", s.path("hub")}, flags...)...)
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "HostName=") {
+			return strings.TrimSpace(line)
+		}
+	}
+	s.t.Fatalf("azx hub device add %s: no connection string in:\n%s", id, out)
+	return ""
+}
+
+// Send sends one message as a device.
+func (s *Stack) Send(id, body string) {
+	s.t.Helper()
+	s.Run("hub", "device", "send", id, body, "--dir", s.path("hub"))
+}
+
+// AddThing makes a Thing with remote properties, each NAME:TYPE.
+func (s *Stack) AddThing(id string, properties ...string) {
+	s.t.Helper()
+	args := []string{"platform", "thing", "add", id, "--dir", s.path("platform")}
+	for _, p := range properties {
+		args = append(args, "--property", p)
+	}
+	s.Run(args...)
+}
+
+// adminListen finds the place of the admin listener in a configuration file.
+var adminListen = regexp.MustCompile(`127\.0\.0\.1:9464`)
+
+// Configure writes the connector's file as `azx config init` makes it, only with an admin port of its
+// own, so that several connectors can run on one machine.
+func (s *Stack) Configure(edit ...func(config string) string) {
+	s.t.Helper()
+	s.Run("config", "init", "--hub", "hub", "--platform", "platform")
+	path := s.path("azx.yaml")
+	made, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatalf("azx config init: %v", err)
+	}
+	config := string(made)
+	admin := "127.0.0.1:" + FreePort(s.t)
+	if adminListen.MatchString(config) {
+		config = adminListen.ReplaceAllString(config, admin)
+	} else {
+		config += "admin:\n  listen: " + admin + "\n"
+	}
+	for _, e := range edit {
+		config = e(config)
+	}
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	s.admin = "http://" + admin
+}
+
+// Connect starts the connector and waits until it says that it is ready.
+func (s *Stack) Connect() *Child {
+	s.t.Helper()
+	child := s.Start("run", "-c", "azx.yaml")
+	child.Until(startWithin, "the connector is ready", func() error {
+		answer, err := http.Get(s.admin + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("/readyz: %s", answer.Status)
+		}
+		return nil
+	})
+	return child
+}
+
+// Start starts azx in the stack's folder.
+func (s *Stack) Start(args ...string) *Child {
+	s.t.Helper()
+	return Start(s.t, Command{Name: string(s.azx), Args: args, Dir: s.Dir})
+}
+
+// Run runs azx in the stack's folder to its end and returns what it printed. It must succeed.
+func (s *Stack) Run(args ...string) string {
+	s.t.Helper()
+	child := s.Start(args...)
+	if code := child.Wait(startWithin); code != 0 {
+		s.t.Fatalf("azx %s: exit code %d\n%s", strings.Join(args, " "), code, child.Stderr())
+	}
+	return child.Stdout()
+}
+
+func (s *Stack) path(name string) string { return filepath.Join(s.Dir, name) }
+
+func (s *Stack) read(name string, into any) {
+	s.t.Helper()
+	text, err := os.ReadFile(s.path(name))
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		s.t.Fatalf("read %s: %v", name, err)
+	}
+}
