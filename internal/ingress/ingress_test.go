@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -239,6 +240,23 @@ func TestAFailingCheckpointStoreDoesNotStopTheMessages(t *testing.T) {
 		}
 		if r.meter.count("checkpoint failed") == 0 {
 			t.Error("the failure is not counted")
+		}
+	})
+}
+
+func TestThingsWithKeptMessagesAreAskedAboutAFewAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []string
+		r := Revisit{
+			Things: func() []string { return []string{"a", "b", "c"} },
+			Visit:  func(thing string) { asked = append(asked, thing) },
+			Every:  10 * time.Second, Most: 2,
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 35*time.Second)
+		defer cancel()
+		r.Run(ctx)
+		if got := strings.Join(asked, " "); got != "a b c a b" {
+			t.Errorf("asked about %s", got)
 		}
 	})
 }
