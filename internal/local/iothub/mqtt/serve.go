@@ -1,0 +1,129 @@
+// Package mqtt is the local hub's MQTT 3.1.1 front for devices and modules.
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+
+	"azx/internal/local/iothub"
+	"azx/internal/supervise"
+)
+
+const (
+	// helloTime is how long a client may take from the TCP connection to the CONNECT packet, TLS included.
+	helloTime = 30 * time.Second
+	// maxClients bounds the connections with a session.
+	maxClients = 20_000
+	// maxPacket is the largest packet read: a message of the largest size, its topic and its headers.
+	maxPacket = iothub.MaxMessageSize + 1<<16 + 16
+)
+
+// Serve accepts connections of devices on l until ctx ends, and returns when all of them are closed. It closes l.
+// TLS is the listener's business. What is refused is logged with its reason.
+func Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log *slog.Logger) error {
+	f := &front{hub: hub, log: log, sessions: map[net.Conn]*session{}, current: map[iothub.ID]*session{}}
+	if err := f.start(); err != nil {
+		return fmt.Errorf("serve MQTT: %w", err)
+	}
+	defer f.server.Close()
+	connections := supervise.New(ctx)
+	stop := context.AfterFunc(connections.Context(), func() { _ = l.Close() })
+	defer stop()
+	err := f.accept(connections, l)
+	connections.Stop()
+	if waitErr := connections.Wait(); err == nil {
+		err = waitErr
+	}
+	return err
+}
+
+// front joins the broker library to the hub. The library reads and writes packets and keeps sessions; it never routes
+// a message: what a device publishes ends in OnPublish, and what goes to a device is written to its connection only.
+type front struct {
+	mochi.HookBase
+	hub    *iothub.Hub
+	log    *slog.Logger
+	server *mochi.Server
+
+	mu       sync.Mutex
+	sessions map[net.Conn]*session
+	current  map[iothub.ID]*session // the one connection of each device or module
+}
+
+func (f *front) start() error {
+	capabilities := mochi.NewDefaultServerCapabilities()
+	capabilities.MaximumClients = maxClients
+	capabilities.MaximumPacketSize = maxPacket
+	capabilities.MaximumQos = 1 // a subscription with QoS 2 is granted 1 (read)
+	capabilities.MinimumProtocolVersion = 4
+	capabilities.SharedSubAvailable = 0
+	f.server = mochi.New(&mochi.Options{
+		Capabilities: capabilities,
+		// The library logs whole packets, passwords included; what matters is logged here.
+		Logger: slog.New(slog.DiscardHandler),
+		// Its own statistics topics cannot be subscribed to, so once a day is often enough.
+		SysTopicResendInterval: 24 * 60 * 60,
+	})
+	if err := f.server.AddHook(f, nil); err != nil {
+		return err
+	}
+	return f.server.Serve()
+}
+
+func (f *front) accept(connections *supervise.Group, l net.Listener) error {
+	for {
+		conn, err := l.Accept()
+		if ctx := connections.Context(); ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			if err == nil {
+				_ = conn.Close()
+			}
+			return nil
+		}
+		if err != nil { // such as too many open files: others keep working, so try again
+			f.log.Error("accepting an MQTT connection", "error", err)
+			pause(connections.Context())
+			continue
+		}
+		connections.Go("MQTT connection", func(ctx context.Context) error {
+			f.serve(ctx, conn)
+			return nil
+		})
+	}
+}
+
+// serve runs one connection to its end. A panic ends this connection, not the hub.
+func (f *front) serve(ctx context.Context, conn net.Conn) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.log.Error("MQTT connection", "remote", conn.RemoteAddr(), "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	defer conn.Close()
+	defer f.forget(conn)
+	stop := context.AfterFunc(ctx, func() {
+		f.settle(conn)
+		_ = conn.Close()
+	})
+	defer stop()
+	_ = conn.SetDeadline(time.Now().Add(helloTime))
+	if err := f.server.EstablishConnection("mqtt", conn); err != nil && ctx.Err() == nil {
+		f.log.Debug("MQTT connection ended", "remote", conn.RemoteAddr(), "reason", err)
+	}
+}
+
+func pause(ctx context.Context) {
+	timer := time.NewTimer(100 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,75 @@
+package mqtt
+
+import (
+	"net"
+	"sync/atomic"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+
+	"azx/internal/local/iothub"
+)
+
+// session is what the hub knows about one authenticated connection.
+type session struct {
+	client    *mochi.Client
+	principal iothub.Principal
+	modelID   string
+	will      *iothub.Message
+	// settled means the will is void: the device said goodbye, or the hub stops.
+	settled atomic.Bool
+}
+
+// enter makes s the device's only connection and closes the one before it (400027, read).
+func (f *front) enter(s *session) {
+	f.mu.Lock()
+	older := f.current[s.principal.ID]
+	f.current[s.principal.ID] = s
+	f.sessions[s.client.Net.Conn] = s
+	f.mu.Unlock()
+	if older != nil {
+		f.log.Warn("MQTT connection closed", "device", s.principal.ID, "remote", older.client.Net.Remote,
+			"reason", "400027: the device connected again, and has one connection at a time")
+		older.client.Stop(errClosedByHub)
+	}
+}
+
+// session finds the session of a connection; nil before the CONNECT packet was accepted.
+func (f *front) session(conn net.Conn) *session {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sessions[conn]
+}
+
+// settle voids the will of a connection.
+func (f *front) settle(conn net.Conn) {
+	if s := f.session(conn); s != nil {
+		s.settled.Store(true)
+	}
+}
+
+// forget drops the session of a closed connection and sends its will, if it ended without a goodbye.
+func (f *front) forget(conn net.Conn) {
+	f.mu.Lock()
+	s := f.sessions[conn]
+	delete(f.sessions, conn)
+	if s != nil && f.current[s.principal.ID] == s {
+		delete(f.current, s.principal.ID)
+	}
+	f.mu.Unlock()
+	if s == nil {
+		return
+	}
+	f.log.Info("MQTT device disconnected", "device", s.principal.ID, "remote", conn.RemoteAddr())
+	if s.will == nil || s.settled.Load() {
+		return
+	}
+	if _, err := f.hub.Accept(s.principal, *s.will); err != nil {
+		f.log.Warn("MQTT will dropped", "device", s.principal.ID, "reason", err)
+	}
+}
+
+// closeFor ends a connection because of what the device did.
+func (f *front) closeFor(s *session, reason any) {
+	f.log.Warn("MQTT connection closed", "device", s.principal.ID, "remote", s.client.Net.Remote, "reason", reason)
+	s.client.Stop(errClosedByHub)
+}
