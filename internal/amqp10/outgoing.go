@@ -1,0 +1,175 @@
+package amqp10
+
+import (
+	"context"
+	"encoding/binary"
+)
+
+// outgoing is the state of a link that sends.
+type outgoing struct {
+	turn          chan struct{} // held while a delivery is under way: its frames must not mix with another's
+	deliveryCount uint32
+	credit        uint32
+	drain         bool
+	sending       bool
+	sent          uint64 // makes delivery tags
+}
+
+// Delivery is a message sent and not yet settled.
+type Delivery struct {
+	link    *Link
+	settled chan struct{}
+	state   State
+}
+
+// Outcome waits for the peer's verdict.
+func (d *Delivery) Outcome(ctx context.Context) (State, error) {
+	select {
+	case <-d.settled:
+		return d.state, nil
+	case <-ctx.Done():
+		return State{}, ctx.Err()
+	case <-d.link.ctx.Done():
+	}
+	select {
+	case <-d.settled:
+		return d.state, nil
+	default:
+		return State{}, d.link.over()
+	}
+}
+
+// Send sends a message, an encoded AppendMessage, once the peer has given credit, and forgets it: settled, unless the
+// peer insisted on unsettled messages. It returns when the message is queued; payload may then be reused.
+// Once the first frame is queued ctx no longer matters.
+func (l *Link) Send(ctx context.Context, payload []byte) error {
+	_, err := l.send(ctx, payload, l.asked.SenderSettleMode != SenderUnsettled)
+	return err
+}
+
+// Deliver sends like Send, but unsettled, so that the peer's verdict can be had from the Delivery.
+// A peer that insisted on settled messages gives none: its deliveries are accepted at once.
+func (l *Link) Deliver(ctx context.Context, payload []byte) (*Delivery, error) {
+	return l.send(ctx, payload, l.asked.SenderSettleMode == SenderSettled)
+}
+
+func (l *Link) send(ctx context.Context, payload []byte, settled bool) (*Delivery, error) {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-l.ctx.Done():
+		return nil, l.over()
+	}
+	defer func() { <-l.turn }()
+	c, s := l.conn, l.s
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := l.await(ctx, func() bool {
+		return l.state == linkAttached && l.credit > 0 && l.roomForFrame() && (settled || len(s.unsettled) < maxUnsettled)
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.sending = true
+	defer func() { l.sending = false }()
+	d := l.beginDelivery(settled)
+	transfer := &Transfer{
+		Handle: l.asked.Handle, DeliveryID: Some(s.nextDeliveryID), DeliveryTag: l.tag(),
+		MessageFormat: Some[uint32](0), Settled: Some(settled),
+	}
+	s.nextDeliveryID++
+	for {
+		payload = l.sendFrame(transfer, payload)
+		if !transfer.More {
+			break
+		}
+		if err := l.await(l.ctx, l.roomForFrame); err != nil {
+			return nil, err
+		}
+		*transfer = Transfer{Handle: l.asked.Handle, Settled: Some(settled)}
+	}
+	if l.drain {
+		l.giveUpCredit()
+	}
+	return d, nil
+}
+
+func (l *Link) roomForFrame() bool {
+	return l.s.remoteWindow > 0 && len(l.conn.out.waiting) < outboxSoft
+}
+
+// beginDelivery uses one credit, and remembers the delivery until it is settled.
+func (l *Link) beginDelivery(settled bool) *Delivery {
+	l.credit--
+	l.deliveryCount++
+	l.sent++
+	d := &Delivery{link: l, settled: make(chan struct{})}
+	if settled {
+		d.state.Outcome = OutcomeAccepted
+		close(d.settled)
+		return d
+	}
+	l.s.unsettled[l.s.nextDeliveryID] = d
+	return d
+}
+
+func (l *Link) tag() []byte { return binary.BigEndian.AppendUint32(nil, uint32(l.sent)) }
+
+// sendFrame queues as much of payload as fits a frame of the peer's and returns the rest, with transfer.More set if there is one.
+func (l *Link) sendFrame(transfer *Transfer, payload []byte) (rest []byte) {
+	c, s := l.conn, l.s
+	dst, mark := BeginFrame(c.out.waiting, FrameAMQP, s.channel)
+	start := len(dst)
+	transfer.More = false
+	dst = transfer.Append(dst)
+	room := c.frameLimit() - (len(dst) - mark)
+	if len(payload) > room {
+		transfer.More = true // takes as many bytes as a false
+		dst = transfer.Append(dst[:start])
+		payload, rest = payload[:room], payload[room:]
+	}
+	c.out.waiting = EndFrame(append(dst, payload...), mark)
+	s.nextOutgoingID++
+	s.remoteWindow--
+	c.queued()
+	return rest
+}
+
+// onFlow takes the peer's credit (§2.6.7).
+func (l *Link) onFlow(p *Flow) {
+	if l.state == linkDetached {
+		return
+	}
+	if l.sends && p.LinkCredit.Set {
+		l.credit = p.DeliveryCount.Or(0) + p.LinkCredit.Value - l.deliveryCount
+		if int32(l.credit) < 0 {
+			l.credit = 0
+		}
+	}
+	l.drain = l.sends && p.Drain
+	l.wakeUp()
+	switch {
+	case l.drain && !l.sending && l.state == linkAttached:
+		l.giveUpCredit()
+	case p.Echo:
+		l.s.enqueue(l.flow())
+	}
+}
+
+// giveUpCredit answers a drain: what is not on its way now will not use the credit.
+func (l *Link) giveUpCredit() {
+	l.deliveryCount += l.credit
+	l.credit = 0
+	l.s.enqueue(l.flow())
+	l.drain = false
+}
+
+// flow is the state of the link and its session.
+func (l *Link) flow() *Flow {
+	f := l.s.flow()
+	f.Handle = Some(l.asked.Handle)
+	f.DeliveryCount, f.LinkCredit = Some(l.deliveryCount), Some(l.credit)
+	f.Drain = l.drain
+	return f
+}
