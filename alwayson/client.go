@@ -2,6 +2,12 @@ package alwayson
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -52,39 +58,252 @@ type ClientConfig struct {
 	BindGroup int
 }
 
+const (
+	defaultMinBackoff     = 250 * time.Millisecond
+	defaultMaxBackoff     = 30 * time.Second
+	defaultRefusedBackoff = 60 * time.Second
+	defaultBindTimeout    = 30 * time.Second
+	defaultBindGroup      = 250
+
+	// steadyAfter is how long a connection must have lived for the back-off to start from its minimum: a platform
+	// that takes every connection and drops it at once is not to be hammered.
+	steadyAfter = 10 * time.Second
+)
+
 // Client keeps one connection to a platform alive: it dials, authenticates, binds, and does so again after each
 // loss. Requests in flight when a connection ends fail and are not sent again.
-type Client struct{}
+type Client struct {
+	cfg      ClientConfig
+	stop     chan struct{} // closed by Close
+	stopping sync.Once
+	started  atomic.Bool
+	ended    chan struct{}  // closed when Run has returned
+	closing  sync.WaitGroup // connections that are ending
+
+	current atomic.Pointer[Conn] // nil while not connected
+
+	binding sync.Mutex // held while names are being bound or unbound
+
+	mu      sync.Mutex
+	names   map[string]struct{}
+	state   State
+	changed chan struct{} // closed and replaced at each new state
+	telling sync.Mutex    // keeps the calls of OnState in order
+}
 
 // NewClient checks cfg and returns a Client that does nothing until Run.
-func NewClient(cfg ClientConfig) (*Client, error) { return &Client{}, nil }
+func NewClient(cfg ClientConfig) (*Client, error) {
+	if len(cfg.URLs) == 0 {
+		cfg.URLs = []string{cfg.Dial.URL}
+	}
+	for _, cfg.Dial.URL = range cfg.URLs {
+		if _, err := cfg.Dial.withDefaults(); err != nil {
+			return nil, fmt.Errorf("new AlwaysOn client: %w", err)
+		}
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		fallback time.Duration
+	}{
+		{&cfg.MinBackoff, defaultMinBackoff}, {&cfg.MaxBackoff, defaultMaxBackoff},
+		{&cfg.RefusedBackoff, defaultRefusedBackoff}, {&cfg.BindTimeout, defaultBindTimeout},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.fallback
+		}
+	}
+	if cfg.BindGroup <= 0 || cfg.BindGroup > math.MaxUint16 {
+		cfg.BindGroup = defaultBindGroup
+	}
+	c := &Client{
+		cfg:     cfg,
+		stop:    make(chan struct{}),
+		ended:   make(chan struct{}),
+		names:   make(map[string]struct{}),
+		changed: make(chan struct{}),
+	}
+	for _, name := range cfg.Names {
+		c.names[name] = struct{}{}
+	}
+	return c, nil
+}
 
 // Run keeps the connection alive until ctx ends or Close is called, and owns every goroutine of the Client:
 // when it returns, none is left. It returns nil after Close, else the error of ctx. It may be called once.
-func (c *Client) Run(ctx context.Context) error { return nil }
+func (c *Client) Run(ctx context.Context) error {
+	if !c.started.CompareAndSwap(false, true) {
+		return errors.New("run AlwaysOn client: it ran before")
+	}
+	defer close(c.ended)
+	run, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.closing.Go(func() {
+		select {
+		case <-c.stop:
+			cancel()
+		case <-run.Done():
+		}
+	})
+	for failures := 0; run.Err() == nil; {
+		began := time.Now()
+		err := c.connection(run, c.cfg.URLs[failures%len(c.cfg.URLs)])
+		if time.Since(began) >= steadyAfter {
+			failures = 0
+		}
+		failures++
+		c.pause(run, failures, err)
+	}
+	cancel()
+	c.closing.Wait()
+	c.tell(func(s *State) { *s = State{Phase: PhaseClosed, URL: s.URL, Err: ErrClosed} })
+	select {
+	case <-c.stop:
+		return nil
+	default:
+		return context.Cause(ctx)
+	}
+}
 
-// Close makes Run end and waits for it.
-func (c *Client) Close() error { return nil }
+// connection makes one connection, binds, and waits for its end. It returns why there is none any more.
+func (c *Client) connection(ctx context.Context, url string) error {
+	c.tell(func(s *State) { s.Phase, s.URL, s.Retry = PhaseConnecting, url, 0 })
+	dial := c.cfg.Dial
+	dial.URL = url
+	conn, err := Dial(ctx, dial)
+	if err != nil {
+		return err
+	}
+	// Handlers may take their time to end; the next connection need not wait for them.
+	defer func() { c.closing.Go(func() { _ = conn.Close() }) }()
+	refused, err := c.enter(ctx, conn)
+	if err != nil {
+		return err
+	}
+	defer c.current.Store(nil)
+	c.tell(func(s *State) {
+		*s = State{Phase: PhaseConnected, URL: url, Session: conn.SessionID(), Refused: refused}
+	})
+	select {
+	case <-conn.Done():
+		return conn.Err()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// enter binds all names and makes conn the current connection, so that no name is added in between.
+func (c *Client) enter(ctx context.Context, conn *Conn) (refused map[string]error, err error) {
+	c.binding.Lock()
+	defer c.binding.Unlock()
+	refused, err = c.bindAll(ctx, conn, c.wanted())
+	if err == nil {
+		c.current.Store(conn)
+	}
+	return refused, err
+}
+
+// pause tells the failure and waits before the next attempt.
+func (c *Client) pause(ctx context.Context, failures int, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	phase, wait := PhaseWaiting, c.backoff(failures)
+	if IsCredentialRefused(err) {
+		phase, wait = PhaseRefused, spread(c.cfg.RefusedBackoff)
+	}
+	c.tell(func(s *State) { *s = State{Phase: phase, URL: s.URL, Err: err, Attempts: failures, Retry: wait} })
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// backoff doubles from MinBackoff to MaxBackoff with each failure.
+func (c *Client) backoff(failures int) time.Duration {
+	wait := c.cfg.MinBackoff
+	for range failures - 1 {
+		if wait *= 2; wait >= c.cfg.MaxBackoff {
+			break
+		}
+	}
+	return spread(min(wait, c.cfg.MaxBackoff))
+}
+
+// spread returns a random time between the half of d and d, so that many clients do not return at once.
+func spread(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+
+// Close makes Run end and waits for it. It returns nil.
+func (c *Client) Close() error {
+	c.stopping.Do(func() { close(c.stop) })
+	if c.started.Load() {
+		<-c.ended
+	}
+	return nil
+}
 
 // Wait returns when the Client is connected and bound, or with the error of ctx (naming the last failure), or
 // with ErrClosed when Run has ended.
-func (c *Client) Wait(ctx context.Context) error { return nil }
+func (c *Client) Wait(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		state, changed := c.state, c.changed
+		c.mu.Unlock()
+		switch state.Phase {
+		case PhaseConnected:
+			return nil
+		case PhaseClosed:
+			return ErrClosed
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			if state.Err != nil {
+				return fmt.Errorf("wait for the platform: %w (last: %w)", context.Cause(ctx), state.Err)
+			}
+			return fmt.Errorf("wait for the platform: %w", context.Cause(ctx))
+		}
+	}
+}
 
 // Call is [Conn.Call] on the current connection; it fails at once with ErrNotConnected if there is none.
 func (c *Client) Call(ctx context.Context, r Request) (Response, error) {
-	return Response{}, ErrNotConnected
+	conn := c.current.Load()
+	if conn == nil {
+		return Response{}, ErrNotConnected
+	}
+	return conn.Call(ctx, r)
 }
 
-// Bind adds names to those bound after each connect, and binds them now if connected. A name that the platform
-// refuses stays on the list, and the error wraps the *Error and names it; the other names are bound.
-func (c *Client) Bind(ctx context.Context, names ...string) error { return nil }
-
-// Unbind takes names off the list, and unbinds them now if connected.
-func (c *Client) Unbind(ctx context.Context, names ...string) error { return nil }
-
-// Drop ends the current connection, so that its late answers and unsent requests are lost, and reconnects.
-// It does not wait. reason is what calls in flight and State report.
-func (c *Client) Drop(reason error) {}
+// Drop ends the current connection at once, so that its late answers and unsent requests are lost, and reconnects.
+// It does not wait. reason is what calls in flight and State report. Without a connection it does nothing.
+func (c *Client) Drop(reason error) {
+	if conn := c.current.Load(); conn != nil {
+		if reason == nil {
+			reason = fmt.Errorf("%w: dropped here", ErrClosed)
+		}
+		conn.abort(reason)
+	}
+}
 
 // State returns a snapshot.
-func (c *Client) State() State { return State{} }
+func (c *Client) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+func (c *Client) tell(change func(*State)) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.mu.Lock()
+	change(&c.state)
+	state := c.state
+	close(c.changed)
+	c.changed = make(chan struct{})
+	c.mu.Unlock()
+	if c.cfg.OnState != nil {
+		c.cfg.OnState(state)
+	}
+}

@@ -3,10 +3,14 @@ package alwayson
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/url"
 	"time"
 
-	"azx/alwayson/infotable"
+	"github.com/gobwas/ws"
 )
 
 // Path is where a platform serves AlwaysOn (captured).
@@ -15,26 +19,6 @@ const Path = "/Thingworx/WS"
 // Handler answers a request of the peer. Many run at once; ctx ends when the connection does.
 // A handler may call back on the same connection.
 type Handler func(ctx context.Context, r Request) Response
-
-// Limits bounds what a connection takes in and holds. A zero field means its default.
-type Limits struct {
-	// MaxFrameSize is the largest WebSocket payload that this side sends, in bytes, 256 to 65,535;
-	// default 8192. A client also tells it to the server as its Max-Frame-Size.
-	MaxFrameSize int
-	// MaxMessageSize is the largest message, joined, either way, in bytes; default 1 MiB. No single
-	// incoming frame may be larger.
-	MaxMessageSize int
-	// MaxHandlers is how many requests of the peer are carried out at once; more are refused with
-	// ServiceUnavailable. Default 1024.
-	MaxHandlers int
-	// MaxQueued is how many bytes may wait to be written before Call waits too; default 1 MiB. A peer
-	// that leaves eight times as much unread is dropped with ErrSlowPeer.
-	MaxQueued int
-	// WriteTimeout is how long one write to the socket may take; default 15 s.
-	WriteTimeout time.Duration
-	// Tables bounds the infotables of incoming messages.
-	Tables infotable.Limits
-}
 
 // DialConfig says how to reach and enter a platform.
 type DialConfig struct {
@@ -58,36 +42,119 @@ type DialConfig struct {
 	Limits    Limits
 }
 
-// Conn is one authenticated connection to a platform. Its methods may be used from many goroutines.
-type Conn struct{}
+const (
+	defaultHandshakeTimeout = 15 * time.Second
+	maxPingInterval         = 25 * time.Second
+	silentPings             = 2 // pings without a byte in return, before the platform counts as gone
+)
 
 // Dial connects, upgrades, and authenticates. The error is an *UpgradeError or *Error if the platform refused,
 // see [IsCredentialRefused]. The caller must Close the Conn.
-func Dial(ctx context.Context, cfg DialConfig) (*Conn, error) { return nil, ErrNotConnected }
-
-// Call sends a request and waits for its answer. A response that is a refusal is no error: see [Response.Err].
-// Without a deadline in ctx it waits as long as the connection lives. When ctx ends, the request may still be
-// carried out, and a late answer is dropped. When the connection ends the error wraps ErrClosed.
-func (c *Conn) Call(ctx context.Context, r Request) (Response, error) {
-	return Response{}, ErrNotConnected
+func Dial(ctx context.Context, cfg DialConfig) (*Conn, error) {
+	target, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("dial platform: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.HandshakeTimeout)
+	defer cancel()
+	key, err := cfg.AppKey(ctx)
+	if err == nil {
+		err = checkKey(key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read application key: %w", err)
+	}
+	socket, early, err := cfg.upgrade(ctx, target, key)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", target.Redacted(), err)
+	}
+	c := newConn(socket, &cfg)
+	c.link.start(early)
+	if err := c.authenticate(ctx, key); err != nil {
+		_ = c.Close() // the refusal is what matters
+		return nil, fmt.Errorf("authenticate at %s: %w", target.Redacted(), err)
+	}
+	return c, nil
 }
 
-// Bind declares that this connection stands for the named Things, in one message. A refusal is an *Error, and
-// then none of the names should be taken as bound.
-func (c *Conn) Bind(ctx context.Context, b Binding) error { return ErrNotConnected }
+// withDefaults fills in what is zero and returns the parsed URL.
+func (cfg *DialConfig) withDefaults() (*url.URL, error) {
+	target, err := parseURL(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.AppKey == nil {
+		return nil, errors.New("DialConfig.AppKey is not set")
+	}
+	if cfg.Handler == nil {
+		cfg.Handler = func(context.Context, Request) Response { return Refuse(NotFound, "nothing is served here") }
+	}
+	if cfg.HandshakeTimeout <= 0 {
+		cfg.HandshakeTimeout = defaultHandshakeTimeout
+	}
+	if cfg.PingInterval <= 0 || cfg.PingInterval > maxPingInterval {
+		cfg.PingInterval = maxPingInterval
+	}
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "azx-alwayson"
+	}
+	cfg.Limits, err = cfg.Limits.withDefaults()
+	return target, err
+}
 
-// Unbind takes names back, in one message. A refusal is an *Error.
-func (c *Conn) Unbind(ctx context.Context, b Binding) error { return ErrNotConnected }
+func parseURL(text string) (*url.URL, error) {
+	target, err := url.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("URL of the platform: %w", err)
+	}
+	if (target.Scheme != "ws" && target.Scheme != "wss") || target.Hostname() == "" {
+		return nil, fmt.Errorf("URL of the platform %q: want ws://host[:port]%s or wss://...", target.Redacted(), Path)
+	}
+	if target.User != nil {
+		return nil, fmt.Errorf("URL of the platform %q: leave out user and password, an application key is used", target.Redacted())
+	}
+	if target.Path == "" || target.Path == "/" {
+		target.Path = Path
+	}
+	return target, nil
+}
 
-// SessionID returns the session that the platform assigned.
-func (c *Conn) SessionID() uint32 { return 0 }
+// checkKey refuses what would break out of the HTTP header. The error does not show the key.
+func checkKey(key string) error {
+	if key == "" {
+		return errors.New("it is empty")
+	}
+	for _, b := range []byte(key) {
+		if b <= ' ' || b >= 0x7F {
+			return errors.New("it holds a space, a control or a non-ASCII character: is there a line break at the end of its file?")
+		}
+	}
+	return nil
+}
 
-// Done is closed when the connection has ended.
-func (c *Conn) Done() <-chan struct{} { return nil }
-
-// Err returns why the connection ended, nil while it lives.
-func (c *Conn) Err() error { return nil }
-
-// Close ends the connection with a WebSocket close, fails what is in flight and waits for the connection's
-// goroutines and handlers.
-func (c *Conn) Close() error { return nil }
+// upgrade opens the socket and makes it a WebSocket. early is what came after the answer's headers.
+func (cfg *DialConfig) upgrade(ctx context.Context, target *url.URL, key string) (socket net.Conn, early []byte, err error) {
+	dialer := ws.Dialer{
+		NetDial:   cfg.NetDial,
+		TLSConfig: cfg.TLS,
+		Header: ws.HandshakeHeaderString(fmt.Sprintf("User-Agent: %s\r\nMax-Frame-Size: %d\r\n%s: %s\r\n",
+			cfg.UserAgent, cfg.Limits.MaxFrameSize, appKeyName, key)),
+	}
+	socket, reader, _, err := dialer.Dial(ctx, target.String())
+	var status ws.StatusError
+	if errors.As(err, &status) {
+		return nil, nil, &UpgradeError{Status: int(status)}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if reader != nil {
+		early = make([]byte, reader.Buffered())
+		if _, err = io.ReadFull(reader, early); err != nil {
+			_ = socket.Close() // the read error is what matters
+			return nil, nil, fmt.Errorf("read after the upgrade: %w", err)
+		}
+		ws.PutReader(reader)
+	}
+	return socket, early, nil
+}

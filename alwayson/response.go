@@ -62,9 +62,12 @@ func AppendResponse(dst []byte, r *Response) []byte {
 
 // DecodeResponse reads the body of a response with this code. A refusal without a reason takes it from a
 // column "reason" of its content. Content of another type than NOTHING or INFOTABLE is ignored, as the C SDK
-// does (read); so are bytes that follow. The result keeps no reference to body.
+// does (read); so are bytes that follow. An empty body is taken for a response without content. The result keeps no reference to body.
 func DecodeResponse(code Code, body []byte, limits infotable.Limits) (Response, error) {
 	r := Response{Code: code}
+	if len(body) == 0 {
+		return r, nil
+	}
 	s := scanner{rest: body}
 	if s.byte() != 0 {
 		r.Reason = s.string()

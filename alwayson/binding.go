@@ -1,0 +1,112 @@
+package alwayson
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// wanted returns the names that should be bound, sorted.
+func (c *Client) wanted() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Sorted(maps.Keys(c.names))
+}
+
+// Bind adds names to those bound after each connect, and binds them now if connected. A name that the platform
+// refuses stays on the list, and the error wraps the *Error and names it; the other names are bound.
+func (c *Client) Bind(ctx context.Context, names ...string) error {
+	c.binding.Lock()
+	defer c.binding.Unlock()
+	c.mu.Lock()
+	for _, name := range names {
+		c.names[name] = struct{}{}
+	}
+	c.mu.Unlock()
+	conn := c.current.Load()
+	if conn == nil {
+		return nil
+	}
+	refused, err := c.bindAll(ctx, conn, names)
+	if err != nil {
+		return err
+	}
+	c.tell(func(s *State) {
+		if s.Phase != PhaseConnected {
+			return
+		}
+		all := maps.Clone(s.Refused)
+		for _, name := range names {
+			delete(all, name)
+		}
+		if all == nil {
+			all = refused
+		} else {
+			maps.Copy(all, refused)
+		}
+		s.Refused = all
+	})
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(refused)) {
+		errs = append(errs, fmt.Errorf("bind %q: %w", name, refused[name]))
+	}
+	return errors.Join(errs...)
+}
+
+// Unbind takes names off the list, and unbinds them now if connected.
+func (c *Client) Unbind(ctx context.Context, names ...string) error {
+	c.binding.Lock()
+	defer c.binding.Unlock()
+	c.mu.Lock()
+	for _, name := range names {
+		delete(c.names, name)
+	}
+	c.mu.Unlock()
+	conn := c.current.Load()
+	if conn == nil {
+		return nil
+	}
+	for group := range slices.Chunk(names, c.cfg.BindGroup) {
+		err := conn.Unbind(ctx, Binding{Gateway: c.cfg.Gateway, Names: group})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bindAll binds names in groups and returns those that were refused, by name. err is set when the connection failed.
+func (c *Client) bindAll(ctx context.Context, conn *Conn, names []string) (refused map[string]error, err error) {
+	for group := range slices.Chunk(names, c.cfg.BindGroup) {
+		if err := c.bindGroup(ctx, conn, group, &refused); err != nil {
+			return refused, err
+		}
+	}
+	return refused, nil
+}
+
+// bindGroup binds names in one message. Since one bad name may make the platform refuse them all, a refused group is
+// halved until the guilty names stand alone.
+func (c *Client) bindGroup(ctx context.Context, conn *Conn, names []string, refused *map[string]error) error {
+	limited, cancel := context.WithTimeout(ctx, c.cfg.BindTimeout)
+	err := conn.Bind(limited, Binding{Gateway: c.cfg.Gateway, Names: names})
+	cancel()
+	var refusal *Error
+	switch {
+	case !errors.As(err, &refusal):
+		return err
+	case len(names) == 1:
+		if *refused == nil {
+			*refused = make(map[string]error)
+		}
+		(*refused)[names[0]] = refusal
+		return nil
+	}
+	half := len(names) / 2
+	if err := c.bindGroup(ctx, conn, names[:half], refused); err != nil {
+		return err
+	}
+	return c.bindGroup(ctx, conn, names[half:], refused)
+}
