@@ -53,10 +53,9 @@ type Aside struct {
 	Quarantined Quarantine
 	Shelf       Shelf
 	Unknown     UnknownThing
-	// Again translates a kept message that is tried again.
-	Again func(m *message.Message) (message.Telemetry, error)
-	Meter Meter
-	Log   *slog.Logger
+	Translator  *Translator // for kept messages that are tried again
+	Meter       Meter
+	Log         *slog.Logger
 
 	mu      sync.Mutex
 	waiting []task
@@ -81,9 +80,12 @@ const (
 	forget
 )
 
-// NewAside returns an Aside; the caller fills Again before the first message.
-func NewAside(q Quarantine, s Shelf, unknown UnknownThing, meter Meter, log *slog.Logger) *Aside {
-	a := &Aside{Quarantined: q, Shelf: s, Unknown: unknown, Meter: meter, Log: log, keeping: map[string]int{}}
+// NewAside returns an Aside that stores nothing until Run.
+func NewAside(q Quarantine, s Shelf, unknown UnknownThing, translator *Translator, meter Meter, log *slog.Logger) *Aside {
+	a := &Aside{
+		Quarantined: q, Shelf: s, Unknown: unknown, Translator: translator, Meter: meter, Log: log,
+		keeping: map[string]int{},
+	}
 	a.changed = sync.NewCond(&a.mu)
 	return a
 }
@@ -128,7 +130,7 @@ func (a *Aside) Release(thing string) []delivery.Queued {
 	}
 	var queue []delivery.Queued
 	for _, m := range kept {
-		t, err := a.Again(m)
+		t, err := a.Translator.Translate(m)
 		if err != nil {
 			continue // it was readable when it was kept; it stays where it is
 		}

@@ -226,12 +226,12 @@ func newRig(unknown UnknownThing, outcome func(delivery.Queued) *delivery.Outcom
 		shelf: &fakeShelf{kept: map[string][]*message.Message{}}, meter: &fakeMeter{ended: map[string]int{}}, store: &fakeStore{},
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	r.aside = NewAside(r.quarantine, r.shelf, unknown, r.meter, log)
+	translator := &Translator{Names: &Names{}, Meter: r.meter}
+	r.aside = NewAside(r.quarantine, r.shelf, unknown, translator, r.meter, log)
 	pump := &Pump{
-		Tracker: delivery.NewTracker(), Budget: NewBudget(1 << 20), Names: &Names{},
+		Tracker: delivery.NewTracker(), Budget: NewBudget(1 << 20), Translator: translator,
 		Writer: r.writer, Aside: r.aside, Meter: r.meter,
 	}
-	r.aside.Again = pump.translate
 	r.flow = &Flow{
 		Hub: r.hub, HubThing: "Hub", Partitions: []*Partition{{ID: "0", Pump: pump}}, Checkpoints: r.store,
 		SaveInterval: time.Second, DrainTimeout: 5 * time.Second, Meter: r.meter, Log: log,

@@ -199,8 +199,8 @@ func TestTheTimeOfAMessageIsItsOwn(t *testing.T) {
 			if tt.property != "" {
 				m.Properties = map[string]string{message.PropertyCreationTime: tt.property}
 			}
-			p := &Pump{Names: &Names{}, Stamp: Stamp{Field: tt.field}, Meter: &fakeMeter{ended: map[string]int{}}}
-			got, err := p.translate(m)
+			p := &Translator{Names: &Names{}, Stamp: Stamp{Field: tt.field}, Meter: &fakeMeter{ended: map[string]int{}}}
+			got, err := p.Translate(m)
 			if err != nil {
 				t.Fatal(err)
 			}

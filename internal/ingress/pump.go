@@ -11,11 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
-	"azx/internal/decode"
 	"azx/internal/delivery"
-	"azx/internal/fault"
 	"azx/internal/message"
 )
 
@@ -34,13 +31,12 @@ type Writer interface {
 
 // Pump moves the messages of one partition.
 type Pump struct {
-	Tracker *delivery.Tracker
-	Budget  *Budget // bounds what is in flight over all pumps, in bytes
-	Stamp   Stamp
-	Names   *Names
-	Writer  Writer
-	Aside   *Aside
-	Meter   Meter
+	Tracker    *delivery.Tracker
+	Budget     *Budget // bounds what is in flight over all pumps, in bytes
+	Translator *Translator
+	Writer     Writer
+	Aside      *Aside
+	Meter      Meter
 }
 
 // Run moves messages from source until ctx ends or the source fails. What is in flight then goes on.
@@ -61,7 +57,7 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 
 // carry brings one message on its way.
 func (p *Pump) carry(c *carried) {
-	telemetry, err := p.translate(c.Message)
+	telemetry, err := p.Translator.Translate(c.Message)
 	var rule skip
 	switch {
 	case errors.As(err, &rule):
@@ -72,41 +68,6 @@ func (p *Pump) carry(c *carried) {
 		p.Writer.Write(delivery.Queued{Telemetry: telemetry, Settle: c.settle})
 	}
 }
-
-// translate decodes a message and addresses it to its Thing. A panic in a decoder is that message's
-// problem, not the end of the partition.
-func (p *Pump) translate(m *message.Message) (t message.Telemetry, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fault.Reject("decode", "please report this message", "panic: %v\n%s", cause, debug.Stack())
-		}
-	}()
-	if m.Source != "" && m.Source != message.SourceTelemetry {
-		return t, skip("not-telemetry")
-	}
-	thing, err := p.Names.Thing(m.DeviceID)
-	if err != nil {
-		return t, err
-	}
-	readings, err := decode.Body(m)
-	if errors.Is(err, decode.ErrEmpty) {
-		return t, skip("heartbeat")
-	}
-	if err != nil {
-		return t, err
-	}
-	at, replaced := p.Stamp.Time(m, readings)
-	if replaced {
-		p.Meter.TimeReplaced(m.Hub)
-	}
-	return message.Telemetry{Message: m, Thing: thing, Readings: readings, Time: at.UnixMilli()}, nil
-}
-
-// skip is the rule that leaves a message out, as metrics name it.
-type skip string
-
-// Error names the rule.
-func (s skip) Error() string { return "skipped: " + string(s) }
 
 // carried is a message in flight with its receipt.
 type carried struct {

@@ -1,0 +1,53 @@
+package ingress
+
+import (
+	"errors"
+	"runtime/debug"
+
+	"azx/internal/decode"
+	"azx/internal/fault"
+	"azx/internal/message"
+)
+
+// Translator decodes messages and addresses them to their Things.
+type Translator struct {
+	Names *Names
+	Stamp Stamp
+	Meter Meter
+}
+
+// Translate returns the readings of a message with the Thing and the time they are for. The error is the
+// rule that skips the message, or a *fault.Problem of class Rejected. A panic in a decoder is that message's
+// problem, not the end of the partition.
+func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.Reject("decode", "please report this message", "panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	if m.Source != "" && m.Source != message.SourceTelemetry {
+		return tel, skip("not-telemetry")
+	}
+	thing, err := t.Names.Thing(m.DeviceID)
+	if err != nil {
+		return tel, err
+	}
+	readings, err := decode.Body(m)
+	if errors.Is(err, decode.ErrEmpty) {
+		return tel, skip("heartbeat")
+	}
+	if err != nil {
+		return tel, err
+	}
+	at, replaced := t.Stamp.Time(m, readings)
+	if replaced {
+		t.Meter.TimeReplaced(m.Hub)
+	}
+	return message.Telemetry{Message: m, Thing: thing, Readings: readings, Time: at.UnixMilli()}, nil
+}
+
+// skip is the rule that leaves a message out, as metrics name it.
+type skip string
+
+// Error names the rule.
+func (s skip) Error() string { return "skipped: " + string(s) }
