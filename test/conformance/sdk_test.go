@@ -1,0 +1,120 @@
+package conformance
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"azx/test/process"
+)
+
+// sent is a line that device.js and module.js print for each message the hub acknowledged.
+type sent struct {
+	Body map[string]any `json:"body"`
+	Time time.Time      `json:"time"` // iothub-creation-time-utc
+}
+
+// arriveWithin is how long a message may take from the SDK's acknowledgement to the Thing.
+const arriveWithin = 30 * time.Second
+
+// TestDeviceMessagesArriveTypedWithTheirTime sends with Microsoft's device client over MQTT and reads
+// every base type back over REST.
+func TestDeviceMessagesArriveTypedWithTheirTime(t *testing.T) {
+	stack := process.NewStack(t, azx)
+	device := stack.AddDevice("sdk-device")
+	stack.AddThing("sdk-device", "sequence:INTEGER", "temperature:NUMBER", "running:BOOLEAN", "label:STRING",
+		"seen:DATETIME", "place:LOCATION", "detail:JSON")
+	stack.Configure()
+	stack.Connect()
+
+	messages := send(t, stack, "device.js", "AZX_DEVICE="+device, "AZX_COUNT=25")
+	if len(messages) != 25 {
+		t.Fatalf("the hub acknowledged %d of 25 messages", len(messages))
+	}
+	last := messages[len(messages)-1]
+	for _, p := range []struct {
+		property, baseType string
+		want               any
+	}{
+		{"sequence", "INTEGER", last.Body["sequence"]},
+		{"temperature", "NUMBER", last.Body["temperature"]},
+		{"running", "BOOLEAN", last.Body["running"]},
+		{"label", "STRING", last.Body["label"]},
+		{"seen", "DATETIME", milliseconds(t, last.Body["seen"])},
+		{"place", "LOCATION", last.Body["place"]},
+		{"detail", "JSON", last.Body["detail"]},
+	} {
+		t.Run(p.baseType+" arrives as it was sent", func(t *testing.T) {
+			arrives(t, stack.Platform, "sdk-device", p.property, p.baseType, p.want, last.Time)
+		})
+	}
+}
+
+// TestModuleMessagesArriveOnTheDevicesThing sends with Microsoft's module client over MQTT: on an
+// output and directly.
+func TestModuleMessagesArriveOnTheDevicesThing(t *testing.T) {
+	stack := process.NewStack(t, azx)
+	module := stack.AddDevice("edge-1", "--edge", "--module", "press")
+	stack.AddThing("edge-1", "press_temperature=press::temperature:NUMBER")
+	stack.Configure()
+	stack.Connect()
+
+	messages := send(t, stack, "module.js", "AZX_MODULE="+module)
+	if len(messages) != 2 {
+		t.Fatalf("the hub acknowledged %d of 2 messages", len(messages))
+	}
+	last := messages[len(messages)-1]
+	arrives(t, stack.Platform, "edge-1", "press_temperature", "NUMBER", last.Body["temperature"], last.Time)
+}
+
+// send runs a Node program to its end and returns what the hub acknowledged.
+func send(t *testing.T, stack *process.Stack, program string, env ...string) []sent {
+	t.Helper()
+	env = append(append(os.Environ(), "NODE_EXTRA_CA_CERTS="+stack.Hub.CA), env...)
+	child := process.Start(t, process.Command{Name: "node", Args: []string{program}, Env: env})
+	if code := child.Wait(time.Minute); code != 0 {
+		t.Fatalf("node %s: exit code %d\n%s", program, code, child.Stderr())
+	}
+	var all []sent
+	for line := range strings.Lines(child.Stdout()) {
+		var s sent
+		if err := json.Unmarshal([]byte(line), &s); err != nil {
+			t.Fatalf("node %s printed %q: %v", program, line, err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// arrives waits until a property has the value and the time, and its base type.
+func arrives(t *testing.T, platform *process.Platform, thing, property, baseType string, want any, at time.Time) {
+	t.Helper()
+	process.Eventually(t, arriveWithin, property+" of "+thing+" arrives", func() error {
+		got, err := platform.Property(thing, property)
+		if err != nil {
+			return err
+		}
+		var value any
+		if err := json.Unmarshal(got.Value, &value); err != nil {
+			return fmt.Errorf("value %s: %w", got.Value, err)
+		}
+		if !reflect.DeepEqual(value, want) || !got.Time.Equal(at) || got.Type != baseType || got.Quality != "GOOD" {
+			return fmt.Errorf("is %s %v at %v, %s; want %s %v at %v, GOOD", got.Type, value, got.Time, got.Quality, baseType, want, at)
+		}
+		return nil
+	})
+}
+
+// milliseconds turns the text of an instant into what REST gives for a DATETIME.
+func milliseconds(t *testing.T, text any) float64 {
+	t.Helper()
+	at, err := time.Parse(time.RFC3339, fmt.Sprint(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(at.UnixMilli())
+}
