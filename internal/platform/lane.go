@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"azx/alwayson"
+	"azx/internal/delivery"
 	"azx/internal/message"
 )
 
@@ -25,7 +26,7 @@ type lane struct {
 	idle    chan struct{} // closed while open is 0
 
 	// Of the lane's goroutine alone, kept for their memory.
-	batch  []Queued
+	batch  []delivery.Queued
 	items  []item
 	writes []message.Write
 	values []alwayson.PropertyValue
@@ -35,7 +36,7 @@ type lane struct {
 // line is the queue of one Thing.
 type line struct {
 	thing   string
-	waiting fifo[Queued]
+	waiting fifo[delivery.Queued]
 	visit   bool // take a turn although nothing waits
 }
 
@@ -45,9 +46,9 @@ func newLane(w *Writer, s *wire, t *tables) *lane {
 	return &lane{writer: w, socket: s, tables: t, wake: make(chan struct{}, 1), lines: map[string]*line{}, idle: idle}
 }
 
-func (l *lane) add(q Queued) {
+func (l *lane) add(q delivery.Queued) {
 	l.mu.Lock()
-	ln := l.line(q.Telemetry.Thing)
+	ln := l.line(q.Thing)
 	ln.waiting.push(q)
 	l.opened(1)
 	l.mu.Unlock()
@@ -144,7 +145,7 @@ func (l *lane) leave(ln *line) {
 }
 
 // putBack puts messages before those that wait.
-func (l *lane) putBack(ln *line, kept []Queued) {
+func (l *lane) putBack(ln *line, kept []delivery.Queued) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln.waiting.prepend(kept)
@@ -185,7 +186,7 @@ func (l *lane) opened(n int) {
 	l.open += n
 }
 
-func (l *lane) settle(q *Queued, o Outcome) {
+func (l *lane) settle(q *delivery.Queued, o delivery.Outcome) {
 	q.Settle(o)
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
+	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/mapping"
 )
@@ -51,7 +52,7 @@ func (l *lane) learn(ctx context.Context, thing string) (knowledge, error) {
 
 // park notes that a Thing keeps its requests waiting until they time out, so that its messages end with o,
 // unsent, until a probe gets an answer.
-func (l *lane) park(thing string, o Outcome) knowledge {
+func (l *lane) park(thing string, o delivery.Outcome) knowledge {
 	before, _ := l.tables.get(thing)
 	pause := max(minProbePause, min(2*before.pause, maxProbePause))
 	now := time.Now()
@@ -62,7 +63,7 @@ func (l *lane) park(thing string, o Outcome) knowledge {
 
 // unusable says why a Thing has no table.
 type unusable struct {
-	outcome Outcome
+	outcome delivery.Outcome
 	noReply bool
 }
 
@@ -167,13 +168,13 @@ func baseType(v infotable.Value) infotable.BaseType {
 	return base
 }
 
-func noThing(thing string) Outcome {
-	return Outcome{Kind: NoThing, Reason: "no-thing", Err: fault.Reject("write to Thing "+thing,
+func noThing(thing string) delivery.Outcome {
+	return delivery.Outcome{Kind: delivery.NoThing, Reason: "no-thing", Err: fault.Reject("write to Thing "+thing,
 		"create the Thing, or import the hub's devices", "there is no such Thing, or the connector's user may not see it")}
 }
 
-func notRemote(thing string) Outcome {
-	return Outcome{Kind: Refused, Reason: "not-remote", Err: fault.Reject("write to Thing "+thing,
+func notRemote(thing string) delivery.Outcome {
+	return delivery.Outcome{Kind: delivery.Refused, Reason: "not-remote", Err: fault.Reject("write to Thing "+thing,
 		"give the Thing a template that derives from RemoteThing, such as AzureIotThing", "the Thing is not a remote Thing")}
 }
 
@@ -185,12 +186,12 @@ func notLearned(thing string, r alwayson.Response, v verdict) *unusable {
 }
 
 // rejection is the outcome of a request that the platform rejected or left without an answer.
-func rejection(thing string, r alwayson.Response) Outcome {
+func rejection(thing string, r alwayson.Response) delivery.Outcome {
 	cause := r.Err()
 	if r.Code == 0 {
 		cause = errors.New(r.Reason)
 	}
-	return Outcome{Kind: Refused, Reason: reasonOf(r.Code), Err: &fault.Problem{
+	return delivery.Outcome{Kind: delivery.Refused, Reason: reasonOf(r.Code), Err: &fault.Problem{
 		Op: "write to Thing " + thing, Class: fault.Rejected, Cause: cause, Hint: hintOf(r.Code),
 	}}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 	"weak"
 
+	"azx/internal/delivery"
 	"azx/internal/mapping"
 )
 
@@ -14,7 +15,7 @@ import (
 type knowledge struct {
 	table *mapping.Table // nil: nothing can be written, for the reason in outcome
 	// outcome is that of the Thing's messages while there is no table.
-	outcome Outcome
+	outcome delivery.Outcome
 	asked   time.Time     // when the answer came
 	until   time.Time     // when it has to be asked for again
 	parked  bool          // the Thing did not answer; asking again is a probe

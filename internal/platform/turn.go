@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"azx/alwayson"
+	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/mapping"
 	"azx/internal/message"
@@ -13,7 +14,7 @@ import (
 
 // item is a message of the lane's batch, translated.
 type item struct {
-	queued   Queued
+	queued   delivery.Queued
 	from, to int   // its values, in the lane's writes
 	err      error // the first value that does not fit its property
 }
@@ -50,8 +51,8 @@ func (l *lane) forgetBatch() {
 }
 
 // end settles messages with one outcome. fresh says that the platform has just been asked for their Thing.
-func (l *lane) end(messages []Queued, o Outcome, fresh bool) {
-	if fresh && o.Kind == NoThing && len(messages) > 0 {
+func (l *lane) end(messages []delivery.Queued, o delivery.Outcome, fresh bool) {
+	if fresh && o.Kind == delivery.NoThing && len(messages) > 0 {
 		l.writer.announcer.offer(messages[0].Telemetry)
 	}
 	for i := range messages {
@@ -107,7 +108,7 @@ func (l *lane) sift(thing, gateway string) {
 		case it.err != nil:
 			l.settle(&it.queued, misfit(&it))
 		default:
-			l.settle(&it.queued, Outcome{Kind: Skipped, Reason: "no-property"})
+			l.settle(&it.queued, delivery.Outcome{Kind: delivery.Nothing, Reason: "no-property"})
 		}
 	}
 	clear(l.items[len(kept):])
@@ -197,12 +198,12 @@ func (l *lane) accept(items []item) {
 		if items[i].err != nil {
 			l.settle(&items[i].queued, misfit(&items[i]))
 		} else {
-			l.settle(&items[i].queued, Outcome{})
+			l.settle(&items[i].queued, delivery.Outcome{})
 		}
 	}
 }
 
-func (l *lane) reject(items []item, o Outcome) {
+func (l *lane) reject(items []item, o delivery.Outcome) {
 	for i := range items {
 		l.settle(&items[i].queued, o)
 	}
@@ -216,18 +217,18 @@ func hubOf(t message.Telemetry) string {
 }
 
 // misfit is the outcome of a message that holds a value which mapping refused.
-func misfit(it *item) Outcome {
+func misfit(it *item) delivery.Outcome {
 	reason := "wrong-type"
 	for i := range it.queued.Telemetry.Readings {
 		if strings.Contains(string(it.queued.Telemetry.Readings[i].Key), mapping.ModuleSeparator) {
 			reason = "module-key"
 		}
 	}
-	return Outcome{Kind: Refused, Reason: reason, Err: it.err}
+	return delivery.Outcome{Kind: delivery.Refused, Reason: reason, Err: it.err}
 }
 
-func notAllowed(thing, gateway, hub string) Outcome {
-	o := Outcome{Kind: Refused, Reason: "not-allowed"}
+func notAllowed(thing, gateway, hub string) delivery.Outcome {
+	o := delivery.Outcome{Kind: delivery.Refused, Reason: "not-allowed"}
 	if gateway != "" && gateway != hub {
 		o.Err = fault.Reject("write to Thing "+thing, "set the Thing's gatewayThing to "+hub,
 			"the Thing belongs to %q, the message came from %q", gateway, hub)

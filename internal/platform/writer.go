@@ -12,48 +12,16 @@ import (
 	"time"
 
 	"azx/alwayson"
-	"azx/internal/message"
+	"azx/internal/delivery"
 	"azx/internal/supervise"
 )
-
-// Kind is how the writing of a message ended.
-type Kind uint8
-
-const (
-	// Delivered: the platform acknowledged all values of the message that have a remote property.
-	Delivered Kind = iota
-	// Refused: the message, or part of it, cannot be written and trying again would not help.
-	Refused
-	// NoThing: the Thing does not exist.
-	NoThing
-	// Skipped: no key of the message is a remote property of the Thing.
-	Skipped
-)
-
-// String names the kind as metrics do.
-func (k Kind) String() string {
-	return [...]string{"delivered", "refused", "no-thing", "skipped"}[k]
-}
-
-// Outcome tells the caller what became of a message.
-type Outcome struct {
-	Kind   Kind
-	Reason string // of a few fixed words such as "wrong-type"; "" when delivered
-	Err    error  // a *fault.Problem with a hint, nil when delivered or skipped
-}
-
-// Queued is a message on its way, with what is to be called once when it has ended.
-type Queued struct {
-	Telemetry message.Telemetry
-	Settle    func(Outcome)
-}
 
 // Backlog keeps messages for Things that do not exist yet.
 type Backlog interface {
 	// Release returns the messages kept for a Thing that has just become known, oldest first. They are
 	// written before anything newer. Those that are not settled when the Writer ends are lost to it: they
 	// must come again from where they were kept.
-	Release(thing string) []Queued
+	Release(thing string) []delivery.Queued
 }
 
 // Meter counts. Its methods are called from many goroutines.
@@ -189,14 +157,9 @@ func (w *Writer) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Write queues a message for its Thing and returns at once: whoever calls it bounds the memory. settle is
-// called once, from a goroutine of the Writer, unless ctx or the Writer ends before. The message's body must
-// not change until then.
-func (w *Writer) Write(ctx context.Context, t message.Telemetry, settle func(Outcome)) {
-	if ctx.Err() == nil {
-		w.laneOf(t.Thing).add(Queued{Telemetry: t, Settle: settle})
-	}
-}
+// Write queues a message for its Thing and returns at once: whoever calls it bounds the memory. Settle is
+// called once, from a goroutine of the Writer, unless that ends before. The body must not change until then.
+func (w *Writer) Write(q delivery.Queued) { w.laneOf(q.Thing).add(q) }
 
 // Forget drops what is known of a Thing, so that its next message asks the platform. It is what the
 // platform's NotifyPropertyUpdate calls for.
