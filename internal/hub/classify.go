@@ -40,7 +40,8 @@ const (
 func classify(op, policy string, err error) error {
 	p := &fault.Problem{Op: op, Class: fault.Transient, Cause: err}
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.DeadlineExceeded):
 		p.Hint = "is the hub reachable from here at port 5671?"
 	case isUnauthorized(err):
 		p.Class = fault.Credential
@@ -74,12 +75,19 @@ func classifyCondition(p *fault.Problem, err error) {
 // mark puts one of this package's errors in front of the cause it was told by.
 func mark(sentinel, cause error) error { return fmt.Errorf("%w: %w", sentinel, cause) }
 
+// conditionOf returns condition and description of what the hub said. azeventhubs hides the cause of
+// its own errors, all but the text; there the condition is cut out of "Condition: x, Description: y".
 func conditionOf(err error) (amqp.ErrCond, string) {
 	var e *amqp.Error
 	if errors.As(err, &e) {
 		return e.Condition, e.Description
 	}
-	return "", ""
+	_, rest, found := strings.Cut(err.Error(), "*Error{Condition: ")
+	condition, description, ok := strings.Cut(rest, ", Description: ")
+	if !found || !ok {
+		return "", ""
+	}
+	return amqp.ErrCond(condition), description
 }
 
 func isStolen(err error, condition amqp.ErrCond) bool {
@@ -112,7 +120,8 @@ func rpcCode(err error) int {
 func isCertificate(err error) bool {
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	return errors.As(err, &verification) || errors.As(err, &record)
+	return errors.As(err, &verification) || errors.As(err, &record) ||
+		strings.Contains(err.Error(), "tls: failed to verify certificate") // a hidden cause, as above
 }
 
 func certificateHint(err error) string {

@@ -1,0 +1,111 @@
+package quarantine
+
+import (
+	"container/list"
+	"maps"
+	"slices"
+)
+
+// index knows where the kept records are and which go next. What it does depends on the sequence of
+// lines alone, so that a replay of the journal arrives at the same records.
+type index struct {
+	limits  ShelfLimits
+	devices map[string]*device
+	silent  *list.List // of *device, the one that has been silent longest in front
+	order   *list.List // of *entry, oldest in front
+	live    int64      // bytes of all entries
+}
+
+type device struct {
+	name    string
+	entries []*entry // oldest first
+	element *list.Element
+}
+
+type entry struct {
+	at      place
+	device  *device
+	element *list.Element
+}
+
+func newIndex(limits ShelfLimits) *index {
+	return &index{limits: limits, devices: map[string]*device{}, silent: list.New(), order: list.New()}
+}
+
+// apply takes in a line of the journal and returns how many records had to go for it.
+func (x *index) apply(name string, m mark, at place) (evicted int) {
+	switch {
+	case m.Base:
+		return 0
+	case m.Forget != "":
+		x.forget(m.Forget, m.UpTo)
+		return 0
+	}
+	d := x.put(name, at)
+	for len(d.entries) > x.limits.PerDevice {
+		x.remove(d.entries[0])
+		evicted++
+	}
+	for len(x.devices) > x.limits.Devices {
+		quiet := x.silent.Front().Value.(*device)
+		evicted += len(quiet.entries)
+		x.forget(quiet.name, quiet.entries[len(quiet.entries)-1].at.id)
+	}
+	for x.live > x.limits.Bytes {
+		x.remove(x.order.Front().Value.(*entry))
+		evicted++
+	}
+	return evicted
+}
+
+func (x *index) put(name string, at place) *device {
+	d := x.devices[name]
+	if d == nil {
+		d = &device{name: name}
+		d.element = x.silent.PushBack(d)
+		x.devices[name] = d
+	}
+	x.silent.MoveToBack(d.element)
+	e := &entry{at: at, device: d}
+	e.element = x.order.PushBack(e)
+	d.entries = append(d.entries, e)
+	x.live += at.length
+	return d
+}
+
+func (x *index) forget(name string, upTo uint64) {
+	d := x.devices[name]
+	for d != nil && len(d.entries) > 0 && d.entries[0].at.id <= upTo {
+		x.remove(d.entries[0])
+	}
+}
+
+// remove takes out an entry, and its device with the last one.
+func (x *index) remove(e *entry) {
+	d := e.device
+	d.entries = slices.DeleteFunc(d.entries, func(other *entry) bool { return other == e })
+	x.order.Remove(e.element)
+	x.live -= e.at.length
+	if len(d.entries) == 0 {
+		x.silent.Remove(d.element)
+		delete(x.devices, d.name)
+	}
+}
+
+func (x *index) of(name string) []*entry {
+	if d := x.devices[name]; d != nil {
+		return d.entries
+	}
+	return nil
+}
+
+func (x *index) names() []string { return slices.Collect(maps.Keys(x.devices)) }
+
+// places are those of all entries, oldest first, to be updated in place.
+func (x *index) places() []*place {
+	all := make([]*place, 0, x.order.Len())
+	for e := x.order.Front(); e != nil; e = e.Next() {
+		all = append(all, &e.Value.(*entry).at)
+	}
+	return all
+}
