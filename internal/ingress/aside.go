@@ -31,9 +31,15 @@ type Shelf interface {
 	// Keep returns once the messages are durable, with the number of older ones they pushed out.
 	Keep(ctx context.Context, dead []Dead) (evicted int, err error)
 	// Kept returns the messages kept for a Thing, oldest first.
-	Kept(thing string) ([]*message.Message, error)
-	// Forget drops a kept message.
-	Forget(ctx context.Context, thing string, m *message.Message) error
+	Kept(thing string) ([]Kept, error)
+	// Forget drops a Thing's kept messages up to one of them.
+	Forget(ctx context.Context, thing string, upTo uint64) error
+}
+
+// Kept is a message on the shelf.
+type Kept struct {
+	*message.Message
+	ID uint64 // ascending
 }
 
 // UnknownThing is what happens to messages of a device without a Thing.
@@ -68,6 +74,7 @@ type Aside struct {
 // task is something to be stored.
 type task struct {
 	dead Dead
+	kept uint64 // of the message to forget
 	do   action
 	then func() // when it is durable
 }
@@ -129,19 +136,19 @@ func (a *Aside) Release(thing string) []delivery.Queued {
 		return nil
 	}
 	var queue []delivery.Queued
-	for _, m := range kept {
-		t, err := a.Translator.Translate(m)
+	for _, k := range kept {
+		t, err := a.Translator.Translate(k.Message)
 		if err != nil {
 			continue // it was readable when it was kept; it stays where it is
 		}
-		queue = append(queue, delivery.Queued{Telemetry: t, Settle: func(o delivery.Outcome) { a.replayed(thing, m, o) }})
+		queue = append(queue, delivery.Queued{Telemetry: t, Settle: func(o delivery.Outcome) { a.replayed(thing, k, o) }})
 	}
 	return queue
 }
 
-func (a *Aside) replayed(thing string, m *message.Message, o delivery.Outcome) {
-	dead := Dead{Message: m, Thing: thing, Stage: "replay", Reason: o.Reason, Err: o.Err}
-	drop := func() { a.add(task{dead: dead, do: forget}) }
+func (a *Aside) replayed(thing string, k Kept, o delivery.Outcome) {
+	dead := Dead{Message: k.Message, Thing: thing, Stage: "replay", Reason: o.Reason, Err: o.Err}
+	drop := func() { a.add(task{dead: dead, kept: k.ID, do: forget}) }
 	switch o.Kind {
 	case delivery.NoThing: // gone again: it stays kept
 	case delivery.Refused:
@@ -202,14 +209,11 @@ func (a *Aside) stop() {
 	a.changed.Broadcast()
 }
 
-// storeAll stores a batch, again and again until it works or ctx ends, and tells each task.
+// storeAll stores a batch, again and again until it works or ctx ends, and tells each task. What is to be
+// forgotten comes last, so that nothing is dropped before all that was handed over with it is durable.
 func (a *Aside) storeAll(ctx context.Context, batch []task) error {
-	for do, store := range map[action]func(context.Context, []Dead) error{quarantine: a.Quarantined.Put, keep: a.keepAll, forget: a.forgetAll} {
-		dead := only(batch, do)
-		if len(dead) == 0 {
-			continue
-		}
-		if err := a.untilStored(ctx, func() error { return store(ctx, dead) }); err != nil {
+	for _, store := range []func(context.Context, []task) error{a.quarantineAll, a.keepAll, a.forgetAll} {
+		if err := a.untilStored(ctx, func() error { return store(ctx, batch) }); err != nil {
 			return err
 		}
 	}
@@ -241,7 +245,18 @@ func only(batch []task, do action) []Dead {
 	return dead
 }
 
-func (a *Aside) keepAll(ctx context.Context, dead []Dead) error {
+func (a *Aside) quarantineAll(ctx context.Context, batch []task) error {
+	if dead := only(batch, quarantine); len(dead) > 0 {
+		return a.Quarantined.Put(ctx, dead)
+	}
+	return nil
+}
+
+func (a *Aside) keepAll(ctx context.Context, batch []task) error {
+	dead := only(batch, keep)
+	if len(dead) == 0 {
+		return nil
+	}
 	evicted, err := a.Shelf.Keep(ctx, dead)
 	if evicted > 0 {
 		a.Meter.Evicted(dead[0].Hub, evicted)
@@ -249,9 +264,12 @@ func (a *Aside) keepAll(ctx context.Context, dead []Dead) error {
 	return err
 }
 
-func (a *Aside) forgetAll(ctx context.Context, dead []Dead) error {
-	for _, d := range dead {
-		if err := a.Shelf.Forget(ctx, d.Thing, d.Message); err != nil {
+func (a *Aside) forgetAll(ctx context.Context, batch []task) error {
+	for _, t := range batch {
+		if t.do != forget {
+			continue
+		}
+		if err := a.Shelf.Forget(ctx, t.dead.Thing, t.kept); err != nil {
 			return err
 		}
 	}

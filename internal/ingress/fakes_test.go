@@ -154,16 +154,20 @@ func (s *fakeShelf) Keep(_ context.Context, dead []Dead) (evicted int, err error
 	return evicted, nil
 }
 
-func (s *fakeShelf) Kept(thing string) ([]*message.Message, error) {
+func (s *fakeShelf) Kept(thing string) ([]Kept, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.kept[thing]), nil
+	var kept []Kept
+	for _, m := range s.kept[thing] {
+		kept = append(kept, Kept{Message: m, ID: uint64(m.Sequence)})
+	}
+	return kept, nil
 }
 
-func (s *fakeShelf) Forget(_ context.Context, thing string, m *message.Message) error {
+func (s *fakeShelf) Forget(_ context.Context, thing string, upTo uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kept[thing] = slices.DeleteFunc(s.kept[thing], func(k *message.Message) bool { return k.Sequence == m.Sequence })
+	s.kept[thing] = slices.DeleteFunc(s.kept[thing], func(k *message.Message) bool { return uint64(k.Sequence) <= upTo })
 	return nil
 }
 
