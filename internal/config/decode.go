@@ -109,7 +109,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		at := join(path, key.Value)
+		at := join(path, printable(key.Value))
 		field, known := fields[key.Value]
 		switch first := seen[key.Value]; {
 		case first > 0:
@@ -160,7 +160,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	_, isText := target.(*string)
 	if n.Kind != yaml.ScalarNode || !acceptsTag(target, n.Tag) {
 		hint := ""
-		if n.Kind == yaml.ScalarNode && isText {
+		if n.Kind == yaml.ScalarNode && isText && strings.HasPrefix(n.Tag, "!!") {
 			hint = "put it in quotes"
 		}
 		d.report(path, "want "+want+", got "+describe(n), hint)

@@ -4,7 +4,9 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -64,6 +66,18 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
+}
+
+// printable makes a key fit to be shown: any text may be a key.
+func printable(key string) string {
+	const most = 40
+	if len(key) > most {
+		key = key[:most]
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsLetter(r) }) || key == "" {
+		return strconv.Quote(key)
+	}
+	return key
 }
 
 // fieldsOf returns the fields of a struct by their keys in the file.
