@@ -24,14 +24,13 @@ const arriveWithin = 30 * time.Second
 // TestDeviceMessagesArriveTypedWithTheirTime sends with Microsoft's device client over MQTT and reads
 // every base type back over REST.
 func TestDeviceMessagesArriveTypedWithTheirTime(t *testing.T) {
-	stack := process.NewStack(t, azx)
-	device := stack.AddDevice("sdk-device")
-	stack.AddThing("sdk-device", "sequence:INTEGER", "temperature:NUMBER", "running:BOOLEAN", "label:STRING",
+	at := newSite(t)
+	thing, device := at.device("sdk-device", "AZX_DEVICE_CONNECTION_STRING")
+	at.thing(thing, "sequence:INTEGER", "temperature:NUMBER", "running:BOOLEAN", "label:STRING",
 		"seen:DATETIME", "place:LOCATION", "detail:JSON")
-	stack.Configure()
-	stack.Connect()
+	at.connect(thing)
 
-	messages := send(t, stack, "device.js", "AZX_DEVICE="+device, "AZX_COUNT=25")
+	messages := send(t, at, "device.js", "AZX_DEVICE="+device, "AZX_COUNT=25")
 	if len(messages) != 25 {
 		t.Fatalf("the hub acknowledged %d of 25 messages", len(messages))
 	}
@@ -49,7 +48,7 @@ func TestDeviceMessagesArriveTypedWithTheirTime(t *testing.T) {
 		{"detail", "JSON", last.Body["detail"]},
 	} {
 		t.Run(p.baseType+" arrives as it was sent", func(t *testing.T) {
-			arrives(t, stack.Platform, "sdk-device", p.property, p.baseType, p.want, last.Time)
+			arrives(t, at.platform, thing, p.property, p.baseType, p.want, last.Time)
 		})
 	}
 }
@@ -57,24 +56,23 @@ func TestDeviceMessagesArriveTypedWithTheirTime(t *testing.T) {
 // TestModuleMessagesArriveOnTheDevicesThing sends with Microsoft's module client over MQTT: on an
 // output and directly.
 func TestModuleMessagesArriveOnTheDevicesThing(t *testing.T) {
-	stack := process.NewStack(t, azx)
-	module := stack.AddDevice("edge-1", "--edge", "--module", "press")
-	stack.AddThing("edge-1", "press_temperature=press::temperature:NUMBER")
-	stack.Configure()
-	stack.Connect()
+	at := newSite(t)
+	thing, module := at.device("edge-1", "AZX_MODULE_CONNECTION_STRING", "--edge", "--module", "press")
+	at.thing(thing, "press_temperature=press::temperature:NUMBER")
+	at.connect(thing)
 
-	messages := send(t, stack, "module.js", "AZX_MODULE="+module)
+	messages := send(t, at, "module.js", "AZX_MODULE="+module)
 	if len(messages) != 2 {
 		t.Fatalf("the hub acknowledged %d of 2 messages", len(messages))
 	}
 	last := messages[len(messages)-1]
-	arrives(t, stack.Platform, "edge-1", "press_temperature", "NUMBER", last.Body["temperature"], last.Time)
+	arrives(t, at.platform, thing, "press_temperature", "NUMBER", last.Body["temperature"], last.Time)
 }
 
 // send runs a Node program to its end and returns what the hub acknowledged.
-func send(t *testing.T, stack *process.Stack, program string, env ...string) []sent {
+func send(t *testing.T, at *site, program string, env ...string) []sent {
 	t.Helper()
-	env = append(append(os.Environ(), "NODE_EXTRA_CA_CERTS="+stack.Hub.CA), env...)
+	env = append(append(os.Environ(), "NODE_EXTRA_CA_CERTS="+at.stack.Hub.CA), env...)
 	child := process.Start(t, process.Command{Name: "node", Args: []string{program}, Env: env})
 	if code := child.Wait(time.Minute); code != 0 {
 		t.Fatalf("node %s: exit code %d\n%s", program, code, child.Stderr())

@@ -138,12 +138,18 @@ func (p *Platform) Ledger(after uint64) []Entry {
 	return nil
 }
 
-// AddProperty gives a Thing one more remote property.
+// AddProperty gives a Thing one more remote property, with the same name at both ends.
 func (p *Platform) AddProperty(thing, property, baseType string) {
+	p.t.Helper()
+	p.AddRemoteProperty(thing, property, property, baseType)
+}
+
+// AddRemoteProperty gives a Thing one more property whose name at the edge may be another.
+func (p *Platform) AddRemoteProperty(thing, property, remote, baseType string) {
 	p.t.Helper()
 	at := "Things/" + thing
 	p.Call(at, "AddPropertyDefinition", map[string]any{"name": property, "type": baseType})
-	p.Call(at, "SetRemotePropertyBinding", map[string]any{"propertyName": property, "sourcePropertyName": property, "pushType": "ALWAYS"})
+	p.Call(at, "SetRemotePropertyBinding", map[string]any{"propertyName": property, "sourcePropertyName": remote, "pushType": "ALWAYS"})
 	p.Call(at, "RestartThing", map[string]any{})
 }
 

@@ -6,10 +6,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // startWithin is how long a part may take until it is ready, on a busy machine.
@@ -101,33 +102,32 @@ func (s *Stack) AddThing(id string, properties ...string) {
 	s.Run(args...)
 }
 
-// adminListen finds the place of the admin listener in a configuration file.
-var adminListen = regexp.MustCompile(`127\.0\.0\.1:9464`)
-
-// Configure writes the connector's file as `azx config init` makes it, only with an admin port of its
-// own, so that several connectors can run on one machine.
-func (s *Stack) Configure(edit ...func(config string) string) {
+// Configure writes the connector's file as `azx config init` makes it, with an admin port of its own so
+// that several connectors can run on one machine, and with the changes of edit.
+func (s *Stack) Configure(edit ...func(config map[string]any)) {
 	s.t.Helper()
 	s.Run("config", "init", "--hub", "hub", "--platform", "platform")
 	path := s.path("azx.yaml")
-	made, err := os.ReadFile(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		s.t.Fatalf("azx config init: %v", err)
 	}
-	config := string(made)
+	config := map[string]any{}
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		s.t.Fatalf("azx config init: %v", err)
+	}
 	admin := "127.0.0.1:" + FreePort(s.t)
-	if adminListen.MatchString(config) {
-		config = adminListen.ReplaceAllString(config, admin)
-	} else {
-		config += "admin:\n  listen: " + admin + "\n"
-	}
-	for _, e := range edit {
-		config = e(config)
-	}
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
+	config["admin"] = map[string]any{"listen": admin}
 	s.admin = "http://" + admin
+	for _, e := range edit {
+		e(config)
+	}
+	if text, err = yaml.Marshal(config); err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		s.t.Fatalf("write %s: %v", path, err)
+	}
 }
 
 // Connect starts the connector and waits until it says that it is ready.
