@@ -1,0 +1,10 @@
+// Package thingworx is the core of the local ThingWorx-compatible platform: its Things, properties, services
+// and bindings, without any protocol.
+//
+// Reading order: model.go says which templates, shapes and system Things exist; platform.go is the Platform and
+// thing.go a Thing; write.go is how values come in, ledger.go what remembers them; service.go dispatches the
+// services that the services_*.go files hold; binding.go is who stands for a Thing; waiting.go lists devices
+// that have none; state.go is what survives a restart. The fronts are the packages rest, alwayson and page.
+//
+// It is a development platform: where the real one is silent, this one says why it refuses.
+package thingworx

@@ -1,0 +1,209 @@
+package thingworx
+
+import (
+	"maps"
+	"slices"
+
+	"azx/alwayson/infotable"
+)
+
+// EntityKind says where a service lives.
+type EntityKind uint8
+
+// Kinds of entities that have services here.
+const (
+	EntityThing EntityKind = iota
+	EntityResource
+	EntitySubsystem
+)
+
+// String names the collection as REST paths do.
+func (k EntityKind) String() string {
+	return [...]string{"Things", "Resources", "Subsystems"}[k]
+}
+
+// Param is a parameter of a service.
+type Param struct {
+	Name     string
+	Type     infotable.BaseType
+	Required bool
+}
+
+// ServiceInfo describes a service.
+type ServiceInfo struct {
+	Name        string
+	Description string
+	Params      []Param
+	Result      infotable.BaseType // NOTHING for none
+}
+
+// service is a row of a method table.
+type service struct {
+	ServiceInfo
+	always bool // also of a disabled Thing
+	run    func(p *Platform, c *call) (infotable.Value, error)
+}
+
+// call is one running service: its parameters, checked and in the order of their definition.
+type call struct {
+	thing  *thing // nil for Resources and Subsystems
+	params []Param
+	args   []infotable.Value
+}
+
+func (c *call) value(name string) infotable.Value {
+	for i := range c.params {
+		if c.params[i].Name == name {
+			return c.args[i]
+		}
+	}
+	return infotable.Nothing()
+}
+
+func (c *call) text(name string) string {
+	s, _ := c.value(name).Text()
+	return s
+}
+
+func (c *call) truth(name string) bool {
+	b, _ := c.value(name).Boolean()
+	return b
+}
+
+func (c *call) number(name string) float64 {
+	f, _ := c.value(name).Number()
+	return f
+}
+
+func (c *call) table(name string) *infotable.Table {
+	t, _ := c.value(name).Table()
+	return t
+}
+
+// Service describes one service, or refuses to.
+func (p *Platform) Service(kind EntityKind, entity, name string) (ServiceInfo, error) {
+	_, s, err := p.lookup(kind, entity, name)
+	if err != nil {
+		return ServiceInfo{}, err
+	}
+	return s.ServiceInfo, nil
+}
+
+// Services describes the services of an entity, sorted by name.
+func (p *Platform) Services(kind EntityKind, entity string) ([]ServiceInfo, error) {
+	var found []*service
+	if kind == EntityThing {
+		t, err := p.find(entity)
+		if err != nil {
+			return nil, err
+		}
+		t.mu.Lock()
+		found = p.model.services(t.template, t.shapes)
+		t.mu.Unlock()
+	} else {
+		table, err := p.resource(kind, entity)
+		if err != nil {
+			return nil, err
+		}
+		found = table
+	}
+	byName := map[string]ServiceInfo{}
+	for _, s := range slices.Backward(found) {
+		byName[s.Name] = s.ServiceInfo
+	}
+	out := make([]ServiceInfo, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		out = append(out, byName[name])
+	}
+	return out, nil
+}
+
+func (p *Platform) resource(kind EntityKind, name string) ([]*service, error) {
+	table := p.model.resources[kind.String()+"/"+name]
+	if table == nil {
+		return nil, Refuse(NotFound, "this platform has no %s/%s; it has %s", kind, shorten(name),
+			list(slices.Sorted(maps.Keys(p.model.resources))))
+	}
+	return table, nil
+}
+
+func (p *Platform) lookup(kind EntityKind, entity, name string) (*thing, *service, error) {
+	if kind == EntityThing {
+		t, err := p.find(entity)
+		if err != nil {
+			return nil, nil, err
+		}
+		t.mu.Lock()
+		s := p.model.service(t.template, t.shapes, name)
+		t.mu.Unlock()
+		if s == nil {
+			return nil, nil, Refuse(NotFound, "Thing %s (template %s) has no service %q", entity, t.template, shorten(name))
+		}
+		return t, s, nil
+	}
+	table, err := p.resource(kind, entity)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range table {
+		if s.Name == name {
+			return nil, s, nil
+		}
+	}
+	return nil, nil, Refuse(NotFound, "%s/%s has no service %q", kind, entity, shorten(name))
+}
+
+// Call runs a service. params has one row with a column per parameter, nil for none; unknown columns are ignored.
+// The result is the content of the answer: nil for NOTHING, the table itself for INFOTABLE, else a table of one
+// row with the column "result" (captured, for AlwaysOn).
+func (p *Platform) Call(kind EntityKind, entity, name string, params *infotable.Table) (*infotable.Table, error) {
+	t, s, err := p.lookup(kind, entity, name)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil && !s.always {
+		t.mu.Lock()
+		err := t.usable()
+		t.mu.Unlock()
+		if err != nil {
+			return nil, err
+		}
+	}
+	c := &call{thing: t, params: s.Params, args: make([]infotable.Value, len(s.Params))}
+	for i, param := range s.Params {
+		if c.args[i], err = argument(s, param, params.First(param.Name)); err != nil {
+			return nil, err
+		}
+	}
+	v, err := s.run(p, c)
+	if err != nil || v.IsNothing() {
+		return nil, err
+	}
+	if table, ok := v.Table(); ok {
+		return table, nil
+	}
+	return infotable.Single("result", v), nil
+}
+
+func argument(s *service, param Param, v infotable.Value) (infotable.Value, error) {
+	if v.IsNothing() {
+		if param.Required {
+			return v, Refuse(Invalid, "service %s needs the parameter %s (%s)", s.Name, param.Name, param.Type)
+		}
+		return v, nil
+	}
+	fitted, err := fit(param.Type, v)
+	if err != nil {
+		return v, Refuse(Invalid, "service %s, parameter %s: %v", s.Name, param.Name, err)
+	}
+	return fitted, nil
+}
+
+// required and optional make Params.
+func required(name string, t infotable.BaseType) Param {
+	return Param{Name: name, Type: t, Required: true}
+}
+
+func optional(name string, t infotable.BaseType) Param { return Param{Name: name, Type: t} }
+
+func nothing() infotable.Value { return infotable.Nothing() }
