@@ -1,0 +1,103 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"azx/alwayson"
+	"azx/alwayson/infotable"
+)
+
+func TestWhatAReplyMeans(t *testing.T) {
+	tests := []struct {
+		code alwayson.Code
+		want verdict
+	}{
+		{alwayson.Success, accepted},
+		{0x41, accepted},
+		{0x45, accepted},
+		{alwayson.BadRequest, rejected},
+		{alwayson.Unauthorized, badCredential},
+		{alwayson.BadOption, rejected},
+		{alwayson.Forbidden, rejected},
+		{alwayson.NotFound, rejected},
+		{alwayson.MethodNotAllowed, rejected},
+		{alwayson.PreconditionFailed, rejected},
+		{alwayson.EntityTooLarge, rejected},
+		{alwayson.UnsupportedContent, rejected},
+		{0x9F, rejected},
+		{alwayson.InternalServerError, doubtful},
+		{alwayson.NotImplemented, unavailable},
+		{alwayson.BadGateway, unavailable},
+		{alwayson.ServiceUnavailable, unavailable},
+		{alwayson.GatewayTimeout, unavailable},
+		{0xBF, unavailable},
+		{0x60, unavailable},
+		{0xFF, unavailable},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%s is %s", tt.code, tt.want), func(t *testing.T) {
+			if got := judge(tt.code); got != tt.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+func TestWhatItMeansThatThereIsNoReply(t *testing.T) {
+	tests := []struct {
+		err  error
+		want verdict
+	}{
+		{context.DeadlineExceeded, noReply},
+		{alwayson.ErrNotConnected, unavailable},
+		{fmt.Errorf("read: %w", alwayson.ErrClosed), unavailable},
+		{errors.New("anything else"), unavailable},
+		{&alwayson.UpgradeError{Status: 401}, badCredential},
+		{alwayson.ErrTooLarge, rejected},
+		{fmt.Errorf("decode response: %w", infotable.ErrLimit), rejected},
+		{infotable.ErrMalformed, rejected},
+		{infotable.ErrTruncated, rejected},
+		{infotable.ErrUnsupportedType, rejected},
+		{fmt.Errorf("%w: %w", alwayson.ErrClosed, infotable.ErrMalformed), unavailable}, // the connection is what failed
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%v is %s", tt.err, tt.want), func(t *testing.T) {
+			if got := judgeError(tt.err); got != tt.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+func TestARequestIsAtFaultOnlyIfOthersSucceed(t *testing.T) {
+	tests := []struct {
+		name    string
+		v       verdict
+		others  int64
+		atFault int // the try after which the request is at fault; 0: never
+	}{
+		{"server errors while others succeed", doubtful, 1, doubtfulTries},
+		{"server errors of all", doubtful, 0, 0},
+		{"time-outs while others succeed", noReply, 1, silentTries},
+		{"time-outs of all", noReply, 0, 0},
+		{"unavailable", unavailable, 1, 0},
+		{"a refused credential", badCredential, 1, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := patience{others: 100}
+			got := 0
+			for try := 1; try <= 20 && got == 0; try++ {
+				if p.exhausted(tt.v, 100+tt.others) {
+					got = try
+				}
+			}
+			if got != tt.atFault {
+				t.Errorf("at fault after try %d, want %d", got, tt.atFault)
+			}
+		})
+	}
+}
