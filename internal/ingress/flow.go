@@ -87,8 +87,8 @@ func (f *Flow) saveRegularly(ctx context.Context) error {
 func (f *Flow) save(ctx context.Context) error {
 	var failed error
 	for _, p := range f.Partitions {
-		at, ok := p.Pump.Tracker.Watermark()
-		if !ok || at == p.saved {
+		at, moved := p.unsaved()
+		if !moved {
 			continue
 		}
 		if err := f.Checkpoints.Save(ctx, p.ID, at); err != nil {
@@ -96,7 +96,7 @@ func (f *Flow) save(ctx context.Context) error {
 			failed = errors.Join(failed, fmt.Errorf("save checkpoint of partition %s: %w", p.ID, err))
 			continue
 		}
-		p.saved = at
+		p.setSaved(at)
 	}
 	return failed
 }

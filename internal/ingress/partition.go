@@ -16,11 +16,32 @@ type Partition struct {
 	Start delivery.Start // where to begin when nothing was received yet
 	Pump  *Pump
 
-	saved delivery.Checkpoint // last one stored; used by one goroutine at a time
-
 	mu      sync.Mutex
+	saved   delivery.Checkpoint // last one stored
+	savedAt time.Time
 	reading bool
 	err     error
+}
+
+// SavedAt returns when a checkpoint was stored last; the zero time if none was yet.
+func (p *Partition) SavedAt() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.savedAt
+}
+
+// unsaved returns the watermark if it has moved since the last checkpoint.
+func (p *Partition) unsaved() (at delivery.Checkpoint, moved bool) {
+	at, ok := p.Pump.Tracker.Watermark()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return at, ok && at != p.saved
+}
+
+func (p *Partition) setSaved(at delivery.Checkpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.saved, p.savedAt = at, time.Now()
 }
 
 // State tells whether the partition is being read, and the last error if it is not.

@@ -1,0 +1,146 @@
+// Package app builds the connector from its file and runs it: the composition root.
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"azx/internal/admin"
+	"azx/internal/checkpoint"
+	"azx/internal/config"
+	"azx/internal/delivery"
+	"azx/internal/ingress"
+	"azx/internal/observe"
+	"azx/internal/platform"
+	"azx/internal/quarantine"
+	"azx/internal/supervise"
+)
+
+// How long a stop waits for what is in flight, and how often checkpoints are saved.
+const (
+	drainTimeout = 10 * time.Second
+	saveInterval = time.Second
+)
+
+// Options are a configuration and what the command line says beside it.
+type Options struct {
+	Config *config.Config
+	Start  *config.Start // overrides the start of the file, also when the identity changed; nil for the file's
+	Log    *slog.Logger
+	Ready  func(admin string) // called once when messages can flow, with the admin address; may be nil
+}
+
+// Run runs the connector until ctx ends, then drains and saves its last checkpoints. A hub or a platform
+// that cannot be reached is waited for. Errors are fault.Problems with a hint.
+func Run(ctx context.Context, o Options) error {
+	c, err := build(o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.run(ctx), c.closeQuarantine())
+}
+
+// connector is everything that lives as long as the process.
+type connector struct {
+	Options
+	hub    *config.Hub
+	meter  *observe.Metrics
+	admin  *admin.Server
+	dead   *quarantine.Store
+	kept   *quarantine.Shelf
+	aside  *ingress.Aside
+	link   *platform.Link
+	writer *platform.Writer
+	state  state
+}
+
+// build opens what needs no other system: a busy port or a folder in use is told before anything starts.
+func build(o Options) (c *connector, err error) {
+	c = &connector{Options: o, hub: &o.Config.Hubs[0], meter: observe.NewMetrics(), state: state{hubErr: errStarting}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.closeQuarantine())
+		}
+	}()
+	if err = c.openQuarantine(); err != nil {
+		return nil, err
+	}
+	if err = c.openPlatform(); err != nil {
+		return nil, err
+	}
+	c.meter.WatchPartitions(c.hub.Thing, c.snapshot)
+	c.admin, err = admin.Listen(admin.Options{
+		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(), Ready: c.checks(), Partitions: c.accounts,
+	})
+	return c, err
+}
+
+// run starts the platform's side, then the flow of the hub on top of it; it ends them the other way round.
+func (c *connector) run(ctx context.Context) error {
+	base := supervise.New(context.WithoutCancel(ctx))
+	base.Go("admin", c.admin.Run)
+	base.Go("put aside", c.aside.Run)
+	base.Go("platform", c.link.Run)
+	base.Go("writer", c.writer.Run)
+	revisit := ingress.Revisit{Things: c.keptThings, Visit: c.writer.Visit, Every: 10 * time.Second, Most: 50}
+	base.Go("revisit", revisit.Run)
+
+	flowing, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(base.Context(), cancel)() // what carries the flow has failed
+	err := c.flow(flowing)
+	base.Stop()
+	return errors.Join(err, base.Wait())
+}
+
+// flow finds the hub's events and carries them until ctx ends.
+func (c *connector) flow(ctx context.Context) error {
+	events, err := c.openHub(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped while waiting
+		}
+		return err
+	}
+	defer events.close()
+	store, err := c.openCheckpoints(events)
+	if err != nil {
+		return err
+	}
+	flow, err := c.newFlow(events, store)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	c.state.setFlow(flow)
+	watch := supervise.New(ctx)
+	watch.Go("heads", func(ctx context.Context) error { return c.watchHeads(ctx, events) })
+	if c.Ready != nil {
+		c.Ready(c.admin.Addr())
+	}
+	err = flow.Run(ctx)
+	watch.Stop()
+	return errors.Join(err, watch.Wait(), store.Close())
+}
+
+// newFlow gives each partition its pump, and the position where it begins.
+func (c *connector) newFlow(events *events, store *checkpoint.File) (*ingress.Flow, error) {
+	flow := &ingress.Flow{
+		Hub: events, HubThing: c.hub.Thing, Checkpoints: store, Meter: c.meter, Log: c.Log,
+		SaveInterval: saveInterval, DrainTimeout: drainTimeout,
+	}
+	budget := ingress.NewBudget(int64(c.Config.Memory))
+	for _, part := range events.partitions {
+		start, err := c.startOf(part, store)
+		if err != nil {
+			return nil, err
+		}
+		pump := &ingress.Pump{
+			Tracker: delivery.NewTracker(), Budget: budget, Translator: c.aside.Translator,
+			Writer: c.writer, Aside: c.aside, Meter: c.meter,
+		}
+		flow.Partitions = append(flow.Partitions, &ingress.Partition{ID: part.ID, Start: start, Pump: pump})
+	}
+	return flow, nil
+}

@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+
+	"azx/internal/ingress"
+	"azx/internal/message"
+	"azx/internal/quarantine"
+	"azx/internal/supervise"
+)
+
+// maxPuts is how many records share a sync of the disk.
+const maxPuts = 256
+
+// openQuarantine takes the two folders of messages put aside.
+func (c *connector) openQuarantine() (err error) {
+	dir := c.Config.Quarantine.Dir
+	if c.dead, err = quarantine.OpenStore(filepath.Join(dir, "dead"), quarantine.Limits{}); err != nil {
+		return err
+	}
+	if c.kept, err = quarantine.OpenShelf(filepath.Join(dir, "kept"), quarantine.ShelfLimits{}); err != nil {
+		return err
+	}
+	translator := &ingress.Translator{
+		Names: &ingress.Names{}, Stamp: ingress.Stamp{Field: c.hub.TimeField}, Meter: c.meter,
+	}
+	c.aside = ingress.NewAside(deadLetters{c.dead}, shelf{c.kept}, ingress.UnknownThing(c.hub.OnUnknownThing), translator, c.meter, c.Log)
+	return nil
+}
+
+func (c *connector) closeQuarantine() error {
+	var err error
+	if c.dead != nil {
+		err = c.dead.Close()
+	}
+	if c.kept != nil {
+		err = errors.Join(err, c.kept.Close())
+	}
+	return err
+}
+
+// deadLetters is a quarantine.Store as ingress.Quarantine.
+type deadLetters struct{ store *quarantine.Store }
+
+// Put is ingress.Quarantine's.
+func (d deadLetters) Put(ctx context.Context, dead []ingress.Dead) error {
+	return together(ctx, dead, func(ctx context.Context, one ingress.Dead) error {
+		return d.store.Put(ctx, record(one))
+	})
+}
+
+// shelf is a quarantine.Shelf, which goes by devices, as ingress.Shelf, which goes by Things.
+type shelf struct{ *quarantine.Shelf }
+
+// Keep is ingress.Shelf's.
+func (s shelf) Keep(ctx context.Context, dead []ingress.Dead) (int, error) {
+	var evicted atomic.Int64
+	// The messages of one device keep their order: each round takes the first that is left of every device.
+	for len(dead) > 0 {
+		var round, rest []ingress.Dead
+		taken := map[string]bool{}
+		for _, d := range dead {
+			if taken[d.DeviceID] {
+				rest = append(rest, d)
+				continue
+			}
+			taken[d.DeviceID] = true
+			round = append(round, d)
+		}
+		err := together(ctx, round, func(ctx context.Context, one ingress.Dead) error {
+			n, err := s.Shelf.Keep(ctx, record(one))
+			evicted.Add(int64(n))
+			return err
+		})
+		if err != nil {
+			return int(evicted.Load()), err
+		}
+		dead = rest
+	}
+	return int(evicted.Load()), nil
+}
+
+// Kept is ingress.Shelf's.
+func (s shelf) Kept(thing string) ([]ingress.Kept, error) {
+	device, ok := message.DeviceID(thing)
+	if !ok {
+		return nil, nil
+	}
+	records, err := s.Shelf.Kept(device)
+	kept := make([]ingress.Kept, len(records))
+	for i, r := range records {
+		kept[i] = ingress.Kept{Message: r.Message(), ID: r.ID}
+	}
+	return kept, err
+}
+
+// Forget is ingress.Shelf's.
+func (s shelf) Forget(ctx context.Context, thing string, upTo uint64) error {
+	device, _ := message.DeviceID(thing)
+	return s.Shelf.Forget(ctx, device, upTo)
+}
+
+func (c *connector) keptThings() []string {
+	things := c.kept.Devices()
+	for i, device := range things {
+		things[i] = message.ThingName(device)
+	}
+	return things
+}
+
+func record(d ingress.Dead) quarantine.Record {
+	r := quarantine.FromMessage(d.Message, d.Reason, d.Stage, d.Err)
+	r.Thing = d.Thing
+	return r
+}
+
+// together stores many records at the same time, so that they share a sync.
+func together(ctx context.Context, dead []ingress.Dead, store func(context.Context, ingress.Dead) error) error {
+	for chunk := range slices.Chunk(dead, maxPuts) {
+		group := supervise.New(ctx)
+		for _, d := range chunk {
+			group.Go("store", func(ctx context.Context) error { return store(ctx, d) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil { // a group keeps silent about a stop
+			return ctx.Err()
+		}
+	}
+	return nil
+}

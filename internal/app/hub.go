@@ -1,0 +1,187 @@
+package app
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"azx/internal/checkpoint"
+	"azx/internal/delivery"
+	"azx/internal/fault"
+	"azx/internal/hub"
+	"azx/internal/ingress"
+)
+
+// prefetchBytes bounds what the hub's client holds ahead of the pumps, over all partitions.
+const prefetchBytes = 64 << 20
+
+// events is the hub's event endpoint, opened: it implements ingress.Hub.
+type events struct {
+	client     *hub.Client
+	service    hub.Service
+	endpoint   hub.Endpoint
+	partitions []hub.Partition
+}
+
+// Open is ingress.Hub's.
+func (e *events) Open(_ context.Context, partition string, from delivery.Start) (ingress.Source, error) {
+	r, err := e.client.Receiver(partition, position(from))
+	if err != nil {
+		return nil, err
+	}
+	return source{r}, nil
+}
+
+func (e *events) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = e.client.Close(ctx) // everything it could lose is settled or comes again
+}
+
+// source is a hub.Receiver that closes within its own time.
+type source struct{ hub.Receiver }
+
+// Close is ingress.Source's.
+func (s source) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return s.Receiver.Close(ctx)
+}
+
+func position(from delivery.Start) hub.Position {
+	switch {
+	case from.After != nil:
+		return hub.After(*from.After)
+	case from.Latest:
+		return hub.Latest()
+	case !from.From.IsZero():
+		return hub.At(from.From)
+	}
+	return hub.Earliest()
+}
+
+// openHub finds the hub's event endpoint and its partitions; it tries until ctx ends, unless the error is
+// one that no repetition mends.
+func (c *connector) openHub(ctx context.Context) (*events, error) {
+	retry := fault.Backoff{Min: 500 * time.Millisecond, Max: 15 * time.Second}
+	for said := ""; ; {
+		e, err := c.tryHub(ctx)
+		c.state.setHub(err)
+		if err == nil || ctx.Err() != nil {
+			return e, err
+		}
+		if class := fault.ClassOf(err); class == fault.Fatal || class == fault.Rejected {
+			return nil, err
+		}
+		if err.Error() != said {
+			said = err.Error()
+			c.Log.Warn("waiting for the hub", "event", "hub-unreachable", "hub", c.hub.Thing, "error", err, "hint", fault.HintOf(err))
+		}
+		if retry.Pause(ctx) != nil {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *connector) tryHub(ctx context.Context) (e *events, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	network := hub.Network{Address: c.hub.Endpoints.AMQPS}
+	if network.Roots, err = roots(c.hub.CAFile); err != nil {
+		return nil, err
+	}
+	e = &events{}
+	if e.endpoint, e.service, err = c.resolve(ctx, network); err != nil {
+		return nil, err
+	}
+	options := hub.Options{
+		Hub: c.hub.Thing, HubName: e.service.Name(), Group: c.hub.ConsumerGroup, Network: network,
+		Prefetch: hub.PrefetchFor(prefetchBytes, 4),
+	}
+	if e.client, err = hub.Open(e.endpoint, options); err != nil {
+		return nil, err
+	}
+	if e.partitions, err = e.client.Partitions(ctx); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// resolve returns the endpoint that the file names, else the one to which the hub redirects.
+func (c *connector) resolve(ctx context.Context, network hub.Network) (hub.Endpoint, hub.Service, error) {
+	var service hub.Service
+	if c.hub.ConnectionString.IsSet() {
+		text, err := c.hub.ConnectionString.Value()
+		if err != nil {
+			return hub.Endpoint{}, service, err
+		}
+		if service, err = hub.ParseService(text); err != nil {
+			return hub.Endpoint{}, service, err
+		}
+	}
+	if !c.hub.EventHubsConnectionString.IsSet() {
+		endpoint, err := hub.Resolver{Service: service, Network: network}.Resolve(ctx)
+		return endpoint, service, err
+	}
+	text, err := c.hub.EventHubsConnectionString.Value()
+	if err != nil {
+		return hub.Endpoint{}, service, err
+	}
+	endpoint, err := hub.ParseEndpoint(text)
+	return endpoint, service, err
+}
+
+// openCheckpoints takes the folder of checkpoints for this hub's log.
+func (c *connector) openCheckpoints(e *events) (*checkpoint.File, error) {
+	identity := checkpoint.Identity{
+		Hub: e.service.Host, Endpoint: e.endpoint.Host, EventHub: e.endpoint.EventHub, Group: c.hub.ConsumerGroup,
+	}
+	var options []checkpoint.Option
+	if c.Start != nil {
+		options = append(options, checkpoint.AllowNewIdentity())
+	}
+	return checkpoint.OpenFile(c.Config.Checkpoint.File, identity, c.Config.Name, options...)
+}
+
+// startOf is where a partition begins: behind its checkpoint, else where the file or the command line says.
+func (c *connector) startOf(part hub.Partition, store *checkpoint.File) (delivery.Start, error) {
+	at, found, err := store.Load(part.ID)
+	if err != nil {
+		return delivery.Start{}, fmt.Errorf("load checkpoint of partition %s: %w", part.ID, err)
+	}
+	if found {
+		return delivery.Start{After: &at}, nil
+	}
+	start := c.hub.Start
+	if c.Options.Start != nil {
+		start = *c.Options.Start
+	}
+	return delivery.Start{Latest: start.Latest, From: start.At}, nil
+}
+
+// roots returns the system's authorities and those of a PEM file; nil, the system's alone, without a file.
+func roots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	refuse := func(cause error) error {
+		return &fault.Problem{Op: "read caFile " + file, Class: fault.Fatal, Cause: cause,
+			Hint: "caFile is a PEM file with one or more certificates of authorities"}
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, refuse(errors.New("it holds no certificate"))
+	}
+	return pool, nil
+}
