@@ -122,7 +122,8 @@ func (d *decoder) byte() (byte, error) {
 	return b[0], nil
 }
 
-func (d *decoder) count() (int, error) {
+// count reads a count of cells or aspects and books it, or as many as least if that is more.
+func (d *decoder) count(least int) (int, error) {
 	b, err := d.take(2)
 	if err != nil {
 		return 0, err
@@ -131,7 +132,7 @@ func (d *decoder) count() (int, error) {
 	if n > len(d.src)-d.at {
 		return 0, ErrTruncated
 	}
-	if d.cells += n; d.cells > d.limits.Cells {
+	if d.cells += max(n, least); d.cells > d.limits.Cells {
 		return 0, fmt.Errorf("more than %d cells: %w", d.limits.Cells, ErrLimit)
 	}
 	return n, nil
@@ -245,7 +246,7 @@ func (d *decoder) tableRows(t *Table, depth int) error {
 		if d.rows++; d.rows > d.limits.Rows {
 			return fmt.Errorf("more than %d rows: %w", d.limits.Rows, ErrLimit)
 		}
-		row, err := d.row(depth)
+		row, err := d.row(len(t.Fields), depth)
 		if err != nil {
 			return err
 		}
@@ -275,7 +276,7 @@ func (d *decoder) field(depth int) (f Field, err error) {
 	}
 	// A field's type alone hinders nobody from reading on, so an unknown one is kept.
 	f.Type = BaseType(code)
-	n, err := d.count()
+	n, err := d.count(0)
 	if err != nil || n == 0 {
 		return f, err
 	}
@@ -291,8 +292,9 @@ func (d *decoder) field(depth int) (f Field, err error) {
 	return f, nil
 }
 
-func (d *decoder) row(depth int) (Row, error) {
-	n, err := d.count()
+// row reads one row. A short one is booked as if it were full, since it becomes full when it is written again.
+func (d *decoder) row(fields, depth int) (Row, error) {
+	n, err := d.count(fields)
 	if err != nil {
 		return nil, err
 	}
