@@ -27,18 +27,19 @@ func (j *journal) rewrite(keep []*place, head func(id uint64) ([]byte, error)) e
 	if err := os.Rename(fresh.path+".tmp", fresh.path); err != nil {
 		return err
 	}
-	if err := j.disk.syncFolder(j.dir); err != nil {
-		return err
+	// From here on nothing may go to an older segment: the head line would void it.
+	if j.current != nil {
+		j.drop()
 	}
+	j.segments = append(j.segments, fresh)
 	offset := int64(len(line))
 	for _, at := range keep {
 		at.in, at.offset = fresh, offset
 		offset += at.length
 	}
-	if j.current != nil {
-		j.drop()
+	if err := j.disk.syncFolder(j.dir); err != nil {
+		return err
 	}
-	j.segments = append(j.segments, fresh)
 	return j.discard(len(j.segments) - 1)
 }
 
