@@ -100,12 +100,16 @@ func (p *fakePlatform) Call(ctx context.Context, r alwayson.Request) (alwayson.R
 	return p.answer(r), nil
 }
 
+// pushed reads a push, before or after it went over a wire.
 func pushed(r alwayson.Request) []alwayson.PropertyValue {
-	v, _, err := infotable.DecodeValue(r.RawParams, infotable.Limits{})
-	if err != nil {
-		panic(err)
+	params := r.Params
+	if params == nil {
+		v, _, err := infotable.DecodeValue(r.RawParams, infotable.Limits{})
+		if err != nil {
+			panic(err)
+		}
+		params, _ = v.Table()
 	}
-	params, _ := v.Table()
 	values, err := alwayson.PushedValues(params)
 	if err != nil {
 		panic(err)

@@ -1,0 +1,105 @@
+package platform
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"azx/alwayson"
+	"azx/alwayson/infotable"
+	"azx/internal/decode"
+	"azx/internal/delivery"
+	"azx/internal/message"
+)
+
+// BenchmarkWrite carries messages of 9 properties, about 200 bytes each, to a server on loopback that replies.
+// The server decodes each request, so its cost and allocations are in the numbers too.
+func BenchmarkWrite(b *testing.B) {
+	for _, things := range []int{100, 5000} {
+		b.Run(fmt.Sprintf("%d Things", things), func(b *testing.B) {
+			rows := infotable.New(infotable.Column("edgeName", infotable.TypeString),
+				infotable.Column("baseType", infotable.TypeString), infotable.Column("gatewayThing", infotable.TypeThingName))
+			body := []byte(`{"site":"north-07"`)
+			rows.Add(infotable.String("site"), infotable.String("STRING"), infotable.String("Hub"))
+			for i := range 8 {
+				name := fmt.Sprintf("property%d", i)
+				body = fmt.Appendf(body, `,"%s":%d.25`, name, 1000*i)
+				rows.Add(infotable.String(name), infotable.String("NUMBER"), infotable.String("Hub"))
+			}
+			body = append(body, '}')
+			s := serve(b, func(_ context.Context, r alwayson.Request) alwayson.Response {
+				if r.Target == remotePropertiesService {
+					return alwayson.Response{Code: alwayson.Success, Content: rows}
+				}
+				return alwayson.Done()
+			})
+			link, w := start(b, LinkConfig{URLs: []string{s.url}, AppKey: key("right")}, WriterConfig{AzxExtension: true})
+			if err := link.Wait(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			carry(b, w, body, things)
+		})
+	}
+}
+
+// BenchmarkLanes is the same without a connection: the lanes' own cost.
+func BenchmarkLanes(b *testing.B) {
+	rows := infotable.New(infotable.Column("edgeName", infotable.TypeString),
+		infotable.Column("baseType", infotable.TypeString), infotable.Column("gatewayThing", infotable.TypeThingName)).
+		Add(infotable.String("n"), infotable.String("NUMBER"), infotable.String("Hub"))
+	w, err := NewWriter(WriterConfig{Sockets: []Socket{instant{rows}}, AzxExtension: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	carry(b, w, []byte(`{"n":21.5}`), 5000)
+}
+
+// carry writes b.N messages with at most 4,096 in flight.
+func carry(b *testing.B, w *Writer, body []byte, things int) {
+	m := &message.Message{Hub: "Hub", Body: body}
+	readings, err := decode.Body(m)
+	if err != nil {
+		b.Fatal(err)
+	}
+	names := make([]string, things)
+	for i := range names {
+		names[i] = fmt.Sprintf("device-%04d", i)
+	}
+	room := make(chan struct{}, 4096)
+	var once sync.Once
+	settle := func(o delivery.Outcome) {
+		if o.Kind != delivery.Accepted {
+			once.Do(func() { b.Errorf("a message ended as %s: %v", o.Reason, o.Err) })
+		}
+		<-room
+	}
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		room <- struct{}{}
+		w.Write(delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: names[i%things], Readings: readings, Time: int64(i)}, Settle: settle})
+		i++
+	}
+	if err := w.Drain(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
+}
+
+// instant is a Socket that accepts everything at once.
+type instant struct{ rows *infotable.Table }
+
+func (instant) Wait(context.Context) error { return nil }
+func (instant) Drop(error)                 {}
+func (s instant) Call(_ context.Context, r alwayson.Request) (alwayson.Response, error) {
+	if r.Target == remotePropertiesService {
+		return alwayson.Response{Code: alwayson.Success, Content: s.rows}, nil
+	}
+	return alwayson.Done(), nil
+}
