@@ -1,6 +1,9 @@
 package amqp10
 
-import "context"
+import (
+	"bytes"
+	"context"
+)
 
 const defaultCredit = 100
 
@@ -122,7 +125,7 @@ func (l *Link) beginIncoming(p *Transfer) bool {
 	}
 	l.credit--
 	l.deliveryCount++
-	l.partial = &Incoming{link: l, id: p.DeliveryID.Value, Tag: append([]byte(nil), p.DeliveryTag...)}
+	l.partial = &Incoming{link: l, id: p.DeliveryID.Value, Tag: bytes.Clone(p.DeliveryTag)}
 	return true
 }
 

@@ -198,6 +198,14 @@ func (l *Link) over() error {
 	return fmt.Errorf("%w: %w", ErrLinkEnded, cause)
 }
 
+// stopped is the error of a call whose ctx has ended, or whose link has, which goes first: ctx may be the link's own.
+func (l *Link) stopped(ctx context.Context) error {
+	if l.ctx.Err() != nil {
+		return l.over()
+	}
+	return ctx.Err()
+}
+
 func (l *Link) wakeUp() {
 	select {
 	case l.wake <- struct{}{}:
@@ -221,8 +229,8 @@ func (l *Link) await(ctx context.Context, ready func() bool) error {
 		case <-l.ctx.Done():
 		}
 		l.conn.mu.Lock()
-		if ctx.Err() != nil && l.ctx.Err() == nil {
-			return ctx.Err()
+		if ctx.Err() != nil {
+			return l.stopped(ctx)
 		}
 	}
 }

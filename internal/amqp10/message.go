@@ -1,5 +1,7 @@
 package amqp10
 
+import "bytes"
+
 // Message is a message by its sections (§3.2). Nil sections are absent.
 type Message struct {
 	Header                *Header
@@ -107,7 +109,7 @@ func appendMoment(dst []byte, t Timestamp) []byte {
 
 func (p *Properties) read(f *Reader) {
 	p.MessageID = f.Value()
-	p.UserID = append([]byte(nil), f.Bytes()...)
+	p.UserID = bytes.Clone(f.Bytes())
 	p.To, p.Subject, p.ReplyTo = f.Text(), f.Text(), f.Text()
 	p.CorrelationID = f.Value()
 	p.ContentType, p.ContentEncoding = Symbol(f.Bytes()), Symbol(f.Bytes())
@@ -148,7 +150,7 @@ func (m *Message) readSection(r *Reader, code uint64) {
 	case descAppProperties:
 		m.ApplicationProperties = r.MapValue()
 	case descData:
-		m.Data = append(m.Data, append([]byte{}, r.Bytes()...))
+		m.Data = append(m.Data, bytes.Clone(r.Bytes()))
 	case descSequence:
 		f := r.List()
 		m.Sequences = append(m.Sequences, r.values(&f))

@@ -28,14 +28,13 @@ func (d *Delivery) Outcome(ctx context.Context) (State, error) {
 	case <-d.settled:
 		return d.state, nil
 	case <-ctx.Done():
-		return State{}, ctx.Err()
 	case <-d.link.ctx.Done():
 	}
 	select {
 	case <-d.settled:
 		return d.state, nil
 	default:
-		return State{}, d.link.over()
+		return State{}, d.link.stopped(ctx)
 	}
 }
 
@@ -57,7 +56,7 @@ func (l *Link) send(ctx context.Context, payload []byte, settled bool) (*Deliver
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, l.stopped(ctx)
 	case <-l.ctx.Done():
 		return nil, l.over()
 	}

@@ -1,5 +1,7 @@
 package amqp10
 
+import "bytes"
+
 // Results of a SASL exchange (§5.3.3.6).
 const (
 	SASLOK   uint8 = 0
@@ -46,7 +48,7 @@ func (p *SASLInit) Append(dst []byte) []byte {
 func (p *SASLInit) read(f *Reader) {
 	f.require("mechanism")
 	p.Mechanism = Symbol(f.Bytes())
-	p.InitialResponse = append([]byte(nil), f.Bytes()...)
+	p.InitialResponse = bytes.Clone(f.Bytes())
 	p.Hostname = f.Text()
 }
 
@@ -56,7 +58,7 @@ func (p *SASLChallenge) Append(dst []byte) []byte {
 	return EndList(AppendBinary(dst, p.Challenge), mark, 1)
 }
 
-func (p *SASLChallenge) read(f *Reader) { p.Challenge = append([]byte(nil), f.Bytes()...) }
+func (p *SASLChallenge) read(f *Reader) { p.Challenge = bytes.Clone(f.Bytes()) }
 
 // Append writes the SASLResponse.
 func (p *SASLResponse) Append(dst []byte) []byte {
@@ -64,7 +66,7 @@ func (p *SASLResponse) Append(dst []byte) []byte {
 	return EndList(AppendBinary(dst, p.Response), mark, 1)
 }
 
-func (p *SASLResponse) read(f *Reader) { p.Response = append([]byte(nil), f.Bytes()...) }
+func (p *SASLResponse) read(f *Reader) { p.Response = bytes.Clone(f.Bytes()) }
 
 // Append writes the SASLOutcome.
 func (p *SASLOutcome) Append(dst []byte) []byte {
@@ -75,7 +77,7 @@ func (p *SASLOutcome) Append(dst []byte) []byte {
 func (p *SASLOutcome) read(f *Reader) {
 	f.require("code")
 	p.Code = uint8(f.uintUpTo(255))
-	p.AdditionalData = append([]byte(nil), f.Bytes()...)
+	p.AdditionalData = bytes.Clone(f.Bytes())
 }
 
 func appendBytes(dst, v []byte) []byte {

@@ -210,7 +210,7 @@ func (c *Conn) ended(err error) error {
 // linger reads on for a while, so that what was written last arrives before the connection is cut.
 func (c *Conn) linger() {
 	c.mu.Lock()
-	if !c.closeSent || c.opened {
+	if !c.closeSent {
 		c.limitReading(closeGrace)
 	}
 	c.mu.Unlock()

@@ -202,6 +202,6 @@ func (s *session) settle(id uint32, p *Disposition) {
 	close(d.settled)
 	d.link.wakeUp()
 	if !p.Settled { // the receiver waits for us to settle first (§2.6.12, mode second)
-		s.enqueue(&Disposition{Role: RoleSender, First: id, Settled: true, State: p.State})
+		s.enqueue(&Disposition{Role: RoleSender, First: id, Last: Some(id), Settled: true})
 	}
 }

@@ -1,6 +1,7 @@
 package amqp10
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"time"
@@ -81,6 +82,14 @@ func textOf(v any) string {
 
 // Value decodes the next value into memory of its own; see the list of Go types above. After an error it is nil.
 func (r *Reader) Value() any {
+	v := r.value()
+	if r.err != nil {
+		return nil
+	}
+	return v
+}
+
+func (r *Reader) value() any {
 	if r.Null() {
 		return nil
 	}
@@ -95,7 +104,7 @@ func (r *Reader) Value() any {
 	case KindArray:
 		return r.arrayValue()
 	case KindBinary:
-		return append([]byte{}, r.Bytes()...)
+		return bytes.Clone(r.Bytes())
 	case KindString:
 		return r.Text()
 	case KindSymbol:
@@ -162,9 +171,6 @@ func (r *Reader) described() any {
 	v := Described{Descriptor: r.descriptorValue()}
 	v.Value = r.Value()
 	r.depth--
-	if r.err != nil {
-		return nil
-	}
 	return v
 }
 
@@ -174,9 +180,7 @@ func (r *Reader) values(items *Reader) []any {
 	for items.More() {
 		list = append(list, items.Value())
 	}
-	if !r.adopt(items) {
-		return nil
-	}
+	r.adopt(items)
 	return list
 }
 
@@ -200,14 +204,18 @@ func (r *Reader) arrayValue() any {
 	items, descriptor := r.Array()
 	a := Array{Descriptor: descriptor, Kind: kindOf(items.elem)}
 	a.Items = r.values(&items)
-	if r.err != nil {
-		return nil
-	}
 	return a
 }
 
 // adopt takes over the error of a Reader below r and reports whether there was none.
+// Values behind the ones that were read are skipped: a later version of the standard may add fields.
 func (r *Reader) adopt(items *Reader) bool {
+	for items.More() {
+		items.Skip()
+	}
+	if items.err == nil && items.pos < len(items.buf) {
+		items.fail("%d bytes behind the last value", len(items.buf)-items.pos)
+	}
 	if r.err == nil {
 		r.err = items.err
 	}
