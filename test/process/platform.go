@@ -44,24 +44,23 @@ type table struct {
 	Rows []map[string]json.RawMessage `json:"rows"`
 }
 
-// Do sends a request to the path below /Thingworx and returns the body of the answer. A body other
-// than nil goes out as JSON.
-func (p *Platform) Do(method, path string, body any) ([]byte, error) {
-	content, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
+// do sends a request and returns the body of the answer. A body other than nil goes out as JSON.
+func (p *Platform) do(method, path string, body any) ([]byte, error) {
+	var content []byte
+	if body != nil {
+		var err error
+		if content, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
 	}
-	if body == nil {
-		content = nil
-	}
-	address := strings.TrimSuffix(strings.TrimSuffix(p.URL, "/"), "/Thingworx") + "/Thingworx/" + path
-	request, err := http.NewRequest(method, address, bytes.NewReader(content))
+	root := strings.TrimSuffix(strings.TrimSuffix(p.URL, "/"), "/Thingworx")
+	request, err := http.NewRequest(method, root+path, bytes.NewReader(content))
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("appKey", p.AppKey)
 	request.Header.Set("Accept", "application/json")
-	if method != http.MethodGet {
+	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	client := http.Client{Timeout: 30 * time.Second}
@@ -77,10 +76,12 @@ func (p *Platform) Do(method, path string, body any) ([]byte, error) {
 	return text, err
 }
 
+func (p *Platform) get(path string) ([]byte, error) { return p.do(http.MethodGet, path, nil) }
+
 // Call invokes a service and returns what it answered. An error ends the test.
 func (p *Platform) Call(entity, service string, parameters any) []byte {
 	p.t.Helper()
-	answer, err := p.Do(http.MethodPost, entity+"/Services/"+service, parameters)
+	answer, err := p.do(http.MethodPost, "/Thingworx/"+entity+"/Services/"+service, parameters)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func (p *Platform) Call(entity, service string, parameters any) []byte {
 
 // Property reads one property with its base type, its time and its quality.
 func (p *Platform) Property(thing, property string) (Value, error) {
-	at := "Things/" + url.PathEscape(thing)
+	at := "/Thingworx/Things/" + url.PathEscape(thing)
 	plain, err := p.table(at + "/Properties/" + url.PathEscape(property))
 	if err != nil {
 		return Value{}, err
@@ -109,7 +110,7 @@ func (p *Platform) Property(thing, property string) (Value, error) {
 
 // table reads an infotable that has at least one row.
 func (p *Platform) table(path string) (t table, err error) {
-	text, err := p.Do(http.MethodGet, path, nil)
+	text, err := p.get(path)
 	if err != nil {
 		return t, err
 	}
@@ -133,9 +134,26 @@ type Entry struct {
 }
 
 // Ledger returns the acknowledged values behind the index given, oldest first. An error ends the test.
-func (p *Platform) Ledger(after uint64) []Entry {
+// Only the local platform has a ledger.
+func (p *Platform) Ledger(after uint64) (all []Entry) {
 	p.t.Helper()
-	return nil
+	for {
+		text, err := p.get(fmt.Sprintf("/azx/ledger?limit=10000&after=%d", after))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		var page struct {
+			Next    uint64  `json:"next"`
+			Entries []Entry `json:"entries"`
+		}
+		if err := json.Unmarshal(text, &page); err != nil {
+			p.t.Fatalf("ledger: %v: %s", err, text)
+		}
+		if len(page.Entries) == 0 {
+			return all
+		}
+		all, after = append(all, page.Entries...), page.Next
+	}
 }
 
 // AddProperty gives a Thing one more remote property, with the same name at both ends.

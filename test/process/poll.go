@@ -1,8 +1,6 @@
 package process
 
 import (
-	"net"
-	"strconv"
 	"testing"
 	"time"
 )
@@ -29,15 +27,4 @@ func Eventually(t testing.TB, within time.Duration, what string, check func() er
 		case <-look.C:
 		}
 	}
-}
-
-// FreePort returns a port of loopback on which nobody listens at the moment.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
