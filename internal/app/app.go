@@ -29,7 +29,13 @@ type Options struct {
 	Config *config.Config
 	Start  *config.Start // overrides the start of the file, also when the identity changed; nil for the file's
 	Log    *slog.Logger
-	Ready  func(admin string) // called once when messages can flow, with the admin address; may be nil
+	Ready  func(Running) // called once when messages can flow; may be nil
+}
+
+// Running is a connector through which messages can flow.
+type Running struct {
+	Admin   string                 // host:port of the admin surface
+	Account func() delivery.Counts // over all partitions
 }
 
 // Run runs the connector until ctx ends, then drains and saves its last checkpoints. A hub or a platform
@@ -117,7 +123,7 @@ func (c *connector) flow(ctx context.Context) error {
 	watch := supervise.New(ctx)
 	watch.Go("heads", func(ctx context.Context) error { return c.watchHeads(ctx, events) })
 	if c.Ready != nil {
-		c.Ready(c.admin.Addr())
+		c.Ready(Running{Admin: c.admin.Addr(), Account: c.account})
 	}
 	err = flow.Run(ctx)
 	watch.Stop()

@@ -75,8 +75,12 @@ func (c *connector) checkPartitions() error {
 		return errStarting
 	}
 	for _, p := range parts {
-		if reading, err := p.State(); !reading {
-			return fmt.Errorf("partition %s is not read: %w", p.ID, errors.Join(err, nil))
+		reading, err := p.State()
+		if !reading && err == nil {
+			err = errStarting
+		}
+		if !reading {
+			return fmt.Errorf("partition %s is not read: %w", p.ID, err)
 		}
 	}
 	return nil
@@ -89,6 +93,19 @@ func (c *connector) accounts() map[string]map[string]delivery.Counts {
 		counts[p.ID] = p.Pump.Tracker.Counts()
 	}
 	return map[string]map[string]delivery.Counts{c.hub.Thing: counts}
+}
+
+// account adds up the counts of all partitions.
+func (c *connector) account() (sum delivery.Counts) {
+	for _, p := range c.state.partitions() {
+		one := p.Pump.Tracker.Counts()
+		sum.Received += one.Received
+		sum.Delivered += one.Delivered
+		sum.Quarantined += one.Quarantined
+		sum.Skipped += one.Skipped
+		sum.InFlight += one.InFlight
+	}
+	return sum
 }
 
 // snapshot gives each partition's account for a scrape.
