@@ -2,6 +2,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"time"
@@ -111,6 +112,21 @@ func (s Start) String() string {
 		return "earliest"
 	}
 	return s.At.Format(time.RFC3339)
+}
+
+// ParseStart reads a start as the file has it: earliest, latest or an RFC 3339 time.
+func ParseStart(text string) (Start, error) {
+	switch text {
+	case "earliest":
+		return Start{}, nil
+	case "latest":
+		return Start{Latest: true}, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return Start{}, fmt.Errorf("%q: want earliest, latest or a time such as 2026-01-31T12:00:00Z", text)
+	}
+	return Start{At: at.UTC()}, nil
 }
 
 // Extensions says what is installed on the platform.

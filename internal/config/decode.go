@@ -217,7 +217,7 @@ func (d *decoder) parse(text string, target any) (err error) {
 	case *time.Duration:
 		*t, err = time.ParseDuration(text)
 	case *Start:
-		*t, err = parseStart(text)
+		*t, err = ParseStart(text)
 	case *Extensions:
 		err = oneOf(text, t, ExtensionsAzx, ExtensionsOther, ExtensionsNone)
 	case *OnUnknownThing:
@@ -265,17 +265,6 @@ func parseSize(text string) (Size, error) {
 		return 0, strconv.ErrRange
 	}
 	return Size(n * unit), nil
-}
-
-func parseStart(text string) (Start, error) {
-	switch text {
-	case "earliest":
-		return Start{}, nil
-	case "latest":
-		return Start{Latest: true}, nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	return Start{At: at.UTC()}, err
 }
 
 // describe says what a node is, never its text.

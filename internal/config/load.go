@@ -12,8 +12,9 @@ import (
 // maxFile bounds the connector's file, in bytes.
 const maxFile = 1 << 20
 
-// Load reads and checks the connector's file. The error has every problem of the file at once
-// (Problems, inside a fault.Problem of class Fatal); warnings are what works but should not stay so.
+// Load reads and checks the connector's file. The error is a fault.Problem of class Fatal; if
+// the file could be read, its cause is a Problems with every problem of the file at once. Warnings are
+// what works but should not stay so.
 func Load(path string) (*Config, Problems, error) {
 	text, err := readFile(path)
 	if err != nil {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"azx/internal/config"
+)
+
+// configCommand is azx config: what makes configuration files.
+func configCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Make a configuration file",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(configInitCommand())
+	return cmd
+}
+
+func configInitCommand() *cobra.Command {
+	var hub, platform, file string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "init --hub DIR --platform DIR",
+		Short: "Write a configuration for a local hub and a local platform",
+		Long: `Write a working configuration for the local hub and the local platform that keep their data in these folders.
+Credentials go into files of their own beside it, which only you may read.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			written, err := config.Init(hub, platform, file, force)
+			for _, name := range written {
+				fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\n", name)
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "next: azx run -c %s\n", file)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&hub, "hub", "", "folder of azx hub (has hub.json)")
+	cmd.Flags().StringVar(&platform, "platform", "", "folder of azx platform (has platform.json)")
+	cmd.Flags().StringVarP(&file, "output", "o", "azx.yaml", "the file to write")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite files that are there")
+	// The errors of these two would mean that the flag does not exist.
+	_ = cmd.MarkFlagRequired("hub")
+	_ = cmd.MarkFlagRequired("platform")
+	return cmd
+}
