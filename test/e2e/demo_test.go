@@ -75,7 +75,8 @@ func TestTheDemoNoticesALostWrite(t *testing.T) {
 	}
 }
 
-// runDemo runs a demo to its end and returns its summary, the last line it prints.
+// runDemo runs a demo to its end and returns its summary: with --json that is all it prints to standard
+// output, so that a script can read it.
 func runDemo(t *testing.T, binary process.Binary, seconds, devices int) (summary, int) {
 	t.Helper()
 	demo := process.Start(t, process.Command{
@@ -83,9 +84,8 @@ func runDemo(t *testing.T, binary process.Binary, seconds, devices int) (summary
 		Args: []string{"demo", "--for", strconv.Itoa(seconds) + "s", "--devices", strconv.Itoa(devices), "--json"},
 	})
 	code := demo.Wait(time.Duration(seconds)*time.Second + time.Minute)
-	lines := strings.Split(strings.TrimSpace(demo.Stdout()), "\n")
 	var got summary
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &got); err != nil {
+	if err := json.Unmarshal([]byte(demo.Stdout()), &got); err != nil {
 		t.Fatalf("%s: exit code %d, no summary: %v\n%s", filepath.Base(string(binary)), code, err, demo.Stderr())
 	}
 	return got, code
