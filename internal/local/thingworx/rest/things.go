@@ -1,0 +1,212 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+
+	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx"
+	"azx/internal/local/thingworx/tablejson"
+)
+
+// things serves Things and everything below.
+func (h *Handler) things(r *request) (answer, error) {
+	if len(r.path) == 1 {
+		return h.thingList(r)
+	}
+	if len(r.path) > 4 {
+		return answer{}, notHere(r)
+	}
+	collection := r.part(2)
+	switch {
+	case collection == "":
+		return h.thing(r)
+	case equal(collection, "Properties"):
+		return h.properties(r)
+	case equal(collection, "PropertiesVTQ"):
+		return h.propertiesVTQ(r)
+	case equal(collection, "PropertyDefinitions"):
+		return h.propertyDefinitions(r)
+	default:
+		return h.services(r, thingworx.EntityThing)
+	}
+}
+
+func (h *Handler) thingList(r *request) (answer, error) {
+	if err := only(r, http.MethodGet); err != nil {
+		return answer{}, err
+	}
+	views, _ := h.platform.Things("", 0)
+	list := thingworx.EntityList()
+	for _, v := range views {
+		thingworx.AddEntity(list, v.Name, v.Description, v.Tags, v.System)
+	}
+	return table(list)
+}
+
+// thing serves one Thing: its description, or its end. The description is a subset of the platform's.
+func (h *Handler) thing(r *request) (answer, error) {
+	if r.Method == http.MethodDelete {
+		return answer{}, h.platform.DeleteThing(r.part(1))
+	}
+	if err := only(r, http.MethodGet, http.MethodDelete); err != nil {
+		return answer{}, err
+	}
+	view, err := h.platform.Thing(r.part(1))
+	if err != nil {
+		return answer{}, err
+	}
+	type definition struct {
+		Name        string             `json:"name"`
+		Description string             `json:"description"`
+		BaseType    string             `json:"baseType"`
+		Remote      *thingworx.Binding `json:"remote,omitempty"`
+		From        string             `json:"from,omitempty"`
+	}
+	out := struct {
+		Name              string                `json:"name"`
+		Description       string                `json:"description"`
+		ThingTemplate     string                `json:"thingTemplate"`
+		ImplementedShapes []string              `json:"implementedShapes"`
+		Tags              string                `json:"tags"`
+		ProjectName       string                `json:"projectName"`
+		Enabled           bool                  `json:"enabled"`
+		IsSystemObject    bool                  `json:"isSystemObject"`
+		Properties        map[string]definition `json:"propertyDefinitions"`
+	}{
+		view.Name, view.Description, view.Template, view.Shapes, view.Tags, view.Project, view.Enabled, view.System,
+		map[string]definition{},
+	}
+	for _, d := range view.Properties {
+		out.Properties[d.Name] = definition{d.Name, d.Description, d.Type.String(), d.Remote, d.From}
+	}
+	return marshal(out)
+}
+
+func (h *Handler) propertyDefinitions(r *request) (answer, error) {
+	if err := only(r, http.MethodGet); err != nil {
+		return answer{}, err
+	}
+	views, err := h.selected(r)
+	if err != nil {
+		return answer{}, err
+	}
+	return table(thingworx.PropertyTable(views))
+}
+
+// selected returns the property that the path names, or all.
+func (h *Handler) selected(r *request) ([]thingworx.PropertyView, error) {
+	if name := r.part(3); name != "" && name != "*" {
+		view, err := h.platform.Read(r.part(1), name)
+		return []thingworx.PropertyView{view}, err
+	}
+	view, err := h.platform.Thing(r.part(1))
+	return view.Properties, err
+}
+
+// properties reads and writes values. GET gives one row with a column per property; PUT takes {"name": value},
+// several with the name "*" (read).
+func (h *Handler) properties(r *request) (answer, error) {
+	if err := only(r, http.MethodGet, http.MethodPut); err != nil {
+		return answer{}, err
+	}
+	if r.Method == http.MethodPut {
+		return answer{}, h.put(r)
+	}
+	views, err := h.selected(r)
+	if err != nil {
+		return answer{}, err
+	}
+	return table(thingworx.ValueTable(views))
+}
+
+func (h *Handler) put(r *request) error {
+	members, err := object(r)
+	if err != nil {
+		return err
+	}
+	view, err := h.platform.Thing(r.part(1))
+	if err != nil {
+		return err
+	}
+	name := r.part(3)
+	if name != "*" && name != "" {
+		raw, ok := members[name]
+		if !ok {
+			return thingworx.Refuse(thingworx.Invalid, "the body has no member %q: send {%q: value}", name, name)
+		}
+		members = map[string]json.RawMessage{name: raw}
+	}
+	var writes []thingworx.Write
+	for member, raw := range members {
+		property, ok := view.Property(member)
+		if !ok {
+			return thingworx.Refuse(thingworx.NotFound, "Thing %s has no property %q", view.Name, member)
+		}
+		v, err := tablejson.DecodeValue(property.Type, raw)
+		if err != nil {
+			return fmt.Errorf("property %s of Thing %s: %w", member, view.Name, err)
+		}
+		writes = append(writes, thingworx.Write{Property: member, Value: v})
+	}
+	return h.platform.Set(view.Name, writes)
+}
+
+// propertiesVTQ reads values with time and quality: a row per property with the columns name, value, time and
+// quality. The real platform has the collection (read); the shape of its answer is unknown, this one is ours.
+func (h *Handler) propertiesVTQ(r *request) (answer, error) {
+	if err := only(r, http.MethodGet); err != nil {
+		return answer{}, err
+	}
+	views, err := h.selected(r)
+	if err != nil {
+		return answer{}, err
+	}
+	t := infotable.New(infotable.Column("name", infotable.TypeString), infotable.Column("value", infotable.TypeVariant),
+		infotable.Column("time", infotable.TypeDateTime), infotable.Column("quality", infotable.TypeString))
+	for _, v := range views {
+		at := infotable.DateTime(v.Time)
+		if v.Value.IsNothing() {
+			at = infotable.Nothing()
+		}
+		t.Add(infotable.String(v.Name), v.Value, at, infotable.String(v.Quality))
+	}
+	return table(t)
+}
+
+// object reads a JSON object from the body.
+func object(r *request) (map[string]json.RawMessage, error) {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return nil, thingworx.Refuse(thingworx.Forbidden,
+			"the header Content-Type must be application/json, also without a body")
+	}
+	raw, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read body: %w", err)
+	}
+	members := map[string]json.RawMessage{}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return members, nil
+	}
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, thingworx.Refuse(thingworx.Invalid, "the body must be a JSON object: %v", err)
+	}
+	return members, nil
+}
+
+func table(t *infotable.Table) (answer, error) {
+	body, err := tablejson.AppendTable(nil, t)
+	return answer{body}, err
+}
+
+func marshal(v any) (answer, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return answer{}, fmt.Errorf("encode answer: %w", err)
+	}
+	return answer{body}, nil
+}
