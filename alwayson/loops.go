@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -131,6 +132,9 @@ func (l *link) farewell(err error) {
 func (l *link) writeLoop() error {
 	for range l.out.wake {
 		for {
+			// Whoever is ready to send runs first, so that its frames join this write. Without others this
+			// returns at once.
+			runtime.Gosched()
 			frames, last := l.out.take()
 			if len(frames) > 0 {
 				if err := l.write(frames); err != nil {

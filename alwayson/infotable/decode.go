@@ -41,7 +41,7 @@ func (l Limits) withDefaults() Limits {
 }
 
 // DecodeValue reads one typed primitive from the front of src and returns what follows it. The value
-// keeps no reference to src. Errors name the offset and wrap one of the decoder's errors.
+// keeps no reference to src; its texts may share one copy of at most 4 KiB. Errors name the offset and wrap one of the decoder's errors.
 func DecodeValue(src []byte, limits Limits) (v Value, rest []byte, err error) {
 	d := newDecoder(src, limits)
 	if v, err = d.value(0); err != nil {
@@ -84,9 +84,22 @@ type decoder struct {
 	at     int
 	limits Limits
 	rows   int
-	cells  int
+	booked int  // cells and aspects so far
 	capped bool // src was cut at Limits.Bytes
+
+	text  string  // src as a string, if it is short: all texts are parts of it
+	cells []Value // room for the cells of rows to come
+	block int     // cells in the last block of room
 }
+
+const (
+	// sharedText is the largest source whose texts share one string. One copy instead of many is what makes small
+	// tables cheap to read; the bound is what a text that is kept for long may hold on to besides itself.
+	sharedText = 4096
+
+	firstBlock = 8   // cells
+	lastBlock  = 512 // cells
+)
 
 func newDecoder(src []byte, limits Limits) *decoder {
 	limits = limits.withDefaults()
@@ -132,7 +145,7 @@ func (d *decoder) count(least int) (int, error) {
 	if n > len(d.src)-d.at {
 		return 0, ErrTruncated
 	}
-	if d.cells += max(n, least); d.cells > d.limits.Cells {
+	if d.booked += max(n, least); d.booked > d.limits.Cells {
 		return 0, fmt.Errorf("more than %d cells: %w", d.limits.Cells, ErrLimit)
 	}
 	return n, nil
@@ -143,8 +156,35 @@ func (d *decoder) string() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d.at = len(d.src) - len(rest)
-	return string(text), nil
+	end := len(d.src) - len(rest)
+	start := end - len(text)
+	d.at = end
+	return d.copied(start, end), nil
+}
+
+// copied returns a part of src as a string.
+func (d *decoder) copied(start, end int) string {
+	if start == end {
+		return ""
+	}
+	if len(d.src) > sharedText {
+		return string(d.src[start:end])
+	}
+	if d.text == "" {
+		d.text = string(d.src)
+	}
+	return d.text[start:end]
+}
+
+// newRow returns n cells from a block that several rows share.
+func (d *decoder) newRow(n int) Row {
+	if n > len(d.cells) {
+		d.block = max(n, min(max(2*d.block, firstBlock), lastBlock))
+		d.cells = make([]Value, d.block)
+	}
+	row := d.cells[:n:n]
+	d.cells = d.cells[n:]
+	return row
 }
 
 // value reads a type code and its content. depth counts the tables and variants around it.
@@ -188,9 +228,9 @@ func (d *decoder) content(t BaseType, depth int) (v Value, err error) {
 			v.bits = binary.BigEndian.Uint64(b)
 		}
 	case formPoint:
-		var b []byte
-		b, err = d.take(24)
-		v.text = string(b)
+		if _, err = d.take(24); err == nil {
+			v.text = d.copied(d.at-24, d.at)
+		}
 	case formTable:
 		v.table, err = d.table(depth + 1)
 	default:
@@ -208,15 +248,16 @@ func (d *decoder) bytes() (string, error) {
 	if size > uint64(len(d.src)-d.at) {
 		return "", ErrTruncated
 	}
-	b, err := d.take(int(size))
-	return string(b), err
+	start := d.at
+	d.at += int(size)
+	return d.copied(start, d.at), nil
 }
 
 func (d *decoder) table(depth int) (*Table, error) {
 	if depth > d.limits.Depth {
 		return nil, fmt.Errorf("more than %d levels: %w", d.limits.Depth, ErrLimit)
 	}
-	t := &Table{}
+	t := &Table{Fields: make([]Field, 0, 4)}
 	for {
 		more, err := d.more()
 		if err != nil {
@@ -249,6 +290,9 @@ func (d *decoder) tableRows(t *Table, depth int) error {
 		row, err := d.row(len(t.Fields), depth)
 		if err != nil {
 			return err
+		}
+		if t.Rows == nil {
+			t.Rows = make([]Row, 0, 4)
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -298,7 +342,7 @@ func (d *decoder) row(fields, depth int) (Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := make(Row, n)
+	row := d.newRow(n)
 	for i := range row {
 		if row[i], err = d.value(depth); err != nil {
 			return nil, err
