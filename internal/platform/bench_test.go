@@ -28,7 +28,7 @@ func BenchmarkWrite(b *testing.B) {
 				rows.Add(infotable.String(name), infotable.String("NUMBER"), infotable.String("Hub"))
 			}
 			body = append(body, '}')
-			s := serve(b, func(_ context.Context, r alwayson.Request) alwayson.Response {
+			s := serve(b, func(_ context.Context, _ *alwayson.Session, r alwayson.Request) alwayson.Response {
 				if r.Target == remotePropertiesService {
 					return alwayson.Response{Code: alwayson.Success, Content: rows}
 				}

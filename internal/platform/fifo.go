@@ -1,5 +1,8 @@
 package platform
 
+// keptCapacity is how many items an empty queue keeps room for.
+const keptCapacity = 256
+
 // fifo is a queue that gives its memory back to itself: steady use does not allocate.
 type fifo[T any] struct {
 	items []T
@@ -32,8 +35,12 @@ func (q *fifo[T]) pop() T {
 	v := q.items[q.head]
 	q.items[q.head] = none
 	q.head++
-	if q.head == len(q.items) {
-		q.items, q.head = q.items[:0], 0
+	switch {
+	case q.head < len(q.items):
+		return v
+	case cap(q.items) > keptCapacity: // a burst is over
+		q.items = nil
 	}
+	q.items, q.head = q.items[:0], 0
 	return v
 }

@@ -37,6 +37,9 @@ func (l *lane) learn(ctx context.Context, thing string) (knowledge, error) {
 	cfg := &l.writer.cfg
 	k := knowledge{table: table, asked: time.Now()}
 	switch {
+	case table != nil && table.Len() == 0: // somebody is making the Thing
+		k.until = k.asked.Add(cfg.AskAgain)
+		cfg.Meter.LookedUp("empty")
 	case table != nil:
 		k.until = k.asked.Add(cfg.KeepTable)
 		cfg.Meter.LookedUp("table")
@@ -76,15 +79,15 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 			return nil, nil, err
 		case v == accepted:
 			return remoteTable(content(resp)), nil, nil
-		case resp.Code != alwayson.NotFound:
+		case v != rejected || resp.Code == alwayson.Forbidden:
 			return nil, notLearned(thing, resp, v), nil
-		}
+		} // no such service, however the platform says it, or no such Thing
 	}
 	defs, v, err := l.ask(ctx, alwayson.CallService(thing, definitionsService, nil), probe)
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case resp404(defs, v):
+	case isNotFound(defs, v):
 		return nil, &unusable{outcome: noThing(thing)}, nil
 	case v != accepted:
 		return nil, notLearned(thing, defs, v), nil
@@ -94,7 +97,7 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case resp404(subs, v):
+	case isNotFound(subs, v):
 		return nil, &unusable{outcome: notRemote(thing)}, nil
 	case v != accepted:
 		return nil, notLearned(thing, subs, v), nil
@@ -102,7 +105,7 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 	return subscribedTable(content(defs), content(subs)), nil, nil
 }
 
-func resp404(r alwayson.Response, v verdict) bool {
+func isNotFound(r alwayson.Response, v verdict) bool {
 	return v == rejected && r.Code == alwayson.NotFound
 }
 

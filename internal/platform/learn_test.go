@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -8,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"context"
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
@@ -279,6 +278,22 @@ func TestKeptMessagesAreWrittenBeforeTheWaitingOnes(t *testing.T) {
 			b.want(r, "accepted")
 		}
 		b.wantCalls("push", "push Pump n=1 n=2 n=3", "push Pump n=4 n=5")
+	})
+}
+
+func TestKeptMessagesWaitForTheFirstProperty(t *testing.T) {
+	kept := shelf{}
+	inBubble(t, func(c *WriterConfig) { c.Backlog = kept }, func(b *bench) {
+		pump := b.platform.add("Pump")
+		r := &result{}
+		kept["Pump"] = []delivery.Queued{{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle}}
+		b.want(b.send("Pump", `{"n":2}`), "nothing no-property")
+		b.want(r, "open")
+		b.platform.with(func() { pump.properties["n"] = infotable.TypeNumber })
+		pass(10 * time.Second)
+		b.want(b.send("Pump", `{"n":3}`), "accepted")
+		b.want(r, "accepted")
+		b.wantCalls("push", "push Pump n=1 n=3")
 	})
 }
 

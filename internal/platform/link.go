@@ -33,15 +33,19 @@ type LinkConfig struct {
 	Handler alwayson.Handler
 	// Forget is called with the name of a Thing whose remote properties changed: Writer.Forget. May be nil.
 	Forget func(thing string)
-	Log    *slog.Logger // may be nil
+	// Connections is called with the number of connected sockets when it may have changed; it must not block.
+	// May be nil.
+	Connections func(connected int)
+	Log         *slog.Logger // may be nil
 }
 
 // Link is the connector's connections to one platform.
 type Link struct {
-	clients []*alwayson.Client
-	log     *slog.Logger
-	forget  func(thing string)
-	handler alwayson.Handler
+	clients     []*alwayson.Client
+	log         *slog.Logger
+	forget      func(thing string)
+	handler     alwayson.Handler
+	connections func(connected int)
 
 	mu     sync.Mutex
 	states []alwayson.State
@@ -69,7 +73,10 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &Link{log: cfg.Log, forget: cfg.Forget, handler: cfg.Handler, states: make([]alwayson.State, cfg.Sockets), since: time.Now()}
+	l := &Link{
+		log: cfg.Log, forget: cfg.Forget, handler: cfg.Handler, connections: cfg.Connections,
+		states: make([]alwayson.State, cfg.Sockets), since: time.Now(),
+	}
 	for i := range cfg.Sockets {
 		client := alwayson.ClientConfig{
 			URLs: cfg.URLs[:1],
@@ -149,12 +156,17 @@ func (l *Link) note(socket int, s alwayson.State) {
 	l.mu.Lock()
 	before := l.states[socket]
 	l.states[socket] = s
-	good := true
+	connected := 0
 	for _, s := range l.states {
-		good = good && s.Phase == alwayson.PhaseConnected
+		if s.Phase == alwayson.PhaseConnected {
+			connected++
+		}
 	}
-	if good != l.good {
+	if good := connected == len(l.states); good != l.good {
 		l.good, l.since = good, time.Now()
+	}
+	if l.connections != nil {
+		l.connections(connected)
 	}
 	l.mu.Unlock()
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ type served struct {
 	bound  chan string
 }
 
-func serve(tb testing.TB, request func(context.Context, alwayson.Request) alwayson.Response) *served {
+func serve(tb testing.TB, request func(context.Context, *alwayson.Session, alwayson.Request) alwayson.Response) *served {
 	tb.Helper()
 	s := &served{fakePlatform: newFakePlatform(), bound: make(chan string, 16)}
 	right := "right"
@@ -46,9 +47,7 @@ func serve(tb testing.TB, request func(context.Context, alwayson.Request) always
 				s.bound <- name
 			}
 		},
-		Request: func(ctx context.Context, _ *alwayson.Session, r alwayson.Request) alwayson.Response {
-			return request(ctx, r)
-		},
+		Request: request,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -71,7 +70,7 @@ func serve(tb testing.TB, request func(context.Context, alwayson.Request) always
 }
 
 // call answers a request as it came over the wire, parameters decoded.
-func (s *served) call(ctx context.Context, r alwayson.Request) alwayson.Response {
+func (s *served) call(ctx context.Context, _ *alwayson.Session, r alwayson.Request) alwayson.Response {
 	resp, err := s.fakePlatform.Call(ctx, r)
 	if err != nil {
 		return alwayson.Refuse(alwayson.ServiceUnavailable, err.Error())
@@ -179,6 +178,35 @@ func telemetryOf(tb testing.TB, thing string, n int) message.Telemetry {
 		tb.Fatal(err)
 	}
 	return message.Telemetry{Message: m, Thing: thing, Readings: readings, Time: int64(n)}
+}
+
+func TestAfterATimeOutTheRequestTravelsOverANewConnection(t *testing.T) {
+	var mu sync.Mutex
+	var sessions []uint32 // that carried the push
+	platform := newFakePlatform()
+	platform.add("Pump", "n:NUMBER")
+	s := serve(t, func(ctx context.Context, session *alwayson.Session, r alwayson.Request) alwayson.Response {
+		if r.Target != alwayson.PushService {
+			return platform.answer(r)
+		}
+		mu.Lock()
+		sessions = append(sessions, session.ID())
+		first := len(sessions) == 1
+		mu.Unlock()
+		if first {
+			<-session.Done() // the Writer has to close it
+		}
+		return platform.answer(r)
+	})
+	_, w := start(t, LinkConfig{URLs: []string{s.url}, AppKey: key("right")}, WriterConfig{AzxExtension: true, ReplyTimeout: 100 * time.Millisecond})
+	r := &result{}
+	w.Write(delivery.Queued{Telemetry: telemetryOf(t, "Pump", 1), Settle: r.settle})
+	eventually(t, "the message is accepted", func() bool { return r.String() == "accepted" })
+	mu.Lock()
+	defer mu.Unlock()
+	if len(sessions) != 2 || sessions[0] == sessions[1] {
+		t.Errorf("the push travelled over the sessions %v, want two different ones", sessions)
+	}
 }
 
 func TestTheLinkTellsThatTheKeyIsRefused(t *testing.T) {

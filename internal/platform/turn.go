@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -24,12 +25,12 @@ func (l *lane) turn(ctx context.Context, ln *line) error {
 	k, known := l.tables.get(ln.thing)
 	fresh := !known || !time.Now().Before(k.until)
 	if fresh {
-		existed := k.table != nil
+		existed := usable(k)
 		var err error
 		if k, err = l.learn(ctx, ln.thing); err != nil {
 			return err
 		}
-		if backlog := l.writer.cfg.Backlog; backlog != nil && k.table != nil && !existed {
+		if backlog := l.writer.cfg.Backlog; backlog != nil && usable(k) && !existed {
 			l.putBack(ln, backlog.Release(ln.thing))
 		}
 	}
@@ -41,6 +42,9 @@ func (l *lane) turn(ctx context.Context, ln *line) error {
 	}
 	return l.write(ctx, ln.thing, k)
 }
+
+// usable reports whether anything can be written to a Thing: one that was just made has no properties yet.
+func usable(k knowledge) bool { return k.table != nil && k.table.Len() > 0 }
 
 // forgetBatch lets go of what the lane's reused memory refers to.
 func (l *lane) forgetBatch() {
@@ -86,22 +90,40 @@ func (l *lane) translate(t *mapping.Table) (unknown int) {
 	l.items, l.writes = l.items[:0], l.writes[:0]
 	for _, q := range l.batch {
 		from := len(l.writes)
-		writes, keys, err := t.Map(q.Telemetry, l.writes)
-		l.writes = writes
-		unknown += len(keys)
-		l.items = append(l.items, item{queued: q, from: from, to: len(writes), err: err})
+		keys, err := l.mapOne(t, q.Telemetry)
+		unknown += keys
+		l.items = append(l.items, item{queued: q, from: from, to: len(l.writes), err: err})
 	}
 	return unknown
+}
+
+// mapOne appends the writes of one message. A panic on what a device sent is that message's problem, not the
+// end of the lane.
+func (l *lane) mapOne(t *mapping.Table, tel message.Telemetry) (unknown int, err error) {
+	from := len(l.writes)
+	defer func() {
+		if cause := recover(); cause != nil {
+			l.writes = l.writes[:from]
+			err = fault.Reject("map message", "please report this message", "panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	writes, keys, err := t.Map(tel, l.writes)
+	l.writes = writes
+	return len(keys), err
 }
 
 // sift settles the items that have nothing to write, or may not, and keeps the others.
 func (l *lane) sift(thing, gateway string) {
 	kept := l.items[:0]
+	var hub string // whose messages the last answer was for
+	var allowed, asked bool
 	for i := range l.items {
 		it := l.items[i]
-		hub := hubOf(it.queued.Telemetry)
+		if from := hubOf(it.queued.Telemetry); !asked || from != hub {
+			hub, allowed, asked = from, l.writer.mayWrite(thing, gateway, from), true
+		}
 		switch {
-		case it.to > it.from && !l.writer.mayWrite(thing, gateway, hub):
+		case it.to > it.from && !allowed:
 			l.settle(&it.queued, notAllowed(thing, gateway, hub))
 		case it.to > it.from:
 			kept = append(kept, it)

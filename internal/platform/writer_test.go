@@ -410,6 +410,22 @@ func TestABadConfigurationIsRefused(t *testing.T) {
 	}
 }
 
+func TestAMessageThatBreaksTheMappingIsRefusedAlone(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.platform.add("Pump", "n:NUMBER", "on:BOOLEAN")
+		open := b.platform.gate(remotePropertiesService)
+		broken := b.telemetry("Pump", `{"n":1,"on":true}`)
+		broken.Readings[1].Raw = nil // no decoder makes this
+		r := &result{}
+		b.writer.Write(delivery.Queued{Telemetry: broken, Settle: r.settle})
+		whole := b.send("Pump", `{"n":2,"on":true}`)
+		open()
+		b.want(r, "refused wrong-type")
+		b.want(whole, "accepted")
+		b.wantCalls("push", "push Pump n=2 on=true")
+	})
+}
+
 func TestAModuleWritesPropertiesOfItsDevicesThing(t *testing.T) {
 	inBubble(t, nil, func(b *bench) {
 		b.platform.add("Edge", "cam::n:NUMBER")
