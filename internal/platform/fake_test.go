@@ -36,6 +36,7 @@ type fakePlatform struct {
 	things map[string]*fakeThing
 	log    []string // "GetAzureRemoteProperties T", "push T a=1 b=2", "drop"
 	events []alwayson.Request
+	waits  error // what Wait returns while it is set
 	// hook may answer a request itself; it is called without the lock and may wait.
 	hook func(ctx context.Context, r alwayson.Request) (alwayson.Response, bool, error)
 }
@@ -74,7 +75,14 @@ func (p *fakePlatform) calls(part string) []string {
 	return found
 }
 
-func (p *fakePlatform) Wait(ctx context.Context) error { return ctx.Err() }
+func (p *fakePlatform) Wait(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waits != nil {
+		return p.waits
+	}
+	return ctx.Err()
+}
 
 func (p *fakePlatform) Drop(error) {
 	p.with(func() { p.log = append(p.log, "drop") })

@@ -318,6 +318,49 @@ func TestAThingThatNeverAnswersIsParkedUntilAProbeIsAnswered(t *testing.T) {
 	})
 }
 
+func TestAThingWhoseWritesTimeOutIsParkedInOrder(t *testing.T) {
+	inBubble(t, func(c *WriterConfig) { c.Lanes = 2 }, func(b *bench) {
+		b.platform.add("Pump", "n:NUMBER")
+		own := &bench{t: t, writer: b.writer, platform: b.platform}
+		own.want(own.send("Pump", `{"n":1}`), "accepted")
+		stop := twoLanes(b, "Pump")
+		defer stop()
+		b.platform.with(func() {
+			b.platform.hook = func(ctx context.Context, r alwayson.Request) (alwayson.Response, bool, error) {
+				if r.Name != "Pump" || r.Target != alwayson.PushService {
+					return alwayson.Response{}, false, nil
+				}
+				<-ctx.Done()
+				return alwayson.Response{}, true, ctx.Err()
+			}
+		})
+		results := []*result{own.send("Pump", `{"n":2}`), own.send("Pump", `{"n":3}`)}
+		pass(3 * time.Minute)
+		results = append(results, own.send("Pump", `{"n":4}`))
+		for _, r := range results {
+			own.want(r, "refused no-reply")
+		}
+		own.wantCount("drop", silentTries)
+		if hint := fault.HintOf(results[0].err()); !strings.Contains(hint, "slow subscriptions") {
+			t.Errorf("the hint is %q", hint)
+		}
+	})
+}
+
+func TestAWriterOutlivesItsSockets(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.platform.add("Pump", "n:NUMBER")
+		b.platform.with(func() { b.platform.waits = alwayson.ErrClosed })
+		r := b.send("Pump", `{"n":1}`)
+		pass(time.Hour)
+		b.want(r, "open")
+		b.wantCount("Pump", 0)
+		b.platform.with(func() { b.platform.waits = nil })
+		pass(time.Minute)
+		b.want(r, "accepted")
+	})
+}
+
 func TestKnownThingsAreNotHeldUpByUnknownOnes(t *testing.T) {
 	const known, unknown = 300, 5000
 	inBubble(t, func(c *WriterConfig) { c.Lanes = 64 }, func(b *bench) {
