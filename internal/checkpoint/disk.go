@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // replaceFile writes a file so that a crash leaves the old or the new content: a new file is written
@@ -36,14 +34,6 @@ func writeSynced(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // acquire takes the folder's lock for this process. The kernel gives it back when the process ends,
 // however it ends, so a lock file without a holder is nothing to clean up.
 func acquire(dir, holder string) (*os.File, error) {
@@ -52,10 +42,11 @@ func acquire(dir, holder string) (*os.File, error) {
 	if err != nil {
 		return nil, problem(dir, err, "the folder of checkpoint.file must be writable")
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = fmt.Errorf("in use by %s", readHolder(lock))
-		}
+	taken, err := flock(lock)
+	if err == nil && !taken {
+		err = fmt.Errorf("in use by %s", readHolder(lock))
+	}
+	if err != nil {
 		return nil, errors.Join(problem(dir, err, "stop that process, or give this one its own folder"), lock.Close())
 	}
 	err = lock.Truncate(0)

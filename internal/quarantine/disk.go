@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"azx/internal/fault"
 )
 
@@ -32,13 +30,7 @@ func (realDisk) open(path string) (file, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
-func (realDisk) syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+func (realDisk) syncFolder(dir string) error { return syncFolder(dir) }
 
 // acquire makes the folder if need be and takes it for this process until the file is closed or the
 // process ends.
@@ -50,10 +42,11 @@ func acquire(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, problem("open quarantine "+dir, err, "the folder of quarantine.dir must be writable")
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = errors.New("another process uses it")
-		}
+	taken, err := flock(lock)
+	if err == nil && !taken {
+		err = errors.New("another process uses it")
+	}
+	if err != nil {
 		err = problem("open quarantine "+dir, err, "stop that process, or give this one its own folder")
 		return nil, errors.Join(err, lock.Close())
 	}
