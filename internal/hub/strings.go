@@ -70,7 +70,7 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	}
 	host, ok := strings.CutPrefix(p[partEndpoint], "sb://")
 	if !ok {
-		return Endpoint{}, fault.Reject(op, "", "Endpoint does not begin with sb://")
+		return Endpoint{}, fault.Reject(op, "it looks like sb://<namespace>.servicebus.windows.net/", "Endpoint does not begin with sb://")
 	}
 	host = strings.TrimSuffix(host, "/")
 	if err := checkHost(op, partEndpoint, host); err != nil {
