@@ -61,15 +61,16 @@ func (l *lane) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayso
 // request out after it was sent again.
 func (l *lane) send(ctx context.Context, r alwayson.Request) (alwayson.Response, verdict) {
 	start := time.Now()
-	bounded, cancel := context.WithTimeout(ctx, l.writer.cfg.ReplyTimeout)
-	resp, err := l.socket.Call(bounded, r)
-	cancel()
+	resp, err := l.socket.Call(l.limit.start(ctx, l.writer.cfg.ReplyTimeout), r)
+	timedOut := l.limit.stop()
 	var v verdict
-	if err == nil {
+	switch {
+	case err == nil:
 		v = judge(resp.Code)
-	} else {
-		v = judgeError(err)
-		resp = alwayson.Response{Reason: err.Error()}
+	case timedOut:
+		v, resp = noReply, alwayson.Response{Reason: errNoReply.Error()}
+	default:
+		v, resp = judgeError(err), alwayson.Response{Reason: err.Error()}
 	}
 	l.writer.cfg.Meter.Request(r.Target, resp.Code, time.Since(start))
 	switch {
@@ -79,6 +80,34 @@ func (l *lane) send(ctx context.Context, r alwayson.Request) (alwayson.Response,
 		l.socket.Drop(errNoReply)
 	}
 	return resp, v
+}
+
+// limit is a context with a deadline that can be used again: a lane makes one and not one for each request.
+type limit struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	timer  *time.Timer
+}
+
+// start returns a context within ctx that ends after d, unless stop is called before. ctx is always the same.
+func (l *limit) start(ctx context.Context, d time.Duration) context.Context {
+	if l.ctx == nil {
+		l.ctx, l.cancel = context.WithCancel(ctx)
+		l.timer = time.AfterFunc(d, l.cancel)
+	} else {
+		l.timer.Reset(d)
+	}
+	return l.ctx
+}
+
+// stop reports whether the context has ended.
+func (l *limit) stop() (over bool) {
+	if l.timer.Stop() && l.ctx.Err() == nil {
+		return false
+	}
+	l.cancel()
+	l.ctx = nil
+	return true
 }
 
 // try is the state of one request that is sent again and again.

@@ -31,6 +31,7 @@ type lane struct {
 	writes []message.Write
 	values []alwayson.PropertyValue
 	body   []byte
+	limit  limit
 }
 
 // line is the queue of one Thing.
