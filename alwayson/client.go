@@ -276,6 +276,15 @@ func (c *Client) Call(ctx context.Context, r Request) (Response, error) {
 	return conn.Call(ctx, r)
 }
 
+// Send is [Conn.Send] on the current connection; it fails with ErrNotConnected if there is none.
+func (c *Client) Send(r Request, done func(Response, error)) error {
+	conn := c.current.Load()
+	if conn == nil {
+		return ErrNotConnected
+	}
+	return conn.Send(r, done)
+}
+
 // Drop ends the current connection at once, so that its late answers and unsent requests are lost, and reconnects.
 // It does not wait. reason is what calls in flight and State report. Without a connection it does nothing.
 func (c *Client) Drop(reason error) {

@@ -64,6 +64,12 @@ func (c *Conn) accept(h Header, body []byte) error {
 // ErrNotConnected, nothing was sent.
 func (c *Conn) Call(ctx context.Context, r Request) (Response, error) { return c.link.call(ctx, &r) }
 
+// Send is Call for those who do not wait: done gets the response or the error, exactly once, in the goroutine that
+// reads the connection. So it must not block; it may Send, but not Call or Close. An error of Send itself means that
+// nothing was sent and done will not be called; ErrSlowPeer is one, when far too much waits to be written. There is no
+// time-out: whoever misses an answer ends the connection.
+func (c *Conn) Send(r Request, done func(Response, error)) error { return c.link.send(&r, done) }
+
 // Bind declares that this connection stands for the named Things, in one message. A refusal is an *Error, and
 // then none of the names should be taken as bound.
 func (c *Conn) Bind(ctx context.Context, b Binding) error { return c.binding(ctx, Bind, b) }

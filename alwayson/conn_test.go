@@ -283,6 +283,57 @@ func TestAnEndedContextEndsTheCallAndALateAnswerIsDropped(t *testing.T) {
 	}
 }
 
+func TestSendHandsEachAnswerToItsCallbackOnce(t *testing.T) {
+	server, l := startServer(t, ServerConfig{Request: func(ctx context.Context, s *Session, r Request) Response {
+		if r.Target == "Wait" {
+			<-ctx.Done()
+		}
+		return echo(ctx, s, r)
+	}})
+	conn := dialTest(t, dialConfig(l))
+	const chain = 1000
+	finished := make(chan int, 1)
+	var next func(Response, error)
+	n := 0
+	next = func(r Response, err error) {
+		if f, ok := r.Result().Number(); err != nil || !ok || int(f) != n {
+			t.Errorf("answer %d: %v, %v", n, r, err)
+		}
+		if n++; n == chain {
+			finished <- n
+			return
+		}
+		if err := conn.Send(callX(infotable.Number(float64(n))), next); err != nil {
+			t.Errorf("send from a callback: %v", err)
+		}
+	}
+	if err := conn.Send(callX(infotable.Number(0)), next); err != nil {
+		t.Fatal(err)
+	}
+	<-finished
+
+	// When the connection ends, callbacks in flight are told, may touch the connection, and later sends are refused.
+	lost := make(chan error, 2)
+	for range 2 {
+		err := conn.Send(CallService("Pump-1", "Wait", nil), func(_ Response, err error) {
+			conn.abort(errors.New("from a callback"))
+			lost <- err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Sessions()[0].Close()
+	for range 2 {
+		if err := <-lost; !errors.Is(err, ErrClosed) {
+			t.Errorf("in flight: %v", err)
+		}
+	}
+	if err := conn.Send(callX(infotable.Number(1)), next); !errors.Is(err, ErrNotConnected) {
+		t.Errorf("send after the end: %v", err)
+	}
+}
+
 func TestAMessageOverTheLimitIsNotSent(t *testing.T) {
 	_, l := startServer(t, ServerConfig{Request: echo})
 	cfg := dialConfig(l)

@@ -46,7 +46,7 @@ type link struct {
 
 	in inbound
 
-	ending  sync.Once
+	ending  atomic.Bool
 	flushed chan struct{} // closed when the writing loop has ended
 	done    chan struct{} // closed when the link has ended
 	err     error         // why; read after done
@@ -81,21 +81,19 @@ func (l *link) start(early []byte) {
 // fail ends the link at once: it closes the socket, fails the calls in flight and cancels the handlers. Only the
 // first error counts. A nil err does nothing.
 func (l *link) fail(err error) {
-	if err == nil {
+	if err == nil || !l.ending.CompareAndSwap(false, true) {
 		return
 	}
-	l.ending.Do(func() {
-		if !errors.Is(err, ErrClosed) {
-			err = fmt.Errorf("%w: %w", ErrClosed, err)
-		}
-		l.err = err
-		l.cancel(err)
-		l.out.close(err)
-		// The cause is already known; what closing the socket might add is of no use to anyone.
-		_ = l.conn.Close()
-		l.calls.fail(err)
-		close(l.done)
-	})
+	if !errors.Is(err, ErrClosed) {
+		err = fmt.Errorf("%w: %w", ErrClosed, err)
+	}
+	l.err = err
+	l.cancel(err)
+	l.out.close(err)
+	// The cause is already known; what closing the socket might add is of no use to anyone.
+	_ = l.conn.Close()
+	close(l.done)
+	l.calls.fail(err)
 }
 
 // leave says farewell with a WebSocket close, gives it a moment to be written, and ends the link.
@@ -149,12 +147,31 @@ func (l *link) call(ctx context.Context, r *Request) (Response, error) {
 	return o.response, nil
 }
 
+// send sends a request to an entity without waiting for room; callback gets its answer.
+func (l *link) send(r *Request, callback func(Response, error)) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	id, _, err := l.calls.add(callback)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotConnected, err)
+	}
+	err = l.out.sendNow(l.header(r.Code, id), r.entityPrefixSize(), func(dst []byte) []byte { return AppendRequest(dst, r) })
+	if err != nil && l.calls.withdraw(id) {
+		if errors.Is(err, ErrClosed) {
+			err = fmt.Errorf("%w: %w", ErrNotConnected, err)
+		}
+		return fmt.Errorf("%s %s %q of %q: %w", r.Code, r.Kind, r.Target, r.Name, err)
+	}
+	return nil
+}
+
 // exchange sends a request of any code and waits for its outcome.
 func (l *link) exchange(ctx context.Context, code Code, prefix int, encode func(dst []byte) []byte) (outcome, error) {
 	if ctx.Err() != nil {
 		return outcome{}, context.Cause(ctx)
 	}
-	id, w, err := l.calls.add()
+	id, w, err := l.calls.add(nil)
 	if err != nil {
 		return outcome{}, fmt.Errorf("%w: %w", ErrNotConnected, err)
 	}
@@ -217,7 +234,7 @@ func (l *link) answer(h Header, r Response) {
 func (l *link) answerNow(h Header, r Response) {
 	reply := l.header(r.Code, h.Request)
 	reply.Endpoint = h.Endpoint
-	if err := l.out.sendNow(reply, func(dst []byte) []byte { return AppendResponse(dst, &r) }); errors.Is(err, ErrSlowPeer) {
+	if err := l.out.sendNow(reply, 0, func(dst []byte) []byte { return AppendResponse(dst, &r) }); errors.Is(err, ErrSlowPeer) {
 		l.fail(err)
 	}
 }

@@ -57,14 +57,18 @@ func (o *outbox) send(ctx context.Context, h Header, prefix int, encode func(dst
 	return o.add(h, prefix, encode)
 }
 
-// sendNow adds a message without waiting. It is for answers that the reading loop gives itself.
-func (o *outbox) sendNow(h Header, encode func(dst []byte) []byte) error {
+// sendNow adds a message without waiting: for answers and callbacks of the reading loop, which must not wait for a
+// peer that in turn waits to be read.
+func (o *outbox) sendNow(h Header, prefix int, encode func(dst []byte) []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.err != nil {
+		return o.err
+	}
 	if err := o.checkSlow(); err != nil {
 		return err
 	}
-	return o.add(h, 0, encode)
+	return o.add(h, prefix, encode)
 }
 
 // control adds a control frame without waiting. After a close frame nothing more is taken.

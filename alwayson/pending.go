@@ -9,9 +9,10 @@ type outcome struct {
 	err      error
 }
 
-// waiter is where the sender of a request waits.
+// waiter is where the sender of a request waits, or what is called instead.
 type waiter struct {
-	done chan outcome // holds one
+	done     chan outcome // holds one
+	callback func(Response, error)
 }
 
 // pending holds the requests of this side that wait for an answer.
@@ -25,7 +26,7 @@ type pending struct {
 }
 
 // add registers a request and returns its new id. Ids count up from 1, and leave out those in use and "none".
-func (p *pending) add() (uint32, *waiter, error) {
+func (p *pending) add(callback func(Response, error)) (uint32, *waiter, error) {
 	w, _ := p.pool.Get().(*waiter)
 	if w == nil {
 		w = &waiter{done: make(chan outcome, 1)}
@@ -47,6 +48,7 @@ func (p *pending) add() (uint32, *waiter, error) {
 			break
 		}
 	}
+	w.callback = callback
 	p.waiters[p.last] = w
 	return p.last, w, nil
 }
@@ -58,17 +60,34 @@ func (p *pending) settle(id uint32, o outcome) {
 	delete(p.waiters, id)
 	p.mu.Unlock()
 	if w != nil {
-		w.done <- o
+		p.hand(w, o)
 	}
+}
+
+func (p *pending) hand(w *waiter, o outcome) {
+	if w.callback == nil {
+		w.done <- o
+		return
+	}
+	callback := w.callback
+	w.callback = nil
+	p.pool.Put(w)
+	callback(o.response, o.err)
+}
+
+// withdraw takes back a request that was not sent. It reports false if its callback was or is being called,
+// since the connection ended.
+func (p *pending) withdraw(id uint32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, waiting := p.waiters[id]
+	delete(p.waiters, id)
+	return waiting
 }
 
 // abandon takes a request back whose sender waits no longer, and reuses its waiter.
 func (p *pending) abandon(id uint32, w *waiter) {
-	p.mu.Lock()
-	_, waiting := p.waiters[id]
-	delete(p.waiters, id)
-	p.mu.Unlock()
-	if !waiting {
+	if !p.withdraw(id) {
 		<-w.done // its outcome is there or on its way
 	}
 	p.pool.Put(w)
@@ -81,6 +100,6 @@ func (p *pending) fail(err error) {
 	p.waiters, p.err = nil, err
 	p.mu.Unlock()
 	for _, w := range waiters {
-		w.done <- outcome{err: err}
+		p.hand(w, outcome{err: err})
 	}
 }
