@@ -42,8 +42,11 @@ type Meter interface {
 
 // Socket is one connection to the platform; *alwayson.Client is one.
 type Socket interface {
+	// Wait returns when the socket is connected, or with an error when ctx or the socket has ended.
 	Wait(ctx context.Context) error
+	// Call sends a request and waits for its answer, until ctx or the connection ends. A refusal is no error.
 	Call(ctx context.Context, r alwayson.Request) (alwayson.Response, error)
+	// Drop ends the connection, so that nothing more of it is carried out, and makes a new one. It does not wait.
 	Drop(reason error)
 }
 
