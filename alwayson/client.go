@@ -24,7 +24,7 @@ const (
 	PhaseClosed                  // Run has ended
 )
 
-// State is a snapshot of a Client.
+// State is a snapshot of a Client. A refused name is tried again after the next connect, or by Bind.
 type State struct {
 	Phase    Phase
 	URL      string           // used or tried last
@@ -32,7 +32,7 @@ type State struct {
 	Attempts int              // failed attempts since it was last connected
 	Retry    time.Duration    // how long it waits in PhaseWaiting and PhaseRefused
 	Session  uint32           // in PhaseConnected
-	Refused  map[string]error // names that the platform refused to bind on this connection
+	Refused  map[string]error // names that the platform refused to bind on this connection; not to be changed
 }
 
 // ClientConfig configures a Client. Zero durations mean their defaults.

@@ -23,6 +23,8 @@
 // public C SDK 2.2.1; comments mark facts as captured, read, inferred or unknown.
 //
 // Reading order: code.go, header.go, request.go, response.go, bodies.go and push.go are the messages;
-// multipart.go cuts and joins them; frame.go and outbox.go are the WebSocket; link.go is what both ends of a
-// connection share; dial.go and client.go are the one end, server.go and session.go the other.
+// multipart.go cuts and joins them. frame.go is the WebSocket frame and outbox.go what waits to be written. link.go is
+// what both ends of a connection share, with its loops in loops.go, incoming messages in inbound.go and the requests
+// that wait for an answer in pending.go. dial.go, conn.go, client.go and binding.go are the one end, server.go and
+// session.go the other.
 package alwayson

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,7 @@ type link struct {
 
 	in inbound
 
+	cause   atomic.Pointer[error] // why it is about to end, while a farewell is being written
 	ending  atomic.Bool
 	flushed chan struct{} // closed when the writing loop has ended
 	done    chan struct{} // closed when the link has ended
@@ -79,10 +81,13 @@ func (l *link) start(early []byte) {
 }
 
 // fail ends the link at once: it closes the socket, fails the calls in flight and cancels the handlers. Only the
-// first error counts. A nil err does nothing.
+// first error counts, or else that of the farewell under way. A nil err does nothing.
 func (l *link) fail(err error) {
 	if err == nil || !l.ending.CompareAndSwap(false, true) {
 		return
+	}
+	if cause := l.cause.Load(); cause != nil {
+		err = *cause
 	}
 	if !errors.Is(err, ErrClosed) {
 		err = fmt.Errorf("%w: %w", ErrClosed, err)
@@ -96,23 +101,30 @@ func (l *link) fail(err error) {
 	l.calls.fail(err)
 }
 
-// leave says farewell with a WebSocket close, gives it a moment to be written, and ends the link.
+// leave says farewell and ends the link.
 func (l *link) leave(code ws.StatusCode, err error) {
-	if l.out.control(ws.OpClose, ws.NewCloseFrameBody(code, closeText(err))) == nil {
-		timer := time.NewTimer(closeGrace)
-		defer timer.Stop()
-		select {
-		case <-l.flushed:
-		case <-l.done:
-		case <-timer.C:
-		}
-	}
+	l.farewell(code, err)
 	l.fail(err)
+}
+
+// farewell sends a WebSocket close and gives it a moment to be written.
+func (l *link) farewell(code ws.StatusCode, err error) {
+	l.cause.CompareAndSwap(nil, &err)
+	if l.out.control(ws.OpClose, ws.NewCloseFrameBody(code, closeText(err))) != nil {
+		return
+	}
+	timer := time.NewTimer(closeGrace)
+	defer timer.Stop()
+	select {
+	case <-l.flushed:
+	case <-l.done:
+	case <-timer.C:
+	}
 }
 
 func closeText(err error) string {
 	text := err.Error()
-	return text[:min(len(text), maxControlPayload-2)]
+	return strings.ToValidUTF8(text[:min(len(text), maxControlPayload-2)], "")
 }
 
 // wait returns when the loops and handlers have ended.

@@ -60,7 +60,7 @@ func (l *link) frames(b []byte) (used, need int, err error) {
 			err = fmt.Errorf("%w: frame masked on the wrong side", ErrProtocol)
 		}
 		if err != nil {
-			l.farewell(err)
+			l.farewell(closeCode(err), err)
 			return used, 0, err
 		}
 		if !ok {
@@ -89,11 +89,11 @@ func (l *link) frame(f frame) error {
 	case ws.OpClose:
 		code, text := ws.ParseCloseFrameData(f.payload)
 		err := fmt.Errorf("%w by the peer: WebSocket code %d %q", ErrClosed, code, text)
-		l.farewell(err)
+		l.farewell(closeCode(err), err)
 		return err
 	case ws.OpText:
 		err := fmt.Errorf("%w: text frame", ErrProtocol)
-		l.farewell(err)
+		l.farewell(closeCode(err), err)
 		return err
 	default:
 		message, err := l.in.defragment(f, l.limits.MaxMessageSize)
@@ -101,30 +101,21 @@ func (l *link) frame(f frame) error {
 			err = l.message(message)
 		}
 		if err != nil {
-			l.farewell(err)
+			l.farewell(closeCode(err), err)
 		}
 		return err
 	}
 }
 
-// farewell sends a close frame that fits err, without waiting for more than it takes to write it.
-func (l *link) farewell(err error) {
-	code := ws.StatusNormalClosure
+// closeCode returns the WebSocket code that tells the peer of err.
+func closeCode(err error) ws.StatusCode {
 	switch {
 	case errors.Is(err, ErrTooLarge):
-		code = ws.StatusMessageTooBig
+		return ws.StatusMessageTooBig
 	case errors.Is(err, ErrProtocol):
-		code = ws.StatusProtocolError
-	}
-	if l.out.control(ws.OpClose, ws.NewCloseFrameBody(code, "")) != nil {
-		return
-	}
-	timer := time.NewTimer(closeGrace)
-	defer timer.Stop()
-	select {
-	case <-l.flushed:
-	case <-l.done:
-	case <-timer.C:
+		return ws.StatusProtocolError
+	default:
+		return ws.StatusNormalClosure
 	}
 }
 
