@@ -1,0 +1,105 @@
+package arch
+
+import (
+	"cmp"
+	"go/ast"
+	"go/token"
+	"slices"
+	"strings"
+)
+
+func noInit(t *tree) []string {
+	var broken []string
+	for _, f := range t.files {
+		for _, d := range f.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && fn.Name.Name == "init" {
+				broken = append(broken, t.at(fn)+" has an init function")
+			}
+		}
+	}
+	return broken
+}
+
+func goroutinesHaveAnOwner(t *tree) []string {
+	var broken []string
+	each(t.shipped(), func(f *file, n ast.Node) {
+		if how := startsGoroutine(n); how != "" && goroutineFiles[f.path] == "" {
+			broken = append(broken, t.at(n)+" starts a goroutine with "+how)
+		}
+	})
+	return broken
+}
+
+// startsGoroutine tells a go statement, and a Go method with one argument such as those of
+// sync.WaitGroup and errgroup.Group: supervise.Group.Go has two.
+func startsGoroutine(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.GoStmt:
+		return "a go statement"
+	case *ast.CallExpr:
+		if s, ok := n.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "Go" && len(n.Args) == 1 {
+			return cmp.Or(dotted(n.Fun), "a Go method")
+		}
+	}
+	return ""
+}
+
+// testsNeitherSkipNorSleep looks at all files: nothing that ships sleeps either.
+func testsNeitherSkipNorSleep(t *tree) []string {
+	var broken []string
+	each(t.files, func(_ *file, n ast.Node) {
+		name := called(n)
+		parts := strings.Split(name, ".")
+		method, receiver := parts[len(parts)-1], parts[max(0, len(parts)-2)]
+		switch {
+		case name == "time.Sleep", method == "SkipNow", method == "Skipf",
+			method == "Skip" && slices.Contains([]string{"t", "b", "f", "tb"}, receiver):
+			broken = append(broken, t.at(n)+" calls "+name)
+		}
+	})
+	return broken
+}
+
+// errorsNameTheOperation looks at all texts but those that are searched for in others.
+func errorsNameTheOperation(t *tree) []string {
+	var broken []string
+	searched := map[ast.Node]bool{}
+	each(t.shipped(), func(_ *file, n ast.Node) {
+		if strings.HasPrefix(called(n), "strings.") {
+			for _, argument := range n.(*ast.CallExpr).Args {
+				searched[argument] = true
+			}
+		}
+		text, ok := n.(*ast.BasicLit)
+		if ok && !searched[n] && text.Kind == token.STRING && strings.Contains(strings.ToLower(text.Value), "failed to") {
+			broken = append(broken, t.at(n)+" says "+text.Value)
+		}
+	})
+	return broken
+}
+
+func certificatesAreAlwaysVerified(t *tree) []string {
+	var broken []string
+	each(t.files, func(_ *file, n ast.Node) {
+		if id, ok := n.(*ast.Ident); ok && id.Name == "InsecureSkipVerify" {
+			broken = append(broken, t.at(n)+" has InsecureSkipVerify")
+		}
+	})
+	return broken
+}
+
+// logsGoThroughAField finds uses of the process-wide logger of slog and log.
+func logsGoThroughAField(t *tree) []string {
+	var broken []string
+	global := map[string]bool{"Debug": true, "Info": true, "Warn": true, "Error": true, "Log": true, "LogAttrs": true, "With": true,
+		"DebugContext": true, "InfoContext": true, "WarnContext": true, "ErrorContext": true, "Default": true, "SetDefault": true}
+	each(t.shipped(), func(_ *file, n ast.Node) {
+		name := called(n)
+		method, isSlog := strings.CutPrefix(name, "slog.")
+		if isSlog && global[method] || strings.HasPrefix(name, "log.Print") || strings.HasPrefix(name, "log.Fatal") ||
+			strings.HasPrefix(name, "log.Panic") {
+			broken = append(broken, t.at(n)+" calls "+name)
+		}
+	})
+	return broken
+}

@@ -1,0 +1,122 @@
+package arch
+
+// module is the path of the module under test.
+const module = "azx"
+
+// layer says what the packages at and below a path may import besides the standard library and what
+// is below the same path. The entry with the longest path that fits a package is the one that counts.
+type layer struct {
+	path       string
+	may        []string // packages of this module; a trailing /... means all below
+	thirdParty []string // modules
+	reason     string
+}
+
+// Groups of packages, as the layers name them.
+var (
+	domain = []string{"alwayson/infotable", "internal/message", "internal/delivery", "internal/decode",
+		"internal/mapping", "internal/fault"}
+	protocols = []string{"alwayson", "alwayson/infotable", "internal/amqp10"}
+	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
+		"internal/quarantine"}
+	flows     = []string{"internal/ingress", "internal/egress", "internal/devices"}
+	operation = []string{"internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin"}
+
+	forEdges = join(domain, protocols, []string{"internal/secret", "internal/observe", "internal/supervise"})
+	forFlows = join(domain, []string{"internal/observe", "internal/supervise"})
+	forLocal = join(protocols, []string{"internal/message", "extension", "internal/supervise", "internal/local/..."})
+)
+
+// layers is the list of all places for code. A package that fits none is refused: put it into the
+// layer it belongs to, or add it here with its reason.
+var layers = []layer{
+	{"alwayson/infotable", nil, nil, "base types and tables: pure, a library for anybody"},
+	{"alwayson", []string{"alwayson/infotable"}, []string{"github.com/gobwas/ws"}, "a public library: depends on nothing of the connector"},
+	{"extension", nil, nil, "sources of the two packages and their builder"},
+	{"internal/amqp10", nil, nil, "a protocol: depends on nothing of the connector"},
+
+	{"internal/message", domain, nil, "domain: pure"},
+	{"internal/delivery", domain, nil, "domain: pure"},
+	{"internal/decode", domain, nil, "domain: pure"},
+	{"internal/mapping", domain, nil, "domain: pure"},
+	{"internal/fault", domain, nil, "domain: pure"},
+
+	{"internal/hub", forEdges, []string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp"},
+		"edge: the event side of a hub, read with Microsoft's own client"},
+	{"internal/checkpoint", forEdges, []string{"golang.org/x/sys"}, "edge: the file store's lock holds across processes"},
+	{"internal/platform", forEdges, nil, "edge: ThingWorx, through alwayson alone"},
+	{"internal/iothub", forEdges, []string{"github.com/Azure/go-amqp"}, "edge: the service side of a hub"},
+	{"internal/blob", forEdges, nil, "edge: storage containers"},
+	{"internal/quarantine", forEdges, []string{"golang.org/x/sys"}, "edge: its folder has a lock that holds across processes"},
+
+	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
+	{"internal/egress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs"},
+	{"internal/devices", forFlows, nil, "flow: declares the interfaces it needs"},
+
+	{"internal/secret", nil, nil, "operation: used by edges, so it depends on nothing"},
+	{"internal/supervise", nil, nil, "operation: used everywhere, so it depends on nothing"},
+	{"internal/config", []string{"internal/fault", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
+	{"internal/observe", join(domain, []string{"alwayson"}), []string{"github.com/prometheus/client_golang"},
+		"operation: counts by the results of delivery and the codes of alwayson"},
+	{"internal/admin", join(domain, []string{"internal/supervise", "internal/observe"}), nil, "operation: shows accounts and metrics"},
+
+	{"internal/app", join(domain, protocols, edges, flows, operation), nil, "the composition root of the connector"},
+	{"internal/local", forLocal, nil, "local stand-ins share only protocol libraries with the connector: a mistake must not cancel out"},
+	{"internal/local/devices", forLocal, []string{"github.com/eclipse/paho.mqtt.golang"}, "simulated devices speak MQTT with a client nobody here wrote"},
+	{"internal/local/iothub", forLocal, nil, "the local hub's core has no protocol"},
+	{"internal/local/iothub/mqtt", forLocal, []string{"github.com/mochi-mqtt/server/v2"}, "the local hub's MQTT front"},
+	{"internal/local/thingworx", forLocal, nil, "the local platform's core has no protocol"},
+	{"internal/local/thingworx/alwayson", forLocal, []string{"github.com/gobwas/ws"}, "the local platform's AlwaysOn front"},
+	{"internal/demo", join([]string{"internal/app", "internal/config", "internal/supervise", "internal/local/...", "alwayson/infotable"}), nil,
+		"app and local together, with a configuration made in memory"},
+
+	{"cmd", []string{"internal/app", "internal/config", "internal/demo", "internal/fault", "internal/observe", "extension", "internal/local/..."},
+		[]string{"github.com/spf13/cobra"}, "verbs parse flags, call a package, print; the log is made where its flags are"},
+	{"test", []string{"internal/supervise", "internal/local/..."}, []string{"go.yaml.in/yaml/v4"}, "tests of the built binary: they see what its users see"},
+}
+
+// pure lists the packages that do no I/O, and impure what they therefore do not import.
+var (
+	pure   = domain
+	impure = []string{"os", "os/exec", "io/fs", "net", "net/http", "net/url", "log", "log/slog", "syscall", "database/sql"}
+)
+
+// Budgets of code that is not a test.
+const (
+	fileP90      = 350  // lines that nine of ten files keep to
+	fileMost     = 600  // lines that no file exceeds
+	functionP90  = 30   // lines that nine of ten functions keep to
+	functionLong = 80   // lines from which a function is long
+	longShare    = 0.01 // share of functions that may be long
+	mainMost     = 40   // lines of a main.go
+	documented   = 0.99 // share of exported names with a comment
+)
+
+// goroutineFiles are the files outside tests that may start a goroutine themselves, and why.
+var goroutineFiles = map[string]string{
+	"internal/supervise/group.go": "the Group: everything else starts its goroutines with it",
+	"alwayson/link.go":            "a connection's read and write loops, and the callbacks it waits for at its end",
+	"alwayson/session.go":         "the control loop of a server's session, which waits for it",
+	"alwayson/client.go":          "turns Close into the end of Run, and closes replaced sockets; Run waits for both",
+	"alwayson/server.go":          "ends all sessions at once when the server stops, and waits",
+	"internal/amqp10/server.go":   "a connection's write loop and its watch; the connection waits for both",
+	"internal/amqp10/session.go":  "one loop for each link, on the group of its connection",
+}
+
+// forbiddenPackages are names that say nothing.
+var forbiddenPackages = []string{"common", "util", "utils", "types", "manager", "helper", "helpers", "misc", "shared"}
+
+// initialisers are the functions that may make the value of a package-level variable: what they make is
+// never changed.
+var initialisers = map[string]bool{
+	"errors.New": true, "fmt.Errorf": true, "regexp.MustCompile": true, "template.Must": true,
+	"join": true, "must": true, "strings.NewReplacer": true, "base64.StdEncoding.Strict": true,
+}
+
+func join(lists ...[]string) []string {
+	var all []string
+	for _, list := range lists {
+		all = append(all, list...)
+	}
+	return all
+}
