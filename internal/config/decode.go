@@ -58,10 +58,20 @@ func (d *decoder) syntax(err error) {
 	p := Problem{File: d.file, What: "not valid YAML: " + err.Error()}
 	var load *yaml.LoadError
 	if errors.As(err, &load) {
-		p.Line, p.Column, p.What = load.Mark.Line, load.Mark.Column, "not valid YAML: "+load.Message
+		p.Line, p.Column, p.What = load.Mark.Line, load.Mark.Column, "not valid YAML: "+withoutText(load.Message)
 	}
 	d.problems = append(d.problems, p)
 	d.bad[""] = true
+}
+
+// withoutText takes what is quoted from the file out of a message: a credential that starts with * is an
+// alias for the parser.
+func withoutText(message string) string {
+	before, _, quotes := strings.Cut(message, " '")
+	if quotes && strings.Contains(message, "anchor") {
+		return before + "; a text that starts with * or & needs quotes"
+	}
+	return message
 }
 
 // value decodes a node into v, whose path in the file is given.
@@ -285,5 +295,5 @@ func describe(n *yaml.Node) string {
 	case "!!str":
 		return "text"
 	}
-	return "the tag " + n.Tag
+	return "a tag"
 }
