@@ -32,6 +32,21 @@ func (p *Platform) Set(thingName string, writes []Write) error {
 	return p.store(thingName, writes, (*thing).setTarget)
 }
 
+// SetByEdge stores values that an edge wrote with the names of properties: remote-bound ones are taken as pushed,
+// by the edge's name or their own, others as by Set. That a platform takes such a write of an edge as the new value
+// is inferred.
+func (p *Platform) SetByEdge(thingName string, writes []Write) error {
+	return p.store(thingName, writes, func(t *thing, name string) (*property, error) {
+		if prop := t.byEdge[name]; prop != nil {
+			return prop, nil
+		}
+		if prop := t.props[name]; prop != nil && prop.def.Remote != nil {
+			return prop, nil
+		}
+		return t.setTarget(name)
+	})
+}
+
 func (p *Platform) store(thingName string, writes []Write, resolve func(*thing, string) (*property, error)) error {
 	t, err := p.find(thingName)
 	if err != nil {

@@ -1,0 +1,106 @@
+package alwayson
+
+import (
+	"context"
+	"fmt"
+
+	wire "azx/alwayson"
+	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx"
+	"azx/internal/local/thingworx/tablejson"
+)
+
+// contentColumn carries JSON text instead of a typed value in a write (read).
+const contentColumn = "_content_"
+
+// request answers a request of an edge, and has the platform remember refusals.
+func (f *Front) request(_ context.Context, s *wire.Session, r wire.Request) wire.Response {
+	content, err := f.serve(s, &r)
+	if err != nil {
+		f.platform.Refused(caller(s), fmt.Sprintf("%s %s %s of %s", r.Code, r.Kind, r.Target, r.Name), err)
+		e := refusal(err)
+		return wire.Refuse(e.Code, e.Reason)
+	}
+	return wire.Response{Code: wire.Success, Content: content}
+}
+
+func (f *Front) serve(s *wire.Session, r *wire.Request) (*infotable.Table, error) {
+	switch {
+	case r.Code == wire.Post && r.Kind == wire.Service:
+		return f.call(r)
+	case r.Entity != wire.Thing:
+		return nil, thingworx.Refuse(thingworx.NotFound,
+			"%s of a %s of entity type 0x%02X: only Things, and services of Resources and Subsystems, are served",
+			r.Code, r.Kind, uint8(r.Entity))
+	case r.Code == wire.Post && r.Kind == wire.Event:
+		return nil, f.platform.Fire(r.Name, r.Target, r.Params)
+	case r.Code == wire.Get && r.Kind == wire.Property:
+		return f.read(r)
+	case r.Code == wire.Put && r.Kind == wire.Property:
+		return nil, f.write(s, r)
+	default:
+		return nil, thingworx.Refuse(thingworx.Invalid, "%s of a %s is not possible: use GET or PUT of a property,"+
+			" POST of a service or event", r.Code, r.Kind)
+	}
+}
+
+func (f *Front) call(r *wire.Request) (*infotable.Table, error) {
+	switch r.Entity {
+	case wire.Thing:
+		return f.platform.Call(thingworx.EntityThing, r.Name, r.Target, r.Params)
+	case wire.Resource:
+		return f.platform.Call(thingworx.EntityResource, r.Name, r.Target, r.Params)
+	case wire.Subsystem:
+		return f.platform.Call(thingworx.EntitySubsystem, r.Name, r.Target, r.Params)
+	default:
+		return nil, thingworx.Refuse(thingworx.NotFound, "service %s of %s: entity type 0x%02X has no services here",
+			r.Target, r.Name, uint8(r.Entity))
+	}
+}
+
+// read returns one property, or all of them when none is named (read): one row, one column per property.
+func (f *Front) read(r *wire.Request) (*infotable.Table, error) {
+	if r.Target == "" || r.Target == "*" {
+		view, err := f.platform.Thing(r.Name)
+		return thingworx.ValueTable(view.Properties), err
+	}
+	view, err := f.platform.Read(r.Name, r.Target)
+	if err != nil {
+		return nil, err
+	}
+	return thingworx.ValueTable([]thingworx.PropertyView{view}), nil
+}
+
+// write stores one property, or with the target "*" one per column (read). Whoever stands for the Thing may so write
+// its remote-bound properties, too.
+func (f *Front) write(s *wire.Session, r *wire.Request) error {
+	writes, err := f.writes(r)
+	if err != nil {
+		return err
+	}
+	if s.IsBound(r.Name) {
+		return f.platform.SetByEdge(r.Name, writes)
+	}
+	return f.platform.Set(r.Name, writes)
+}
+
+func (f *Front) writes(r *wire.Request) ([]thingworx.Write, error) {
+	if r.Target == "*" {
+		return thingworx.RowWrites(r.Params)
+	}
+	v := r.Param(r.Target)
+	if content, ok := r.Param(contentColumn).Text(); ok {
+		view, err := f.platform.Read(r.Name, r.Target)
+		if err != nil {
+			return nil, err
+		}
+		if v, err = tablejson.DecodeValue(view.Type, []byte(content)); err != nil {
+			return nil, thingworx.Refuse(thingworx.Invalid, "property %s of Thing %s: %v", r.Target, r.Name, err)
+		}
+	}
+	if v.IsNothing() {
+		return nil, thingworx.Refuse(thingworx.Invalid, "write of property %s of Thing %s: no column %q with a value",
+			r.Target, r.Name, r.Target)
+	}
+	return []thingworx.Write{{Property: r.Target, Value: v}}, nil
+}

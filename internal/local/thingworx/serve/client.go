@@ -1,0 +1,144 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx"
+)
+
+// Client asks a platform by REST. It is what the commands of a person use.
+type Client struct {
+	info Info
+	http http.Client
+}
+
+// NewClient returns a Client of the platform that Info describes.
+func NewClient(i Info) *Client { return &Client{info: i} }
+
+// Open returns a Client of the platform whose folder is dir.
+func Open(dir string) (*Client, error) {
+	info, err := ReadInfo(dir)
+	if err != nil {
+		return nil, err
+	}
+	return NewClient(info), nil
+}
+
+// do sends a request with a JSON body and decodes the answer into out, unless that is nil.
+func (c *Client) do(ctx context.Context, method, path string, body map[string]any, out any) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, c.info.URL+path, bytes.NewReader(raw))
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	r.Close = true // one request per command
+	r.Header.Set("appKey", c.info.AppKey)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json")
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return fmt.Errorf("ask platform: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 64<<20))
+	if err = errors.Join(err, answer.Body.Close()); err != nil {
+		return fmt.Errorf("read answer of platform: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return &statusError{answer.StatusCode, strings.TrimSpace(string(text))}
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("read answer of platform: %w", err)
+	}
+	return nil
+}
+
+// ThingRow is one Thing of Client.Things.
+type ThingRow struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	System      bool   `json:"isSystemObject"`
+}
+
+// Things returns all Things, sorted by name.
+func (c *Client) Things(ctx context.Context) ([]ThingRow, error) {
+	var list struct{ Rows []ThingRow }
+	if err := c.do(ctx, http.MethodGet, "/Things", nil, &list); err != nil {
+		return nil, fmt.Errorf("list Things: %w", err)
+	}
+	return list.Rows, nil
+}
+
+// AddThing creates an enabled RemoteThing whose properties are remote-bound and pushed ALWAYS. If a property is
+// refused the Thing is removed again.
+func (c *Client) AddThing(ctx context.Context, name string, properties []thingworx.Definition) error {
+	err := c.do(ctx, http.MethodPost, "/Resources/EntityServices/Services/CreateThing",
+		map[string]any{"name": name, "thingTemplateName": thingworx.TemplateRemote}, nil)
+	if err != nil {
+		return fmt.Errorf("add Thing: %w", err)
+	}
+	if err := c.complete(ctx, name, properties); err != nil {
+		undo := c.do(context.WithoutCancel(ctx), http.MethodDelete, "/Things/"+url.PathEscape(name), nil, nil)
+		return fmt.Errorf("add Thing: %w", errors.Join(err, undo))
+	}
+	return nil
+}
+
+func (c *Client) complete(ctx context.Context, name string, properties []thingworx.Definition) error {
+	call := func(service string, body map[string]any) error {
+		return c.do(ctx, http.MethodPost, "/Things/"+url.PathEscape(name)+"/Services/"+service, body, nil)
+	}
+	for _, d := range properties {
+		body := map[string]any{"name": d.Name, "type": d.Type.String(), "persistent": true}
+		if err := call("AddPropertyDefinition", body); err != nil {
+			return err
+		}
+		body = map[string]any{"propertyName": d.Name, "sourcePropertyName": d.Remote.EdgeName, "pushType": thingworx.PushAlways}
+		if err := call("SetRemotePropertyBinding", body); err != nil {
+			return err
+		}
+	}
+	if err := call("EnableThing", nil); err != nil {
+		return err
+	}
+	return call("RestartThing", nil)
+}
+
+// ParseProperty reads NAME:TYPE or NAME:TYPE:EDGENAME. A "::" belongs to a name, as modules have it.
+func ParseProperty(text string) (thingworx.Definition, error) {
+	const mark = "\x00"
+	parts := strings.Split(strings.ReplaceAll(text, "::", mark), ":")
+	for i := range parts {
+		parts[i] = strings.ReplaceAll(parts[i], mark, "::")
+	}
+	if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || len(parts) == 3 && parts[2] == "" {
+		return thingworx.Definition{}, fmt.Errorf("property %q: want NAME:TYPE or NAME:TYPE:EDGENAME, such as temperature:NUMBER", text)
+	}
+	base, err := infotable.ParseBaseType(parts[1])
+	if err != nil {
+		return thingworx.Definition{}, fmt.Errorf("property %q: %q is no base type; there are NUMBER, INTEGER, STRING,"+
+			" BOOLEAN, DATETIME, JSON, LOCATION and others", text, parts[1])
+	}
+	d := thingworx.Definition{Name: parts[0], Type: base, Remote: &thingworx.Binding{EdgeName: parts[0]}}
+	if len(parts) == 3 {
+		d.Remote.EdgeName = parts[2]
+	}
+	if err := thingworx.CheckPropertyName(d.Name); err != nil {
+		return thingworx.Definition{}, err
+	}
+	return d, nil
+}

@@ -1,0 +1,200 @@
+// Package serve runs the local platform: REST, AlwaysOn and the page on one loopback port, and platform.json.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	wire "azx/alwayson"
+	"azx/internal/local/thingworx"
+	"azx/internal/local/thingworx/alwayson"
+	"azx/internal/local/thingworx/page"
+	"azx/internal/local/thingworx/rest"
+	"azx/internal/supervise"
+)
+
+// user owns the platform's application key.
+const user = "Administrator"
+
+// DefaultListen is where the platform listens if nothing else is said.
+const DefaultListen = "127.0.0.1:8080"
+
+// Options say how to run a platform. The zero Options run one in memory at DefaultListen.
+type Options struct {
+	// Dir keeps Things, last values and the application key, and gets platform.json; empty keeps all in memory.
+	Dir string
+	// Listen is a loopback address with a port; port 0 is any free one; default DefaultListen.
+	Listen string
+	// NextFreePort takes the next free port when Listen's is in use, instead of giving up.
+	NextFreePort bool
+	// Bare leaves out the extensions. None can be imported yet, so it changes nothing.
+	Bare bool
+	// LedgerEntries is how many acknowledged values the ledger keeps; default 1,000,000.
+	LedgerEntries int
+	// Log gets what happens; default nothing.
+	Log *slog.Logger
+	// Notice gets the sentences a person at the terminal should read, such as a port that was taken; default nothing.
+	Notice func(text string)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Notice == nil {
+		o.Notice = func(string) {}
+	}
+	return o
+}
+
+// Running is a platform that accepts connections.
+type Running struct {
+	// Info says how to reach it.
+	Info Info
+	// Platform is its core.
+	Platform *thingworx.Platform
+
+	group *supervise.Group
+}
+
+// Start opens the platform and its port and returns when clients can connect. It runs until ctx ends, Stop is called,
+// or one of its parts fails; call Wait in any case.
+func Start(ctx context.Context, o Options) (*Running, error) {
+	o = o.withDefaults()
+	core, key, err := open(ctx, &o)
+	if err != nil {
+		return nil, fmt.Errorf("open platform: %w", err)
+	}
+	l, err := listen(o)
+	if err != nil {
+		return nil, err
+	}
+	r := &Running{Platform: core, Info: newInfo(l.Addr().String(), key), group: supervise.New(ctx)}
+	if err := r.start(l, o); err != nil {
+		r.Stop()
+		return nil, errors.Join(err, l.Close(), r.Wait())
+	}
+	if o.Dir == "" {
+		return r, nil
+	}
+	if err := r.Info.write(o.Dir); err != nil {
+		r.Stop()
+		return nil, errors.Join(err, r.Wait())
+	}
+	return r, nil
+}
+
+// Stop asks the platform to end. It does not wait.
+func (r *Running) Stop() { r.group.Stop() }
+
+// Wait returns when all connections have ended and the state is saved, with the error that ended it, if any.
+func (r *Running) Wait() error { return r.group.Wait() }
+
+// open makes the core with its store and its application key.
+func open(ctx context.Context, o *Options) (*thingworx.Platform, string, error) {
+	options := thingworx.Options{LedgerEntries: o.LedgerEntries, Log: o.Log}
+	key := newKey()
+	if o.Dir != "" {
+		if err := claim(ctx, o); err != nil {
+			return nil, "", err
+		}
+		var err error
+		if key, err = keptKey(o.Dir); err != nil {
+			return nil, "", err
+		}
+		options.Store = thingworx.FileStore{Path: filepath.Join(o.Dir, "things.json")}
+	}
+	core, err := thingworx.New(options)
+	if err != nil {
+		return nil, "", err
+	}
+	core.AddKey(key, user)
+	return core, key, nil
+}
+
+// claim makes o.Dir an existing, absolute folder in which no other platform runs, and removes the platform.json of
+// one that ran: whoever waits for the file shall not find an old one.
+func claim(ctx context.Context, o *Options) error {
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return err
+	}
+	if old, err := ReadInfo(o.Dir); err == nil && old.alive(ctx) {
+		return fmt.Errorf("another platform is running in %s, at %s", o.Dir, old.Page)
+	}
+	if err := os.Remove(filepath.Join(o.Dir, infoFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// start runs the fronts and the saving of state. The saving starts first and, having a context of its own, ends after
+// the fronts.
+func (r *Running) start(l net.Listener, o Options) error {
+	front, err := alwayson.New(context.WithoutCancel(r.group.Context()), r.Platform, o.Log)
+	if err != nil {
+		return err
+	}
+	people, err := page.New(r.Platform, o.Log)
+	if err != nil {
+		return errors.Join(err, front.Close())
+	}
+	api := rest.New(r.Platform, o.Log)
+	mux := http.NewServeMux()
+	mux.Handle(wire.Path, front)
+	mux.Handle("/Thingworx/", api)
+	mux.Handle("/azx/ledger", api)
+	mux.Handle("/", people)
+	r.group.Go("web server", func(ctx context.Context) error {
+		saving := supervise.New(context.WithoutCancel(ctx))
+		saving.Go("state", r.Platform.Run)
+		err := serveHTTP(ctx, l, mux, o.Log)
+		err = errors.Join(err, front.Close())
+		saving.Stop()
+		return errors.Join(err, saving.Wait())
+	})
+	return nil
+}
+
+// serveHTTP runs a web server until ctx ends. Requests see ctx end, so that streams end by themselves.
+func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			_ = server.Close() // what did not end in time is cut
+		}
+	})
+	err := server.Serve(l)
+	if !stop() {
+		<-closed
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
