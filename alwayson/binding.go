@@ -33,26 +33,28 @@ func (c *Client) Bind(ctx context.Context, names ...string) error {
 	if err != nil {
 		return err
 	}
-	c.tell(func(s *State) {
-		if s.Phase != PhaseConnected {
-			return
-		}
-		all := maps.Clone(s.Refused)
-		for _, name := range names {
-			delete(all, name)
-		}
-		if all == nil {
-			all = refused
-		} else {
-			maps.Copy(all, refused)
-		}
-		s.Refused = all
-	})
+	c.tellRefused(names, refused)
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(refused)) {
 		errs = append(errs, fmt.Errorf("bind %q: %w", name, refused[name]))
 	}
 	return errors.Join(errs...)
+}
+
+// tellRefused brings the state up to date after some names were tried.
+func (c *Client) tellRefused(tried []string, refused map[string]error) {
+	c.tell(func(s *State) {
+		if s.Phase != PhaseConnected {
+			return
+		}
+		all := make(map[string]error)
+		maps.Copy(all, s.Refused)
+		for _, name := range tried {
+			delete(all, name)
+		}
+		maps.Copy(all, refused)
+		s.Refused = all
+	})
 }
 
 // Unbind takes names off the list, and unbinds them now if connected.

@@ -101,6 +101,21 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 			return nil, fmt.Errorf("new AlwaysOn client: %w", err)
 		}
 	}
+	cfg.setDefaults()
+	c := &Client{
+		cfg:     cfg,
+		stop:    make(chan struct{}),
+		ended:   make(chan struct{}),
+		names:   make(map[string]struct{}),
+		changed: make(chan struct{}),
+	}
+	for _, name := range cfg.Names {
+		c.names[name] = struct{}{}
+	}
+	return c, nil
+}
+
+func (cfg *ClientConfig) setDefaults() {
 	for _, d := range []struct {
 		value    *time.Duration
 		fallback time.Duration
@@ -115,17 +130,6 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if cfg.BindGroup <= 0 || cfg.BindGroup > math.MaxUint16 {
 		cfg.BindGroup = defaultBindGroup
 	}
-	c := &Client{
-		cfg:     cfg,
-		stop:    make(chan struct{}),
-		ended:   make(chan struct{}),
-		names:   make(map[string]struct{}),
-		changed: make(chan struct{}),
-	}
-	for _, name := range cfg.Names {
-		c.names[name] = struct{}{}
-	}
-	return c, nil
 }
 
 // Run keeps the connection alive until ctx ends or Close is called, and owns every goroutine of the Client:

@@ -62,19 +62,26 @@ func parseFrameHead(b []byte, maxPayload int) (h frameHead, ok bool, err error) 
 	if h.masked {
 		copy(h.mask[:], b[maskAt:])
 	}
+	if length > uint64(maxPayload) {
+		return h, true, fmt.Errorf("frame of %d bytes, at most %d: %w", length, maxPayload, ErrTooLarge)
+	}
+	h.length = int(length)
+	return h, true, h.check()
+}
+
+// check refuses what was not agreed or what WebSocket does not allow.
+func (h *frameHead) check() error {
 	op := ws.OpCode(h.first & opBits)
 	switch {
 	case h.first&rsvBits != 0:
-		err = fmt.Errorf("%w: reserved bits set in a frame, although compression was not agreed", ErrProtocol)
+		return fmt.Errorf("%w: reserved bits set in a frame, although compression was not agreed", ErrProtocol)
 	case op.IsReserved():
-		err = fmt.Errorf("%w: frame with opcode %#x", ErrProtocol, byte(op))
-	case op.IsControl() && (length > maxControlPayload || h.first&finBit == 0):
-		err = fmt.Errorf("%w: control frame that is long or in parts", ErrProtocol)
-	case length > uint64(maxPayload):
-		err = fmt.Errorf("frame of %d bytes, at most %d: %w", length, maxPayload, ErrTooLarge)
+		return fmt.Errorf("%w: frame with opcode %#x", ErrProtocol, byte(op))
+	case op.IsControl() && (h.length > maxControlPayload || h.first&finBit == 0):
+		return fmt.Errorf("%w: control frame that is long or in parts", ErrProtocol)
+	default:
+		return nil
 	}
-	h.length = int(length)
-	return h, true, err
 }
 
 // body returns the frame whose head is h and which starts at the front of b; it unmasks in place.

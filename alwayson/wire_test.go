@@ -8,7 +8,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
+	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -148,6 +151,105 @@ func TestTheServerIsSilentUntilAuthAndTakesItAgainAfterARefusal(t *testing.T) {
 		if h, r := w.answer(); r.Code != Success || h.Request != 90 {
 			t.Errorf("bind: %+v %+v", h, r)
 		}
+	}
+}
+
+func TestTheClientUpgradesWithKeyAndFrameSizeAndNothingElse(t *testing.T) {
+	l := newPipeListener()
+	cfg := dialConfig(l)
+	dialled := make(chan error, 1)
+	go func() {
+		_, err := Dial(context.Background(), cfg)
+		dialled <- err
+	}()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.ReadRequest(bufio.NewReader(conn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-dialled; err == nil {
+		t.Error("dialled without an answer")
+	}
+	if r.Host != "platform.test" || r.URL.String() != Path {
+		t.Errorf("host %q, URL %q", r.Host, r.URL)
+	}
+	r.Header.Del("Sec-WebSocket-Key")
+	want := http.Header{
+		"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"},
+		"User-Agent": {"azx-alwayson"}, "Max-Frame-Size": {"8192"}, "Appkey": {testKey},
+	}
+	if !reflect.DeepEqual(r.Header, want) {
+		t.Errorf("header %v, want %v", r.Header, want)
+	}
+}
+
+func TestTheClientTakesBothIdsOfTheAuthAnswerAndRefusesWhatAnEdgeDoesNotServe(t *testing.T) {
+	l := newPipeListener()
+	asked := make(chan Header, 1)
+	refused := make(chan struct{})
+	var platform sync.WaitGroup
+	platform.Go(func() {
+		conn, err := l.Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err = ws.Upgrade(conn); err != nil {
+			t.Error(err)
+			return
+		}
+		read := func() (Header, []byte) {
+			f, err := ws.ReadFrame(conn)
+			if err != nil || !f.Header.Masked || f.Header.Mask != [4]byte{} {
+				t.Errorf("frame %+v, %v", f.Header, err)
+				return Header{}, nil
+			}
+			h, body, err := DecodeHeader(f.Payload)
+			if err != nil {
+				t.Error(err)
+			}
+			return h, body
+		}
+		write := func(h Header, body []byte) {
+			m := ws.MustCompileFrame(ws.NewBinaryFrame(append(AppendHeader(nil, h), body...)))
+			if _, err := conn.Write(m); err != nil {
+				t.Error(err)
+			}
+		}
+		h, body := read()
+		if claims, err := DecodeAuth(body); err != nil || h.Code != Auth || h.Session != noID || h.Endpoint != 0 || claims[0].Value != testKey {
+			t.Errorf("AUTH %+v, %v", h, err)
+		}
+		write(Header{Code: Success, Request: h.Request, Endpoint: 0x77, Session: 0x1b3f}, []byte{0, 0xFF})
+		write(Header{Code: Auth, Request: 9999, Endpoint: 5, Session: 0x1b3f}, AppendAuth(nil, []Pair{{"appKey", "x"}}))
+		if h, _ := read(); h.Code != BadRequest || h.Request != 9999 || h.Endpoint != 5 {
+			t.Errorf("answer to AUTH %+v", h)
+		}
+		close(refused)
+		write(Header{Code: KeepAlive, Request: 9998}, nil)
+		h, _ = read()
+		asked <- h
+		write(Header{Code: Success, Request: h.Request}, []byte{0, 0xFF})
+		_, _ = ws.ReadFrame(conn) // the close
+	})
+	defer platform.Wait()
+	conn := dialTest(t, dialConfig(l))
+	<-refused
+	if _, err := conn.Call(t.Context(), ReadProperty("Pump-1", "Temp")); err != nil {
+		t.Fatal(err)
+	}
+	if h := <-asked; h.Session != 0x1b3f || h.Endpoint != 0x77 || h.Code != Get {
+		t.Errorf("request %+v", h)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
