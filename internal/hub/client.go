@@ -42,6 +42,8 @@ const (
 	MaxPrefetch = 5000
 	// maxEvent is the largest device-to-cloud message, in bytes (read: quotas page).
 	maxEvent = 256 << 10
+
+	retryDelay = 500 * time.Millisecond
 )
 
 // PrefetchFor returns the Prefetch with which the messages ahead in all partitions stay within a
@@ -76,8 +78,10 @@ func Open(endpoint Endpoint, options Options) (*Client, error) {
 			ApplicationID:  "azx",
 			CustomEndpoint: address,
 			TLSConfig:      options.Network.tls(endpoint.Host),
-			// Failures are shown at once: when to try again is decided in one place, and it is not here.
-			RetryOptions: azeventhubs.RetryOptions{MaxRetries: -1},
+			// Failures are shown soon: when to try again is decided in one place, and it is not here. Not even
+			// one retry would be best, but with that the library renews tokens without any pause while the
+			// hub is away.
+			RetryOptions: azeventhubs.RetryOptions{MaxRetries: 1, RetryDelay: retryDelay},
 		})
 	if err != nil {
 		return nil, classify("open event hub", endpoint.Policy, err)
