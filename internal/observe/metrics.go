@@ -27,7 +27,6 @@ type Metrics struct {
 	values         prometheus.Counter
 	unknownKeys    prometheus.Counter
 	announced      *prometheus.CounterVec
-	connections    prometheus.Gauge
 
 	skipped          *prometheus.CounterVec
 	quarantined      *prometheus.CounterVec
@@ -35,7 +34,6 @@ type Metrics struct {
 	creationTime     *prometheus.CounterVec
 	receiveErrors    *prometheus.CounterVec
 	checkpointErrors *prometheus.CounterVec
-	hubConnected     *prometheus.GaugeVec
 }
 
 // NewMetrics returns metrics at zero, with those of the Go runtime and of the process beside them.
@@ -49,7 +47,6 @@ func NewMetrics() *Metrics {
 		values:         prometheus.NewCounter(prometheus.CounterOpts(options(nameValues))),
 		unknownKeys:    prometheus.NewCounter(prometheus.CounterOpts(options(nameUnknownKeys))),
 		announced:      counter(nameAnnounced, "result"),
-		connections:    prometheus.NewGauge(prometheus.GaugeOpts(options(nameConnections))),
 
 		skipped:          counter(nameSkipped, "hub", "reason"),
 		quarantined:      counter(nameQuarantined, "hub", "reason"),
@@ -57,11 +54,10 @@ func NewMetrics() *Metrics {
 		creationTime:     counter(nameCreationTime, "hub"),
 		receiveErrors:    counter(nameReceiveErrors, "hub", "partition"),
 		checkpointErrors: counter(nameCheckpointErrors, "hub", "partition"),
-		hubConnected:     gauge(nameHubConnected, "hub"),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
-		m.announced, m.connections, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
-		m.checkpointErrors, m.hubConnected, buildInfo(),
+		m.announced, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
+		m.checkpointErrors, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -121,9 +117,6 @@ func (m *Metrics) Announced(sent bool) {
 	m.announced.WithLabelValues(result).Inc()
 }
 
-// PlatformConnections says how many authenticated connections to the platform there are now.
-func (m *Metrics) PlatformConnections(n int) { m.connections.Set(float64(n)) }
-
 // Ended counts why a message was skipped or quarantined. How many ended in which way is told by the
 // partition's account (WatchPartitions), so a delivered message needs nothing here.
 func (m *Metrics) Ended(hub, _ string, result delivery.Result, reason string) {
@@ -151,13 +144,4 @@ func (m *Metrics) ReceiveFailed(hub, partition string) {
 // CheckpointFailed counts a checkpoint that was not stored.
 func (m *Metrics) CheckpointFailed(hub, partition string) {
 	m.checkpointErrors.WithLabelValues(hub, partition).Inc()
-}
-
-// HubConnected says whether messages can be received from the hub now.
-func (m *Metrics) HubConnected(hub string, up bool) {
-	value := 0.0
-	if up {
-		value = 1
-	}
-	m.hubConnected.WithLabelValues(hub).Set(value)
 }

@@ -59,7 +59,3 @@ func options(name string) prometheus.Opts { return prometheus.Opts{Name: name, H
 func counter(name string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts(options(name)), labels)
 }
-
-func gauge(name string, labels ...string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts(options(name)), labels)
-}

@@ -55,7 +55,7 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 	m.UnknownKeys(2)
 	m.Announced(true)
 	m.Announced(false)
-	m.PlatformConnections(3)
+	m.WatchPlatform(func() int { return 3 })
 	m.Ended("H", "0", delivery.Delivered, "")
 	m.Ended("H", "0", delivery.Skipped, "no-keys")
 	m.Ended("H", "1", delivery.Quarantined, "wrong-type")
@@ -63,8 +63,8 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 	m.TimeReplaced("H")
 	m.ReceiveFailed("H", "1")
 	m.CheckpointFailed("H", "1")
-	m.HubConnected("H", true)
-	m.HubConnected("I", false)
+	m.WatchHub("H", func() bool { return true })
+	m.WatchHub("I", func() bool { return false })
 	expect(t, scrape(t, m), map[string]string{
 		`azx_platform_requests_total{outcome="success",service="UpdateSubscribedPropertyValues"}`:   "1",
 		`azx_platform_requests_total{outcome="no answer",service="UpdateSubscribedPropertyValues"}`: "1",

@@ -28,6 +28,25 @@ func (m *Metrics) WatchPartitions(hub string, snapshot func() map[string]Partiti
 	m.registry.MustRegister(&partitions{hub: hub, snapshot: snapshot})
 }
 
+// WatchPlatform adds the number of authenticated connections to the platform, asked for at every scrape.
+func (m *Metrics) WatchPlatform(connections func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts(options(nameConnections)),
+		func() float64 { return float64(connections()) }))
+}
+
+// WatchHub adds whether messages can be received from a hub, asked for at every scrape; hub is the name
+// of the hub Thing. Call it once for each hub.
+func (m *Metrics) WatchHub(hub string, connected func() bool) {
+	o := options(nameHubConnected)
+	o.ConstLabels = prometheus.Labels{"hub": hub}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts(o), func() float64 {
+		if connected() {
+			return 1
+		}
+		return 0
+	}))
+}
+
 // partitions is the Collector of one hub's partitions.
 type partitions struct {
 	hub      string
