@@ -1,0 +1,174 @@
+// Package serve runs the local hub: its certificates, its ports, its control interface and hub.json.
+package serve
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"azx/internal/local/iothub"
+	"azx/internal/local/iothub/control"
+	"azx/internal/local/iothub/mqtt"
+	"azx/internal/supervise"
+)
+
+// Running is a hub that accepts connections.
+type Running struct {
+	// Info says how to reach it.
+	Info Info
+	// Hub is its core.
+	Hub *iothub.Hub
+	// CA is the certificate of its certificate authority (PEM).
+	CA []byte
+
+	group *supervise.Group
+}
+
+// Start opens the hub and all of its ports and returns when clients can connect. The hub runs until ctx ends, Stop is
+// called, or one of its parts fails; call Wait in any case.
+func Start(ctx context.Context, o Options) (*Running, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if o.Dir != "" {
+		if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+			return nil, fmt.Errorf("open hub: %w", err)
+		}
+		if err := claim(ctx, o.Dir); err != nil {
+			return nil, err
+		}
+	}
+	hub, err := iothub.Open(iothub.Config{Host: o.Host, Dir: o.Dir, Partitions: o.Partitions, Retention: o.Retention, Clock: o.Clock})
+	if err != nil {
+		return nil, err
+	}
+	ca, err := openAuthority(o.Dir, hub.Names(), hub.Now)
+	if err != nil {
+		return nil, err
+	}
+	all, err := listenAll(o)
+	if err != nil {
+		return nil, err
+	}
+	r := &Running{Hub: hub, CA: ca.pem, group: supervise.New(ctx)}
+	secret := newSecret()
+	r.Info = describe(o, hub, all, secret)
+	r.start(o, all, ca, secret)
+	if o.Dir == "" {
+		return r, nil
+	}
+	if err := r.Info.write(o.Dir); err != nil {
+		r.Stop()
+		return nil, errors.Join(err, r.Wait())
+	}
+	return r, nil
+}
+
+// Stop asks the hub to end. It does not wait.
+func (r *Running) Stop() { r.group.Stop() }
+
+// Wait returns when the hub has ended, with the error that ended it, if any.
+func (r *Running) Wait() error { return r.group.Wait() }
+
+// start runs the fronts.
+func (r *Running) start(o Options, all listeners, ca *authority, secret string) {
+	front := func(name string, l net.Listener, serve Front) {
+		r.group.Go(name, func(ctx context.Context) error { return serve(ctx, l, r.Hub, o.Log) })
+	}
+	front("MQTT", tls.NewListener(all.mqtt, ca.tlsConfig()), mqtt.Serve)
+	front("AMQP over TLS", tls.NewListener(all.amqps, ca.tlsConfig()), o.AMQP)
+	front("AMQP", all.amqp, o.AMQP)
+	web := func(name string, l net.Listener, handler http.Handler) {
+		r.group.Go(name, func(ctx context.Context) error { return serveHTTP(ctx, l, handler, o.Log) })
+	}
+	web("HTTPS", tls.NewListener(all.https, ca.tlsConfig()), http.HandlerFunc(notYet))
+	port := r.Info.Ports.MQTT
+	if port == StandardPorts().MQTT {
+		port = 0
+	}
+	web("control interface", all.control, control.Handler(r.Hub, secret, []string{all.control.Addr().String()}, port))
+}
+
+func describe(o Options, hub *iothub.Hub, all listeners, secret string) Info {
+	info := Info{
+		HostName:                  hub.Names().Host,
+		Listen:                    o.Listen,
+		Ports:                     all.ports(),
+		ServiceConnectionString:   hub.ServiceConnectionString(),
+		EventHubsConnectionString: hub.EventHubsConnectionString(),
+		Control:                   "http://" + all.control.Addr().String() + "/" + secret,
+	}
+	if o.Dir != "" {
+		info.CA = filepath.Join(o.Dir, caFile)
+	}
+	return info
+}
+
+// claim makes sure that no other hub runs in dir, and removes the hub.json of one that ran: a reader that waits for
+// the file shall not find an old one.
+func claim(ctx context.Context, dir string) error {
+	old, err := ReadInfo(dir)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if _, err := control.NewClient(old.Control).Partitions(ctx); err == nil {
+			return fmt.Errorf("open hub: another hub is running in %s, MQTT at port %d", dir, old.Ports.MQTT)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, infoFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("open hub: %w", err)
+	}
+	return nil
+}
+
+// notYet answers every HTTPS request: the service API comes with a later version.
+func notYet(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(http.StatusNotImplemented)
+	fmt.Fprintln(w, `{"Message":"ErrorCode:NotImplemented;this local hub does not serve HTTPS requests yet, only MQTT and AMQP"}`)
+}
+
+// serveHTTP runs a web server until ctx ends.
+func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // such as clients that do not trust the hub
+	}
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if server.Shutdown(grace) != nil {
+			_ = server.Close()
+		}
+	})
+	err := server.Serve(l)
+	if !stop() {
+		<-closed
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func newSecret() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
