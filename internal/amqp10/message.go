@@ -46,22 +46,22 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	if m.Header != nil {
 		dst = m.Header.append(dst)
 	}
-	dst = appendMapSection(dst, descDeliveryAnnotations, m.DeliveryAnnotations)
-	dst = appendMapSection(dst, descMessageAnnotations, m.Annotations)
+	dst = appendMapSection(dst, SectionDeliveryAnnotations, m.DeliveryAnnotations)
+	dst = appendMapSection(dst, SectionAnnotations, m.Annotations)
 	if m.Properties != nil {
 		dst = m.Properties.append(dst)
 	}
-	dst = appendMapSection(dst, descAppProperties, m.ApplicationProperties)
+	dst = appendMapSection(dst, SectionApplicationProperties, m.ApplicationProperties)
 	for _, data := range m.Data {
-		dst = AppendBinary(AppendDescriptor(dst, descData), data)
+		dst = AppendBinary(AppendDescriptor(dst, SectionData), data)
 	}
 	for _, sequence := range m.Sequences {
-		dst = AppendValue(AppendDescriptor(dst, descSequence), sequence)
+		dst = AppendValue(AppendDescriptor(dst, SectionSequence), sequence)
 	}
 	if m.Value.Set {
-		dst = AppendValue(AppendDescriptor(dst, descValue), m.Value.Value)
+		dst = AppendValue(AppendDescriptor(dst, SectionValue), m.Value.Value)
 	}
-	return appendMapSection(dst, descFooter, m.Footer)
+	return appendMapSection(dst, SectionFooter, m.Footer)
 }
 
 func appendMapSection(dst []byte, code uint64, m Map) []byte {
@@ -72,7 +72,7 @@ func appendMapSection(dst []byte, code uint64, m Map) []byte {
 }
 
 func (h *Header) append(dst []byte) []byte {
-	dst, mark := BeginList(AppendDescriptor(dst, descHeader))
+	dst, mark := BeginList(AppendDescriptor(dst, SectionHeader))
 	dst = AppendUbyte(AppendBool(dst, h.Durable), h.Priority)
 	dst = AppendBool(appendOpt32(dst, h.TTL), h.FirstAcquirer)
 	return EndList(AppendUint(dst, h.DeliveryCount), mark, 5)
@@ -90,7 +90,7 @@ func (h *Header) read(f *Reader) {
 }
 
 func (p *Properties) append(dst []byte) []byte {
-	dst, mark := BeginList(AppendDescriptor(dst, descProperties))
+	dst, mark := BeginList(AppendDescriptor(dst, SectionProperties))
 	dst = appendBytes(AppendValue(dst, p.MessageID), p.UserID)
 	dst = appendText(appendText(appendText(dst, p.To), p.Subject), p.ReplyTo)
 	dst = AppendValue(dst, p.CorrelationID)
@@ -133,30 +133,30 @@ func DecodeMessage(b []byte) (*Message, error) {
 
 func (m *Message) readSection(r *Reader, code uint64) {
 	switch code {
-	case descHeader:
+	case SectionHeader:
 		m.Header = new(Header)
 		f := r.List()
 		m.Header.read(&f)
 		r.adopt(&f)
-	case descDeliveryAnnotations:
+	case SectionDeliveryAnnotations:
 		m.DeliveryAnnotations = r.MapValue()
-	case descMessageAnnotations:
+	case SectionAnnotations:
 		m.Annotations = r.MapValue()
-	case descProperties:
+	case SectionProperties:
 		m.Properties = new(Properties)
 		f := r.List()
 		m.Properties.read(&f)
 		r.adopt(&f)
-	case descAppProperties:
+	case SectionApplicationProperties:
 		m.ApplicationProperties = r.MapValue()
-	case descData:
+	case SectionData:
 		m.Data = append(m.Data, bytes.Clone(r.Bytes()))
-	case descSequence:
+	case SectionSequence:
 		f := r.List()
 		m.Sequences = append(m.Sequences, r.values(&f))
-	case descValue:
+	case SectionValue:
 		m.Value = Some(r.Value())
-	case descFooter:
+	case SectionFooter:
 		m.Footer = r.MapValue()
 	default:
 		r.fail("descriptor 0x%x is no section of a message", code)

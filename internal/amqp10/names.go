@@ -26,16 +26,19 @@ const (
 	descChallenge  = 0x42
 	descResponse   = 0x43
 	descOutcome    = 0x44
+)
 
-	descHeader              = 0x70
-	descDeliveryAnnotations = 0x71
-	descMessageAnnotations  = 0x72
-	descProperties          = 0x73
-	descAppProperties       = 0x74
-	descData                = 0x75
-	descSequence            = 0x76
-	descValue               = 0x77
-	descFooter              = 0x78
+// The sections of a message by their descriptors (§3.2), for those who scan one with a Reader.
+const (
+	SectionHeader                uint64 = 0x70
+	SectionDeliveryAnnotations   uint64 = 0x71
+	SectionAnnotations           uint64 = 0x72
+	SectionProperties            uint64 = 0x73
+	SectionApplicationProperties uint64 = 0x74
+	SectionData                  uint64 = 0x75
+	SectionSequence              uint64 = 0x76
+	SectionValue                 uint64 = 0x77
+	SectionFooter                uint64 = 0x78
 )
 
 // codeOfName gives the number of a descriptor's symbolic name, 0 for an unknown one.
@@ -96,23 +99,23 @@ func codeOfSection(name string) uint64 {
 	case "sasl-outcome:list":
 		return descOutcome
 	case "header:list":
-		return descHeader
+		return SectionHeader
 	case "delivery-annotations:map":
-		return descDeliveryAnnotations
+		return SectionDeliveryAnnotations
 	case "message-annotations:map":
-		return descMessageAnnotations
+		return SectionAnnotations
 	case "properties:list":
-		return descProperties
+		return SectionProperties
 	case "application-properties:map":
-		return descAppProperties
+		return SectionApplicationProperties
 	case "data:binary":
-		return descData
+		return SectionData
 	case "amqp-sequence:list":
-		return descSequence
+		return SectionSequence
 	case "amqp-value:*":
-		return descValue
+		return SectionValue
 	case "footer:map":
-		return descFooter
+		return SectionFooter
 	}
 	return 0
 }

@@ -1,0 +1,84 @@
+// Package amqp is the local hub's AMQP front: the Event Hubs-compatible endpoint, and the redirect that leads to it.
+package amqp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"azx/internal/amqp10"
+	"azx/internal/local/iothub"
+	"azx/internal/supervise"
+)
+
+// standardPort is what a redirect names for a connection that did not come over TCP.
+const standardPort = 5671
+
+// Front serves all AMQP ports of one hub. It knows who reads which partition, over all of its ports.
+type Front struct{ readers readers }
+
+// New returns a Front without connections.
+func New() *Front { return &Front{readers: readers{slots: map[slotKey]*slot{}}} }
+
+// Serve accepts connections on l until ctx ends, and returns when all of them are closed. It closes l.
+// TLS is the listener's business; without it a port suits the emulator mode of the Event Hubs clients.
+func (f *Front) Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log *slog.Logger) error {
+	connections := supervise.New(ctx)
+	stop := context.AfterFunc(connections.Context(), func() { _ = l.Close() })
+	defer stop()
+	defer l.Close()
+	for {
+		nc, err := l.Accept()
+		switch {
+		case connections.Context().Err() != nil || errors.Is(err, net.ErrClosed):
+			if err == nil {
+				_ = nc.Close()
+			}
+			connections.Stop()
+			return connections.Wait()
+		case err != nil: // such as too many open files: others keep working, so try again
+			log.Error("accepting an AMQP connection", "error", err)
+			pause(connections.Context())
+		default:
+			connections.Go("AMQP connection", func(ctx context.Context) error {
+				f.ServeConn(ctx, nc, hub, log)
+				return nil
+			})
+		}
+	}
+}
+
+// ServeConn runs one connection until it or ctx ends, and closes it: a WebSocket, or one that Serve accepted.
+func (f *Front) ServeConn(ctx context.Context, nc net.Conn, hub *iothub.Hub, log *slog.Logger) {
+	log = log.With("remote", nc.RemoteAddr())
+	c := &client{front: f, hub: hub, log: log, port: portOf(nc), answers: map[string][]*amqp10.Link{}}
+	err := amqp10.Serve(ctx, nc, amqp10.Config{
+		ContainerID: "azx-hub",
+		Plain:       c.plain,
+		NewHandler: func(conn *amqp10.Conn) amqp10.Handler {
+			c.host = conn.Hostname()
+			return c
+		},
+	})
+	if err != nil {
+		log.Debug("AMQP connection ended", "reason", err)
+	}
+}
+
+func portOf(nc net.Conn) int {
+	if addr, ok := nc.LocalAddr().(*net.TCPAddr); ok {
+		return addr.Port
+	}
+	return standardPort
+}
+
+func pause(ctx context.Context) {
+	timer := time.NewTimer(100 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

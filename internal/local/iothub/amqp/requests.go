@@ -1,0 +1,153 @@
+package amqp
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"azx/internal/amqp10"
+)
+
+// answerWithin is how long a client may take to give credit for an answer.
+const answerWithin = 30 * time.Second
+
+// answer is the reply to a request: the status in the words of HTTP, and a body. The client SDKs want the status as int.
+type answer struct {
+	status      int32
+	description string
+	body        amqp10.Map
+}
+
+// serveAnswers keeps a link over which answers go to the client.
+func (c *client) serveAnswers(ctx context.Context, l *amqp10.Link, node string) error {
+	if err := l.Accept(amqp10.Terms{}); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.answers[node] = append(c.answers[node], l)
+	c.mu.Unlock()
+	<-ctx.Done()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers[node] = slices.DeleteFunc(c.answers[node], func(other *amqp10.Link) bool { return other == l })
+	return nil
+}
+
+// answerLink is the link whose address on the client's side is replyTo, else the newest: some clients name another.
+func (c *client) answerLink(node, replyTo string) *amqp10.Link {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	links := c.answers[node]
+	for _, l := range slices.Backward(links) {
+		if l.ReplyAddress() == replyTo {
+			return l
+		}
+	}
+	if len(links) == 0 {
+		return nil
+	}
+	return links[len(links)-1]
+}
+
+// serveRequests answers the requests of a link one after the other.
+func (c *client) serveRequests(ctx context.Context, l *amqp10.Link, node string, handle func(*amqp10.Message) answer) error {
+	if err := l.Accept(amqp10.Terms{MaxMessageSize: 64 << 10}); err != nil {
+		return err
+	}
+	for {
+		in, err := l.Receive(ctx)
+		if err != nil {
+			return err
+		}
+		request, err := amqp10.DecodeMessage(in.Payload)
+		if err != nil {
+			in.Reject(amqp10.Errorf(amqp10.CondDecodeError, "%v", err))
+			continue
+		}
+		if request.Properties == nil {
+			request.Properties = new(amqp10.Properties)
+		}
+		in.Accept()
+		if err := c.reply(ctx, node, request, handle(request)); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *client) reply(ctx context.Context, node string, request *amqp10.Message, a answer) error {
+	l := c.answerLink(node, request.Properties.ReplyTo)
+	if l == nil {
+		return amqp10.Errorf(amqp10.CondPreconditionFailed, "a request without a link for its answer: attach a receiver to %s first", node)
+	}
+	m := &amqp10.Message{
+		Properties:            &amqp10.Properties{To: request.Properties.ReplyTo, CorrelationID: request.Properties.MessageID},
+		ApplicationProperties: amqp10.Map{{Key: "status-code", Value: a.status}, {Key: "status-description", Value: a.description}},
+		Value:                 amqp10.Some[any](nil),
+	}
+	if a.body != nil {
+		m.Value.Value = a.body
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	if err := l.Send(ctx, amqp10.AppendMessage(nil, m)); err != nil {
+		return amqp10.Errorf(amqp10.CondResourceLimitExceeded, "the answer could not be sent: %v", err)
+	}
+	return nil
+}
+
+// putToken takes a token for a resource. Event hub resources get 202, the hub's own 200: the device SDK insists on it (tried).
+func (c *client) putToken(request *amqp10.Message) answer {
+	asked := request.ApplicationProperties
+	if op := asked.Text("operation"); op != "put-token" {
+		return answer{status: 400, description: "operation " + op + " is unknown, put-token is not"}
+	}
+	if kind := asked.Text("type"); !strings.HasSuffix(kind, ":sastoken") {
+		return answer{status: 401, description: "tokens of type " + kind + " are not taken: sign in with a shared access key"}
+	}
+	token, _ := request.Value.Value.(string)
+	if token == "" && len(request.Data) == 1 {
+		token = string(request.Data[0])
+	}
+	resource := asked.Text("name")
+	n, err := c.verify(c.hub, token, resource)
+	if err != nil {
+		c.log.Info("AMQP token refused", "resource", resource, "reason", err)
+		return answer{status: 401, description: err.Error()}
+	}
+	if !c.add(n) {
+		return answer{status: 403, description: "too many tokens on one connection"}
+	}
+	if n.eventHub {
+		return answer{status: 202, description: "Accepted"}
+	}
+	return answer{status: 200, description: "OK"}
+}
+
+func (c *client) verify(v verifier, token, resource string) (n claim, err error) {
+	n.eventHub = c.isEventHub(resource)
+	if n.eventHub {
+		n.principal, err = v.VerifyEventHub(token, resource)
+	} else {
+		n.principal, err = v.VerifyHub(token, resource)
+	}
+	return n, err
+}
+
+// isEventHub tells the resources of the event hub from those of the hub: by the name of the event hub in the path, and
+// by the host when each has its own.
+func (c *client) isEventHub(resource string) bool {
+	if !strings.Contains(resource, "/") {
+		if plain, err := url.PathUnescape(resource); err == nil {
+			resource = plain
+		}
+	}
+	if _, rest, ok := strings.Cut(resource, "://"); ok {
+		resource = rest
+	}
+	host, path, _ := strings.Cut(resource, "/")
+	entity, _, _ := strings.Cut(path, "/")
+	names := c.hub.Names()
+	return strings.EqualFold(entity, names.EventHub) || names.IsNamespace(host) && !names.IsHost(host)
+}
