@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,11 @@ in flight, saves its checkpoints and exits. Exit codes: 0 stopped, 2 usage, 3 co
 				}
 				options.Start = &at
 			}
-			return app.Run(cmd.Context(), options)
+			err = app.Run(cmd.Context(), options)
+			if hub := (*app.HubError)(nil); errors.As(err, &hub) {
+				return unreachable(err)
+			}
+			return err
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "azx.yaml", "the configuration file")

@@ -77,8 +77,11 @@ func build(o Options) (c *connector, err error) {
 		return nil, err
 	}
 	c.meter.WatchPartitions(c.hub.Thing, c.snapshot)
+	c.meter.WatchPlatform(func() int { return c.link.Health().Connected })
+	c.meter.WatchHub(c.hub.Thing, func() bool { return c.checkPartitions() == nil })
 	c.admin, err = admin.Listen(admin.Options{
-		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(), Ready: c.checks(), Partitions: c.accounts,
+		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(),
+		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,
 	})
 	return c, err
 }
@@ -86,6 +89,7 @@ func build(o Options) (c *connector, err error) {
 // run starts the platform's side, then the flow of the hub on top of it; it ends them the other way round.
 func (c *connector) run(ctx context.Context) error {
 	base := supervise.New(context.WithoutCancel(ctx))
+	c.state.setLoops(base.Context())
 	base.Go("admin", c.admin.Run)
 	base.Go("put aside", c.aside.Run)
 	base.Go("platform", c.link.Run)
@@ -101,6 +105,15 @@ func (c *connector) run(ctx context.Context) error {
 	return errors.Join(err, base.Wait())
 }
 
+// HubError is an error of the hub that waiting does not mend, such as a consumer group that is not there.
+type HubError struct{ Cause error }
+
+// Error is the cause's.
+func (e *HubError) Error() string { return e.Cause.Error() }
+
+// Unwrap returns the cause.
+func (e *HubError) Unwrap() error { return e.Cause }
+
 // flow finds the hub's events and carries them until ctx ends.
 func (c *connector) flow(ctx context.Context) error {
 	events, err := c.openHub(ctx)
@@ -108,7 +121,7 @@ func (c *connector) flow(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil // stopped while waiting
 		}
-		return err
+		return &HubError{err}
 	}
 	defer events.close()
 	store, err := c.openCheckpoints(events)

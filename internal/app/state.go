@@ -16,6 +16,7 @@ import (
 // state is what the admin surface and the metrics tell of the hub's side.
 type state struct {
 	mu     sync.Mutex
+	loops  context.Context  // ends with the first loop that fails
 	hubErr error            // why the hub is not open; nil once it is
 	flow   *ingress.Flow    // nil until the hub is open
 	heads  map[string]int64 // last sequence of each partition, as the hub told it last
@@ -27,6 +28,12 @@ func (s *state) setHub(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hubErr = err
+}
+
+func (s *state) setLoops(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loops = ctx
 }
 
 func (s *state) setFlow(f *ingress.Flow) {
@@ -67,6 +74,16 @@ func (c *connector) checks() []admin.Check {
 		}},
 		{Name: "quarantine writable", Run: func() error { return c.aside.Failing() }},
 	}
+}
+
+// checkLoops tells whether the process's own loops run; it knows nothing of other systems.
+func (c *connector) checkLoops() error {
+	c.state.mu.Lock()
+	defer c.state.mu.Unlock()
+	if c.state.loops == nil {
+		return errStarting
+	}
+	return c.state.loops.Err()
 }
 
 func (c *connector) checkPartitions() error {
