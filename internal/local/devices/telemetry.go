@@ -1,6 +1,8 @@
 package devices
 
 import (
+	"encoding/json"
+	"fmt"
 	"hash/fnv"
 	"math"
 	"strconv"
@@ -27,3 +29,11 @@ func Telemetry(device string, sequence int64) []byte {
 }
 
 func decimal(v float64) string { return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64) }
+
+// ParseBody checks that a message given by a person is JSON, so that a missing quote does not go unnoticed.
+func ParseBody(text string) ([]byte, error) {
+	if !json.Valid([]byte(text)) {
+		return nil, fmt.Errorf("message %q is not JSON; in a shell put single quotes around it: '{\"temperature\":21.5}'", text)
+	}
+	return []byte(text), nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"azx/internal/local/devices"
+	"azx/internal/local/iothub"
+	"azx/internal/local/iothub/serve"
+	"azx/internal/observe"
+)
+
+// hubCommand is azx hub: the local IoT hub.
+func hubCommand() *cobra.Command {
+	o := serve.Options{Ports: serve.StandardPorts()}
+	var logLevel string
+	cmd := &cobra.Command{
+		Use:   "hub --dir DIR",
+		Short: "Run a local IoT hub",
+		Long: `Run a local IoT hub that Microsoft's SDKs accept: devices send over MQTT, back ends read over AMQP.
+DIR keeps its devices, keys and certificates, and gets hub.json, which says how to reach it. Trust DIR/ca.pem, for
+Node with NODE_EXTRA_CA_CERTS. Messages are kept in memory: they are gone when the hub stops. A reader that comes
+back with a checkpoint from before goes on with the first message after the start.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if o.Log, err = observe.NewLogger(cmd.ErrOrStderr(), "text", logLevel); err != nil {
+				return usage(err)
+			}
+			return runHub(cmd, o)
+		},
+	}
+	cmd.PersistentFlags().StringVar(&o.Dir, "dir", "", "folder of the hub")
+	cmd.Flags().StringVar(&o.Listen, "listen", "127.0.0.1", "loopback address")
+	cmd.Flags().StringVar(&o.Host, "host", "", "name of the hub, such as plant1.azure-devices.net (default localhost, or the name DIR was made for)")
+	cmd.Flags().IntVar(&o.Ports.MQTT, "mqtt", o.Ports.MQTT, "port of MQTT; 0 takes any free one, here and below")
+	cmd.Flags().IntVar(&o.Ports.AMQPS, "amqps", o.Ports.AMQPS, "port of AMQP over TLS")
+	cmd.Flags().IntVar(&o.Ports.AMQP, "amqp", o.Ports.AMQP, "port of AMQP without TLS, for UseDevelopmentEmulator=true")
+	cmd.Flags().IntVar(&o.Ports.HTTPS, "https", o.Ports.HTTPS, "port of HTTPS")
+	cmd.Flags().IntVar(&o.Partitions, "partitions", 4, "number of partitions")
+	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
+	_ = cmd.MarkPersistentFlagRequired("dir") // an error would mean that there is no such flag
+	cmd.AddCommand(deviceCommand(&o.Dir))
+	return cmd
+}
+
+// runHub runs the hub until it is told to stop.
+func runHub(cmd *cobra.Command, o serve.Options) error {
+	o.Notice = func(text string) { fmt.Fprintln(cmd.OutOrStdout(), text) }
+	running, err := serve.Start(cmd.Context(), o)
+	if err != nil {
+		return err
+	}
+	p := running.Info.Ports
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "hub %s at %s: MQTT %d, AMQP %d (without TLS %d), HTTPS %d\nready\n",
+		running.Info.HostName, running.Info.Listen, p.MQTT, p.AMQPS, p.AMQP, p.HTTPS)
+	if err != nil {
+		running.Stop()
+	}
+	return errors.Join(err, running.Wait())
+}
+
+// deviceCommand is azx hub device.
+func deviceCommand(dir *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "device",
+		Short: "Add and list devices of a running hub, and send as one",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(deviceAddCommand(dir), deviceSendCommand(dir), deviceListCommand(dir))
+	return cmd
+}
+
+func deviceAddCommand(dir *string) *cobra.Command {
+	var spec iothub.Spec
+	cmd := &cobra.Command{
+		Use:   "add ID [--edge] [--module M] --dir DIR",
+		Short: "Add a device or a module, and print its connection string",
+		Long: `Add a device, or with --module a module of it, and print the connection string. What is there already stays as
+it is, and its connection string is printed.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec.Device = args[0]
+			client, err := serve.Open(cmd.Context(), *dir)
+			if err != nil {
+				return unreachable(err)
+			}
+			connection, err := client.AddDevice(cmd.Context(), spec)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), connection)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&spec.Module, "module", "", "a module of the device")
+	cmd.Flags().BoolVar(&spec.Edge, "edge", false, "an IoT Edge device")
+	return cmd
+}
+
+func deviceSendCommand(dir *string) *cobra.Command {
+	var id iothub.ID
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use:     "send ID JSON [--every 1s] --dir DIR",
+		Short:   "Send a message as a device",
+		Example: `  azx hub device send pump-1 '{"temperature":21.5}' --dir hub`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id.Device = args[0]
+			body, err := devices.ParseBody(args[1])
+			if err != nil {
+				return usage(err)
+			}
+			client, err := serve.Open(cmd.Context(), *dir)
+			if err != nil {
+				return unreachable(err)
+			}
+			access, err := client.Access(cmd.Context(), id)
+			if err != nil {
+				return err
+			}
+			return sendAs(cmd, access, body, every)
+		},
+	}
+	cmd.Flags().StringVar(&id.Module, "module", "", "send as this module of the device")
+	cmd.Flags().DurationVar(&every, "every", 0, "send again and again at this interval, until Ctrl-C")
+	return cmd
+}
+
+func sendAs(cmd *cobra.Command, a serve.Access, body []byte, every time.Duration) error {
+	cfg := devices.Config{Credentials: a.Credentials, Address: a.Address, Roots: a.Roots}
+	return devices.SendEvery(cmd.Context(), cfg, body, every, func(count int) {
+		fmt.Fprintf(cmd.OutOrStdout(), "sent %d as %s\n", count, cfg.Credentials.ID)
+	})
+}
+
+func deviceListCommand(dir *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls --dir DIR",
+		Short: "List devices and modules, with the number of messages accepted since the hub was started",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := serve.Open(cmd.Context(), *dir)
+			if err != nil {
+				return unreachable(err)
+			}
+			rows, err := client.Devices(cmd.Context())
+			if err != nil {
+				return err
+			}
+			table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+			fmt.Fprintln(table, "ID\tEDGE\tSTATUS\tACCEPTED")
+			for _, r := range rows {
+				fmt.Fprintf(table, "%s\t%v\t%s\t%d\n", r.ID, r.Edge, r.Status, r.Accepted)
+			}
+			return table.Flush()
+		},
+	}
+}
