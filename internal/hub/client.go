@@ -69,6 +69,9 @@ func Open(endpoint Endpoint, options Options) (*Client, error) {
 	if options.Prefetch < 0 || options.Prefetch > MaxPrefetch {
 		return nil, fmt.Errorf("open event hub: prefetch %d is not within 1 and %d", options.Prefetch, MaxPrefetch)
 	}
+	if options.Group == "" || strings.ContainsAny(options.Group, "/?# ") {
+		return nil, fmt.Errorf("open event hub: %q is no name of a consumer group", options.Group)
+	}
 	address := options.Network.Address
 	if address == "" {
 		address = endpoint.Address

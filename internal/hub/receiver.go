@@ -3,10 +3,10 @@ package hub
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
 
+	"azx/internal/fault"
 	"azx/internal/message"
 )
 
@@ -54,7 +54,9 @@ func (r *partitionReceiver) Receive(ctx context.Context) ([]*message.Message, er
 	for _, e := range events {
 		m, err := convert(r.client.options.Hub, r.partition, e)
 		if err != nil {
-			return nil, fmt.Errorf("receive from partition %s: %w", r.partition, err)
+			// Going on would pass the event over without a trace.
+			return nil, &fault.Problem{Op: "receive from partition " + r.partition, Class: fault.Fatal, Cause: err,
+				Hint: "is it an event hub that is read?"}
 		}
 		messages = append(messages, m)
 	}

@@ -13,7 +13,10 @@ import (
 	"sync/atomic"
 )
 
-const segmentSuffix = ".jsonl"
+const (
+	segmentSuffix = ".jsonl"
+	maxID         = 1 << 53 // a higher number is not from us, and would leave no numbers to go on with
+)
 
 // errClosed is the use of a journal after close.
 var errClosed = errors.New("the quarantine is closed")
@@ -92,7 +95,7 @@ func (j *journal) load() error {
 	}
 	for i, path := range paths {
 		first, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), segmentSuffix), 10, 64)
-		if err != nil {
+		if err != nil || first > maxID {
 			return fmt.Errorf("%s is not one of its segments", path)
 		}
 		info, err := os.Stat(path)
@@ -120,7 +123,7 @@ func (j *journal) repair(s *segment) error {
 		var numbered struct {
 			ID uint64 `json:"id"`
 		}
-		if err == nil && json.Unmarshal(line, &numbered) == nil && numbered.ID > 0 {
+		if err == nil && json.Unmarshal(line, &numbered) == nil && numbered.ID > 0 && numbered.ID <= maxID {
 			sound, j.next = l.end, max(j.next, numbered.ID+1)
 		}
 		return nil

@@ -321,6 +321,31 @@ func TestAForeignFileIsRefusedByName(t *testing.T) {
 	}
 }
 
+func FuzzAnyFileCanBeGoneOnWith(f *testing.F) {
+	line, err := prepare(letter("dev-1", 3), nowStub)
+	if err != nil {
+		f.Fatal(err)
+	}
+	sound := string(line.append(nil, 1))
+	for _, text := range []string{"", sound, sound[:40], "\x00\x00\n" + sound, sound + "{}\n", `{"id":18446744073709551615}` + "\n"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, segmentName(1)), content)
+		put(t, openTestStore(t, dir, Limits{}, quickDisk{}), 4711)
+		var last Record
+		for r, err := range List(dir) {
+			if err == nil {
+				last = r
+			}
+		}
+		if last.Sequence != 4711 {
+			t.Fatalf("the last record is %+v", last)
+		}
+	})
+}
+
 // waitFor polls until cond holds.
 func waitFor(t *testing.T, cond func() bool) {
 	t.Helper()
