@@ -300,7 +300,7 @@ func (j *journal) drop() {
 	j.current = nil
 }
 
-// exclusively runs do while nobody commits.
+// exclusively runs do while nobody commits, unless the journal is closed.
 func (j *journal) exclusively(ctx context.Context, do func() error) error {
 	select {
 	case j.turn <- struct{}{}:
@@ -308,6 +308,12 @@ func (j *journal) exclusively(ctx context.Context, do func() error) error {
 		return ctx.Err()
 	}
 	defer func() { <-j.turn }()
+	j.mu.Lock()
+	closed := j.closed
+	j.mu.Unlock()
+	if closed {
+		return errClosed
+	}
 	return do()
 }
 

@@ -271,6 +271,24 @@ func TestACompactionThatFailsLosesNothing(t *testing.T) {
 	}
 }
 
+func TestAClosedShelfTouchesItsFolderNoMore(t *testing.T) {
+	dir := t.TempDir()
+	s := openTestShelf(t, dir, ShelfLimits{PerDevice: 1}, quickDisk{}, 1024)
+	for n := 0; !s.overgrown(); n++ {
+		keep(t, s, "a", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before := segments(t, dir)
+	if _, err := s.Keep(t.Context(), letter("a", 1)); !errors.Is(err, errClosed) {
+		t.Errorf("got %v", err)
+	}
+	if after := segments(t, dir); !slices.Equal(after, before) {
+		t.Errorf("segments %v became %v", before, after)
+	}
+}
+
 func TestManyMayKeepAtOnce(t *testing.T) {
 	s := openTestShelf(t, t.TempDir(), ShelfLimits{}, quickDisk{}, 2048)
 	g := supervise.New(t.Context())
