@@ -104,9 +104,9 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 	defer response.Body.Close()
 	decoder := json.NewDecoder(io.LimitReader(response.Body, 64<<20))
 	if response.StatusCode != http.StatusOK {
-		var p problem
-		_ = decoder.Decode(&p)
-		return fmt.Errorf("hub control: %s: %s", response.Status, p.Error)
+		p := problem{Error: response.Status}
+		_ = decoder.Decode(&p) // without a reason in the answer, its status is the reason
+		return fmt.Errorf("hub: %s", p.Error)
 	}
 	if into == nil {
 		return nil

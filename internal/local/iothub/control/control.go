@@ -93,7 +93,7 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, devices)
 }
 
-// add makes sure that the devices of the request exist, and answers with them in order.
+// add makes sure that the devices of the request exist, and answers with them in order. What is there stays as it is.
 func (s *server) add(w http.ResponseWriter, r *http.Request) {
 	var wanted []iothub.Spec
 	if !read(w, r, &wanted) {
@@ -104,8 +104,8 @@ func (s *server) add(w http.ResponseWriter, r *http.Request) {
 		switch identity, err := s.hub.Registry().Get(spec.ID); {
 		case errors.Is(err, iothub.ErrNotFound):
 			missing = append(missing, spec)
-		case err == nil && identity.Edge != spec.Edge:
-			fail(w, fmt.Errorf("add device %q: %w, as an edge device: %v", spec.ID, iothub.ErrExists, identity.Edge))
+		case err == nil && spec.Edge && !identity.Edge:
+			fail(w, fmt.Errorf("add edge device %q: %w and is not an edge device", spec.ID, iothub.ErrExists))
 			return
 		}
 	}

@@ -219,13 +219,20 @@ func TestControl(t *testing.T) {
 	if err != nil || again[0] != added[0] {
 		t.Errorf("adding what exists: %+v, %v", again, err)
 	}
-	if _, err := c.AddDevices(ctx, iothub.Spec{ID: iothub.ID{Device: "edge"}}); err == nil || !strings.Contains(err.Error(), "409") {
-		t.Errorf("adding it as another kind: %v", err)
+	if _, err := c.AddDevices(ctx, iothub.Spec{ID: iothub.ID{Device: "edge"}}); err != nil {
+		t.Errorf("asking for an edge device without saying so: %v", err)
 	}
-	if _, err := c.AddDevices(ctx, iothub.Spec{ID: iothub.ID{Device: "a b"}}); err == nil || !strings.Contains(err.Error(), "400") {
+	plain := iothub.ID{Device: "plain"}
+	if _, err := r.Hub.Registry().Add(iothub.Spec{ID: plain}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.AddDevices(ctx, iothub.Spec{ID: plain, Edge: true}); err == nil || !strings.Contains(err.Error(), "is not an edge device") {
+		t.Errorf("adding a plain device as an edge device: %v", err)
+	}
+	if _, err := c.AddDevices(ctx, iothub.Spec{ID: iothub.ID{Device: "a b"}}); err == nil || !strings.Contains(err.Error(), "bad id") {
 		t.Errorf("adding a bad id: %v", err)
 	}
-	if _, err := c.Device(ctx, iothub.ID{Device: "no"}); err == nil || !strings.Contains(err.Error(), "404") {
+	if _, err := c.Device(ctx, iothub.ID{Device: "no"}); err == nil || !strings.Contains(err.Error(), "not found") {
 		t.Errorf("asking for a device that is not there: %v", err)
 	}
 	if one, err := c.Device(ctx, iothub.ID{Device: "edge", Module: "m1"}); err != nil || one != added[1] {
@@ -234,7 +241,7 @@ func TestControl(t *testing.T) {
 	if err := c.SetDisabled(ctx, iothub.ID{Device: "edge"}, true); err != nil {
 		t.Error(err)
 	}
-	if all, err := c.Devices(ctx); err != nil || len(all) != 4 || !all[0].Disabled {
+	if all, err := c.Devices(ctx); err != nil || len(all) != 5 || !all[0].Disabled {
 		t.Errorf("list: %+v, %v", all, err)
 	}
 	if err := c.AddConsumerGroup(ctx, "mine"); err != nil || !r.Hub.HasConsumerGroup("mine") {
@@ -243,7 +250,7 @@ func TestControl(t *testing.T) {
 	if err := c.AddConsumerGroup(ctx, "mine"); err != nil {
 		t.Errorf("consumer group again: %v", err)
 	}
-	if counters, err := c.Counters(ctx); err != nil || len(counters) != 4 {
+	if counters, err := c.Counters(ctx); err != nil || len(counters) != 5 {
 		t.Errorf("counters: %+v, %v", counters, err)
 	}
 	if heads, err := c.Partitions(ctx); err != nil || len(heads) != 4 || !heads[3].Empty || heads[3].ID != 3 {
