@@ -47,7 +47,7 @@ func Body(m *message.Message) ([]message.Reading, error) {
 
 // checkType accepts JSON in UTF-8, said or not said: most devices state neither.
 func checkType(contentType, encoding string) error {
-	if contentType != "" {
+	if contentType != "" && contentType != "application/json" {
 		media, params, err := mime.ParseMediaType(contentType)
 		if err != nil || !isJSON(media) {
 			return fault.Reject("decode body", "set contentType to application/json", "content type %q is not JSON", contentType)
@@ -56,9 +56,10 @@ func checkType(contentType, encoding string) error {
 			encoding = params["charset"]
 		}
 	}
-	switch strings.ToLower(encoding) {
-	case "", "utf-8", "utf8", "us-ascii":
-		return nil
+	for _, known := range []string{"", "utf-8", "utf8", "us-ascii"} {
+		if strings.EqualFold(encoding, known) {
+			return nil
+		}
 	}
 	return fault.Reject("decode body", "set contentEncoding to utf-8", "content encoding %q is not supported", encoding)
 }
