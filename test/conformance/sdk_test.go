@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"strings"
@@ -44,7 +45,7 @@ func TestDeviceMessagesArriveTypedWithTheirTime(t *testing.T) {
 		{"running", "BOOLEAN", last.Body["running"]},
 		{"label", "STRING", last.Body["label"]},
 		{"seen", "DATETIME", milliseconds(t, last.Body["seen"])},
-		{"place", "LOCATION", last.Body["place"]},
+		{"place", "LOCATION", withUnits(last.Body["place"])},
 		{"detail", "JSON", last.Body["detail"]},
 	} {
 		t.Run(p.baseType+" arrives as it was sent", func(t *testing.T) {
@@ -57,8 +58,8 @@ func TestDeviceMessagesArriveTypedWithTheirTime(t *testing.T) {
 // output and directly.
 func TestModuleMessagesArriveOnTheDevicesThing(t *testing.T) {
 	at := newSite(t)
-	thing, module := at.device("edge-1", "AZX_MODULE_CONNECTION_STRING", "--edge", "--module", "press")
-	at.thing(thing, "press_temperature=press::temperature:NUMBER")
+	thing, module := at.module("edge-1", "press", "AZX_MODULE_CONNECTION_STRING")
+	at.thing(thing, "press_temperature:NUMBER:press::temperature")
 	at.connect(thing)
 
 	messages := send(t, at, "module.js", "AZX_MODULE="+module)
@@ -115,4 +116,11 @@ func milliseconds(t *testing.T, text any) float64 {
 		t.Fatal(err)
 	}
 	return float64(at.UnixMilli())
+}
+
+// withUnits is a location as REST gives it: the platform names the reference system.
+func withUnits(place any) map[string]any {
+	location := maps.Clone(place.(map[string]any))
+	location["units"] = "WGS84"
+	return location
 }

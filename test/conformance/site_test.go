@@ -42,13 +42,29 @@ func (s *site) setting(name string) string {
 	return value
 }
 
-// device returns the connection string of a device or module, and the name of its Thing: registered at
-// the local hub, or that of the variable if the hub is real.
-func (s *site) device(id, variable string, flags ...string) (thing, connectionString string) {
+// device returns the connection string of a device and the name of its Thing: registered at the local
+// hub, or that of the variable if the hub is real.
+func (s *site) device(id, variable string) (thing, connectionString string) {
 	s.t.Helper()
 	if s.realHub() == "" {
-		return id, s.stack.AddDevice(id, flags...)
+		return id, s.stack.AddDevice(id)
 	}
+	return s.named(variable)
+}
+
+// module is like device, for a module of an edge device. Its Thing is that of the device.
+func (s *site) module(id, module, variable string) (thing, connectionString string) {
+	s.t.Helper()
+	if s.realHub() == "" {
+		s.stack.AddDevice(id, "--edge")
+		return id, s.stack.AddDevice(id, "--module", module)
+	}
+	return s.named(variable)
+}
+
+// named reads a connection string from the environment.
+func (s *site) named(variable string) (device, connectionString string) {
+	s.t.Helper()
 	connectionString = s.setting(variable)
 	for field := range strings.SplitSeq(connectionString, ";") {
 		if id, ok := strings.CutPrefix(field, "DeviceId="); ok {
@@ -59,7 +75,7 @@ func (s *site) device(id, variable string, flags ...string) (thing, connectionSt
 	return "", ""
 }
 
-// thing makes the Thing of a device with remote properties, each NAME:TYPE or NAME=REMOTE:TYPE.
+// thing makes the Thing of a device with remote properties, each NAME:TYPE or NAME:TYPE:EDGENAME.
 func (s *site) thing(name string, properties ...string) {
 	s.t.Helper()
 	if !s.realPlatform() {
@@ -69,12 +85,12 @@ func (s *site) thing(name string, properties ...string) {
 	s.platform.Call("Resources/EntityServices", "CreateThing", map[string]any{"name": name, "thingTemplateName": "RemoteThing"})
 	s.platform.Call("Things/"+name, "EnableThing", map[string]any{})
 	for _, p := range properties {
-		colon := strings.LastIndexByte(p, ':')
-		property, remote, renamed := strings.Cut(p[:colon], "=")
+		property, rest, _ := strings.Cut(p, ":")
+		baseType, remote, renamed := strings.Cut(rest, ":")
 		if !renamed {
 			remote = property
 		}
-		s.platform.AddRemoteProperty(name, property, remote, p[colon+1:])
+		s.platform.AddRemoteProperty(name, property, remote, baseType)
 	}
 }
 

@@ -89,7 +89,7 @@ func (s *Stack) Send(id, body string) {
 	s.Run("hub", "device", "send", id, body, "--dir", s.path("hub"))
 }
 
-// AddThing makes a Thing with remote properties, each NAME:TYPE.
+// AddThing makes a Thing with remote properties, each NAME:TYPE or NAME:TYPE:EDGENAME.
 func (s *Stack) AddThing(id string, properties ...string) {
 	s.t.Helper()
 	args := []string{"platform", "thing", "add", id, "--dir", s.path("platform")}
