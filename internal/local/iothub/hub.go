@@ -158,20 +158,33 @@ func (h *Hub) AddConsumerGroup(name string) error {
 	if name == "" || len(name) > 50 || strings.ContainsFunc(name, func(r rune) bool { return !groupCharacter(r) }) {
 		return fmt.Errorf("add consumer group %q: %w: want 1 to 50 letters, digits, dots, dashes and underscores", name, ErrBadID)
 	}
+	if err := h.keepGroup(name); err != nil {
+		return fmt.Errorf("add consumer group %q: %w", name, err)
+	}
+	if err := h.registry.rewrite(); err != nil {
+		h.dropGroup(name)
+		return err
+	}
+	return nil
+}
+
+func (h *Hub) keepGroup(name string) error {
 	h.mu.Lock()
-	switch {
-	case h.hasGroup(name):
-		h.mu.Unlock()
-		return fmt.Errorf("add consumer group %q: %w", name, ErrExists)
-	case len(h.groups) >= maxConsumerGroups:
-		h.mu.Unlock()
-		return fmt.Errorf("add consumer group %q: the hub has %d, which is the most it can have", name, len(h.groups))
+	defer h.mu.Unlock()
+	if h.hasGroup(name) {
+		return ErrExists
+	}
+	if len(h.groups) >= maxConsumerGroups {
+		return fmt.Errorf("the hub has %d, which is the most it can have", len(h.groups))
 	}
 	h.groups = append(slices.Clip(h.groups), name)
-	h.mu.Unlock()
-	h.registry.mu.Lock() // the state file has one writer at a time
-	defer h.registry.mu.Unlock()
-	return h.registry.replace(h.registry.entries)
+	return nil
+}
+
+func (h *Hub) dropGroup(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.groups = slices.DeleteFunc(slices.Clone(h.groups), func(group string) bool { return group == name })
 }
 
 func (h *Hub) hasGroup(name string) bool {

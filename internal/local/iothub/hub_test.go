@@ -231,3 +231,17 @@ func TestConnectionStrings(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatCannotBeSavedDoesNotHappen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "hub")
+	h := newHub(t, Config{Dir: dir})
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.AddConsumerGroup("mine"); err == nil || h.HasConsumerGroup("mine") {
+		t.Errorf("consumer group: %v", err)
+	}
+	if _, err := h.Registry().Add(Spec{ID: ID{Device: "d1"}}); err == nil || len(h.Registry().List()) != 0 {
+		t.Errorf("device: %v", err)
+	}
+}

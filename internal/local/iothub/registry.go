@@ -143,6 +143,13 @@ func (r *Registry) commit(changes map[ID]Identity) error {
 	return r.replace(next)
 }
 
+// rewrite saves the hub's state when something else in it has changed; the file has one writer at a time.
+func (r *Registry) rewrite() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.replace(r.entries)
+}
+
 func (r *Registry) replace(next map[ID]Identity) error {
 	if r.save != nil {
 		if err := r.save(sorted(next)); err != nil {

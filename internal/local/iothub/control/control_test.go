@@ -1,0 +1,42 @@
+package control
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"azx/internal/local/iothub"
+)
+
+func TestRequestsThatAreNotUnderstood(t *testing.T) {
+	hub, err := iothub.Open(iothub.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := Handler(hub, "secret", []string{"127.0.0.1:1"}, 0)
+	for name, c := range map[string]struct {
+		method, path, body string
+		want               int
+	}{
+		"a list":                       {"GET", "/secret/devices", "", 200},
+		"an unknown field":             {"POST", "/secret/devices", `[{"device":"d1","colour":"red"}]`, 400},
+		"a body that is no JSON":       {"POST", "/secret/devices", `device=d1`, 400},
+		"a body beyond the limit":      {"POST", "/secret/devices", `[{"device":"` + strings.Repeat("x", maxBody) + `"}]`, 400},
+		"an id the hub does not allow": {"POST", "/secret/devices", `[{"device":"a b"}]`, 400},
+		"a bad consumer group":         {"POST", "/secret/groups", `{"name":"a b"}`, 400},
+		"a status of no device":        {"POST", "/secret/devices/status", `{"device":"no","disabled":true}`, 404},
+		"another method":               {"DELETE", "/secret/devices", "", 405},
+		"another path":                 {"GET", "/secret/other", "", 404},
+		"the secret alone":             {"GET", "/secret", "", 404},
+		"a secret that begins alike":   {"GET", "/secrets/devices", "", 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request := httptest.NewRequest(c.method, "http://127.0.0.1:1"+c.path, strings.NewReader(c.body))
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, request)
+			if answer.Code != c.want {
+				t.Fatalf("answered %d %s, want %d", answer.Code, answer.Body, c.want)
+			}
+		})
+	}
+}
