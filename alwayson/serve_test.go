@@ -47,6 +47,13 @@ func TestTheServerIsAHandlerAmongOthersAlsoBehindTLS(t *testing.T) {
 	if r, err := conn.Call(t.Context(), callX(v)); err != nil || !r.Result().Equal(v) {
 		t.Errorf("call: %v, %v", r.Code, err)
 	}
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
+	var refused *UpgradeError
+	if _, err := Dial(t.Context(), cfg); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+		t.Errorf("dial after close: %v", err)
+	}
 	cfg.TLS = nil
 	if _, err := Dial(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("dial without the right roots: %v", err)

@@ -135,6 +135,10 @@ func TestTheServerIsSilentUntilAuthAndTakesItAgainAfterARefusal(t *testing.T) {
 	if h, r := w.answer(); h.Request != 1 || r.Code != Unauthorized || h.Session != noID {
 		t.Errorf("request before AUTH: %+v %+v", h, r)
 	}
+	w.send(AppendBinding(AppendHeader(nil, Header{Code: Bind, Request: 3}), &Binding{Names: []string{"Pump-1"}}))
+	if h, r := w.answer(); h.Request != 3 || r.Code != Unauthorized {
+		t.Errorf("bind before AUTH: %+v %+v", h, r)
+	}
 	if h, r := w.auth("wrong"); r.Code != Unauthorized || h.Session != noID || r.Reason != "Invalid credentials" {
 		t.Errorf("wrong key: %+v %+v", h, r)
 	}
@@ -399,6 +403,8 @@ func TestAFrameThatBreaksTheRulesEndsTheConnection(t *testing.T) {
 		{"a compressed frame", []byte{0xC2, 0x81, 0, 0, 0, 0, 0}, ws.StatusProtocolError},
 		{"a text frame", masked(ws.NewTextFrame([]byte("hello"))), ws.StatusProtocolError},
 		{"a continuation of nothing", masked(ws.NewFrame(ws.OpContinuation, true, []byte("x"))), ws.StatusProtocolError},
+		{"a long ping", append([]byte{0x89, 0x80 | 126, 0, 126, 0, 0, 0, 0}, make([]byte, 126)...), ws.StatusProtocolError},
+		{"a ping in parts", []byte{0x09, 0x80, 0, 0, 0, 0}, ws.StatusProtocolError},
 		{"an unknown opcode", []byte{0x83, 0x80, 0, 0, 0, 0}, ws.StatusProtocolError},
 		{"a message shorter than its header", masked(ws.NewBinaryFrame([]byte{1, 2, 3})), ws.StatusProtocolError},
 		{"a close", masked(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "Normal Close Shutting down"))), ws.StatusNormalClosure},
@@ -443,6 +449,23 @@ func TestAClientThatDoesNotAuthenticateIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, l := startServer(t, ServerConfig{})
 		w := upgradeAsSDK(t, l, "")
+		began := time.Now()
+		if code := w.closed(); code != ws.StatusPolicyViolation {
+			t.Errorf("closed with %d", code)
+		}
+		if took := time.Since(began); took < defaultAuthTimeout || took > defaultAuthTimeout+time.Second {
+			t.Errorf("closed after %v", took)
+		}
+	})
+}
+
+func TestAClientThatIsRefusedLaterHasAsLongToAuthenticateAsAtFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, l := startServer(t, ServerConfig{})
+		w := upgradeAsSDK(t, l, "")
+		w.auth(testKey)
+		<-time.After(time.Minute)
+		w.auth("wrong")
 		began := time.Now()
 		if code := w.closed(); code != ws.StatusPolicyViolation {
 			t.Errorf("closed with %d", code)
