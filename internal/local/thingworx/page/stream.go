@@ -126,7 +126,7 @@ func (l *live) look(lists bool) (u update, news bool, err error) {
 		if err != nil {
 			return u, false, err
 		}
-		if l.sent[section.name] != html {
+		if was, sent := l.sent[section.name]; !sent || was != html {
 			l.sent[section.name] = html
 			*section.into = &html
 			news = true

@@ -14,12 +14,18 @@
     return rows;
   }
 
+  // shown is what makes a row flash when it changes: its value and quality, not its time.
+  function shown(row) {
+    const quality = row.querySelector(".quality");
+    return row.querySelector(".value").title + "\n" + (quality ? quality.textContent : "");
+  }
+
   // flash marks the rows of the new card that are not as they were in the old one.
   function flash(card, old) {
     const before = old ? rowsOf(old) : new Map();
     for (const [name, row] of rowsOf(card)) {
       const was = before.get(name);
-      if (!was || was.textContent !== row.textContent) row.classList.add("flash");
+      if (!was || shown(was) !== shown(row)) row.classList.add("flash");
     }
   }
 
