@@ -2,7 +2,10 @@ package amqp10
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
+	"net"
 	"reflect"
 	"runtime"
 	"testing"
@@ -88,5 +91,39 @@ func FuzzMessage(f *testing.F) {
 		if err != nil || !bytes.Equal(AppendMessage(nil, again), wire) {
 			t.Fatalf("%+v came back as %+v (%v)", m, again, err)
 		}
+	})
+}
+
+// FuzzConn plays arbitrary frames to an open connection with a session. Whatever they are, the server must not panic,
+// and must be gone when the peer is.
+func FuzzConn(f *testing.F) {
+	begin := AppendFrame(nil, FrameAMQP, 0, &Begin{IncomingWindow: 100, OutgoingWindow: 100}, nil)
+	for _, v := range performatives {
+		f.Add(AppendFrame(bytes.Clone(begin), FrameAMQP, 0, v.want, []byte("rest")))
+	}
+	dialogue := AppendFrame(bytes.Clone(begin), FrameAMQP, 0, &Attach{Name: "a", Source: &Source{}, Target: &Target{}}, nil)
+	dialogue = AppendFrame(dialogue, FrameAMQP, 0, &Attach{Name: "b", Handle: 1, Role: RoleReceiver, Source: &Source{}, Target: &Target{}}, nil)
+	dialogue = AppendFrame(dialogue, FrameAMQP, 0, &Flow{IncomingWindow: 100, Handle: Some[uint32](1), LinkCredit: Some[uint32](9), Drain: true}, nil)
+	dialogue = AppendFrame(dialogue, FrameAMQP, 0, &Transfer{DeliveryID: Some[uint32](0), More: true}, []byte("x"))
+	dialogue = AppendFrame(dialogue, FrameAMQP, 0, &Transfer{}, []byte("y"))
+	dialogue = AppendFrame(dialogue, FrameAMQP, 0, &Disposition{Role: RoleReceiver, Last: Some[uint32](5), State: State{Outcome: OutcomeAccepted}}, nil)
+	f.Add(AppendFrame(AppendFrame(dialogue, FrameAMQP, 0, &Detach{Handle: 1}, nil), FrameAMQP, 0, &End{}, nil))
+	f.Fuzz(func(t *testing.T, frames []byte) {
+		near, far := net.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			done <- Serve(context.Background(), far, Config{ContainerID: "test", NewHandler: func(*Conn) Handler { return echo() }})
+		}()
+		read := make(chan struct{})
+		go func() {
+			defer close(read)
+			_, _ = io.Copy(io.Discard, near)
+		}()
+		_, _ = near.Write(append(AppendFrame([]byte(headerAMQP), FrameAMQP, 0, &Open{ContainerID: "fuzz"}, nil), frames...))
+		_ = near.Close()
+		if err := <-done; errors.As(err, new(crash)) {
+			t.Error(err)
+		}
+		<-read
 	})
 }

@@ -21,7 +21,8 @@ const (
 )
 
 // handshake answers the protocol headers, an optional SASL layer, and the open.
-func (c *Conn) handshake() error {
+func (c *Conn) handshake() (err error) {
+	defer recovered(&err)
 	header, err := c.frames.header()
 	if err != nil {
 		return fmt.Errorf("read protocol header: %w", err)

@@ -12,7 +12,7 @@ type outgoing struct {
 	credit        uint32
 	drain         bool
 	sending       bool
-	sent          uint64 // makes delivery tags
+	tag           []byte // of the delivery under way
 }
 
 // Delivery is a message sent and not yet settled.
@@ -42,78 +42,88 @@ func (d *Delivery) Outcome(ctx context.Context) (State, error) {
 // peer insisted on unsettled messages. It returns when the message is queued; payload may then be reused.
 // Once the first frame is queued ctx no longer matters.
 func (l *Link) Send(ctx context.Context, payload []byte) error {
-	_, err := l.send(ctx, payload, l.asked.SenderSettleMode != SenderUnsettled)
+	if l.asked.SenderSettleMode != SenderUnsettled {
+		return l.send(ctx, payload, nil)
+	}
+	_, err := l.Deliver(ctx, payload)
 	return err
 }
 
 // Deliver sends like Send, but unsettled, so that the peer's verdict can be had from the Delivery.
 // A peer that insisted on settled messages gives none: its deliveries are accepted at once.
 func (l *Link) Deliver(ctx context.Context, payload []byte) (*Delivery, error) {
-	return l.send(ctx, payload, l.asked.SenderSettleMode == SenderSettled)
+	d := &Delivery{link: l, settled: make(chan struct{})}
+	unsettled := d
+	if l.asked.SenderSettleMode == SenderSettled {
+		unsettled = nil
+		d.state.Outcome = OutcomeAccepted
+		close(d.settled)
+	}
+	if err := l.send(ctx, payload, unsettled); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
-func (l *Link) send(ctx context.Context, payload []byte, settled bool) (*Delivery, error) {
+// send sends a message unsettled as d, or settled when d is nil.
+func (l *Link) send(ctx context.Context, payload []byte, d *Delivery) error {
 	select {
 	case l.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, l.stopped(ctx)
+		return l.stopped(ctx)
 	case <-l.ctx.Done():
-		return nil, l.over()
+		return l.over()
 	}
 	defer func() { <-l.turn }()
-	c, s := l.conn, l.s
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	l.conn.mu.Lock()
+	defer l.conn.mu.Unlock()
 	err := l.await(ctx, func() bool {
-		return l.state == linkAttached && l.credit > 0 && l.roomForFrame() && (settled || len(s.unsettled) < maxUnsettled)
+		return l.state == linkAttached && l.credit > 0 && l.roomForFrame() && (d == nil || len(l.s.unsettled) < maxUnsettled)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	l.sending = true
-	defer func() { l.sending = false }()
-	d := l.beginDelivery(settled)
-	transfer := &Transfer{
-		Handle: l.asked.Handle, DeliveryID: Some(s.nextDeliveryID), DeliveryTag: l.tag(),
-		MessageFormat: Some[uint32](0), Settled: Some(settled),
-	}
-	s.nextDeliveryID++
-	for {
-		payload = l.sendFrame(transfer, payload)
-		if !transfer.More {
-			break
-		}
-		if err := l.await(l.ctx, l.roomForFrame); err != nil {
-			return nil, err
-		}
-		*transfer = Transfer{Handle: l.asked.Handle, Settled: Some(settled)}
-	}
-	if l.drain {
+	err = l.sendFrames(l.beginDelivery(d), payload)
+	l.sending = false
+	if err == nil && l.drain {
 		l.giveUpCredit()
 	}
-	return d, nil
+	return err
+}
+
+// beginDelivery uses one credit, remembers an unsettled delivery, and returns its first transfer.
+func (l *Link) beginDelivery(d *Delivery) Transfer {
+	s := l.s
+	l.credit--
+	l.deliveryCount++
+	id := s.nextDeliveryID
+	s.nextDeliveryID++
+	if d != nil {
+		s.unsettled[id] = d
+	}
+	l.tag = binary.BigEndian.AppendUint32(l.tag[:0], id)
+	return Transfer{
+		Handle: l.asked.Handle, DeliveryID: Some(id), DeliveryTag: l.tag, MessageFormat: Some[uint32](0), Settled: Some(d == nil),
+	}
+}
+
+func (l *Link) sendFrames(transfer Transfer, payload []byte) error {
+	for {
+		payload = l.sendFrame(&transfer, payload)
+		if !transfer.More {
+			return nil
+		}
+		if err := l.await(l.ctx, l.roomForFrame); err != nil {
+			return err
+		}
+		transfer = Transfer{Handle: transfer.Handle, Settled: transfer.Settled}
+	}
 }
 
 func (l *Link) roomForFrame() bool {
 	return l.s.remoteWindow > 0 && len(l.conn.out.waiting) < outboxSoft
 }
-
-// beginDelivery uses one credit, and remembers the delivery until it is settled.
-func (l *Link) beginDelivery(settled bool) *Delivery {
-	l.credit--
-	l.deliveryCount++
-	l.sent++
-	d := &Delivery{link: l, settled: make(chan struct{})}
-	if settled {
-		d.state.Outcome = OutcomeAccepted
-		close(d.settled)
-		return d
-	}
-	l.s.unsettled[l.s.nextDeliveryID] = d
-	return d
-}
-
-func (l *Link) tag() []byte { return binary.BigEndian.AppendUint32(nil, uint32(l.sent)) }
 
 // sendFrame queues as much of payload as fits a frame of the peer's and returns the rest, with transfer.More set if there is one.
 func (l *Link) sendFrame(transfer *Transfer, payload []byte) (rest []byte) {

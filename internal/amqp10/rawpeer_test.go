@@ -10,13 +10,13 @@ import (
 
 // rawPeer sends frames no library would send.
 type rawPeer struct {
-	t      *testing.T
+	t      testing.TB
 	conn   net.Conn
 	frames *FrameReader
 }
 
 // rawDial opens a connection without SASL, as some clients do, and begins a session on channel 0.
-func rawDial(t *testing.T, serve serveFunc) *rawPeer {
+func rawDial(t testing.TB, serve serveFunc) *rawPeer {
 	t.Helper()
 	p := &rawPeer{t: t, conn: start(t, Config{}, serve)}
 	_ = p.conn.SetDeadline(time.Now().Add(10 * time.Second))

@@ -3,6 +3,7 @@ package amqp10
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"strings"
@@ -20,7 +21,7 @@ type serveFunc func(ctx context.Context, l *Link) error
 func (f serveFunc) ServeLink(ctx context.Context, l *Link) error { return f(ctx, l) }
 
 // start serves one connection over loopback TCP with serve, and returns the peer's end. The test waits for the server's end.
-func start(t *testing.T, cfg Config, serve serveFunc) net.Conn {
+func start(t testing.TB, cfg Config, serve serveFunc) net.Conn {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +41,7 @@ func start(t *testing.T, cfg Config, serve serveFunc) net.Conn {
 	return peer
 }
 
-func run(t *testing.T, nc net.Conn, cfg Config, serve serveFunc) {
+func run(t testing.TB, nc net.Conn, cfg Config, serve serveFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	cfg.ContainerID = "test"
@@ -464,4 +465,62 @@ func TestASilentPeerIsGivenUp(t *testing.T) {
 			t.Errorf("given up after %v, want twice the idle time-out", took)
 		}
 	})
+}
+
+func TestFramesAreNeverLargerThanThePeerTakes(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	const limit = 600
+	var largest atomic.Int64
+	nc := &measuredConn{Conn: start(t, Config{}, func(ctx context.Context, l *Link) error {
+		if err := l.Accept(Terms{}); err != nil {
+			return err
+		}
+		return l.Send(ctx, body(strings.Repeat("x", 5000)))
+	}), largest: &largest}
+	conn, err := amqp.NewConn(ctx, nc, &amqp.ConnOptions{MaxFrameSize: limit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	session, err := conn.NewSession(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver, err := session.NewReceiver(ctx, "q", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := receiver.Receive(ctx, nil)
+	if err != nil || len(m.GetData()) != 5000 {
+		t.Fatalf("received %v", err)
+	}
+	if got := largest.Load(); got != limit {
+		t.Errorf("the largest frame has %d bytes, want a full %d", got, limit)
+	}
+}
+
+// measuredConn notes the largest frame that is read through it.
+type measuredConn struct {
+	net.Conn
+	largest *atomic.Int64
+	stream  bytes.Buffer
+}
+
+func (c *measuredConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.stream.Write(b[:n])
+	for c.stream.Len() >= frameHeaderLen {
+		head := c.stream.Bytes()
+		size := frameHeaderLen // of a protocol header
+		if string(head[:4]) != headerAMQP[:4] {
+			size = int(binary.BigEndian.Uint32(head))
+		}
+		if c.stream.Len() < size {
+			break
+		}
+		c.largest.Store(max(c.largest.Load(), int64(size)))
+		c.stream.Next(size)
+	}
+	return n, err
 }
