@@ -21,14 +21,14 @@ type partition interface {
 
 // Retention bounds one partition's log. The oldest events go first; a zero field has its default.
 type Retention struct {
-	Bytes  int64         // default 64 MiB of bodies and properties
+	Bytes  int64         // of memory; default 256 MiB, some 300 000 small events
 	Events int           // default 1 000 000
 	Age    time.Duration // default 24 hours
 }
 
 func (r Retention) orDefault() Retention {
 	if r.Bytes <= 0 {
-		r.Bytes = 64 << 20
+		r.Bytes = 256 << 20
 	}
 	if r.Events <= 0 {
 		r.Events = 1_000_000

@@ -29,8 +29,8 @@ type kept struct {
 	size   int64
 }
 
-// eventOverhead is what an event counts beyond its content, against limits and in offsets.
-const eventOverhead = 64
+// eventOverhead is what an event counts beyond its content, in bytes: about the memory it takes besides.
+const eventOverhead = 768
 
 func newMemoryPartition(base int64, retention Retention) *memoryPartition {
 	return &memoryPartition{

@@ -1,7 +1,6 @@
 package iothub
 
 import (
-	"fmt"
 	"strings"
 	"time"
 )
@@ -61,14 +60,14 @@ func (p Principal) Covers(resource string) bool {
 
 // AuthMethod is the JSON text the hub stamps on messages as iothub-connection-auth-method (shape: read).
 func (p Principal) AuthMethod() string {
-	scope := "device"
 	switch {
 	case p.Policy != "":
-		scope = "hub"
+		return `{"scope":"hub","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}`
 	case p.ID.Module != "":
-		scope = "module"
+		return `{"scope":"module","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}`
+	default:
+		return `{"scope":"device","type":"sas","issuer":"iothub","acceptingIpFilterRule":null}`
 	}
-	return fmt.Sprintf(`{"scope":%q,"type":"sas","issuer":"iothub","acceptingIpFilterRule":null}`, scope)
 }
 
 // covers reports whether prefix is resource or a leading run of its segments.
