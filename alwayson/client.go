@@ -149,9 +149,8 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 	})
 	for failures := 0; run.Err() == nil; {
-		began := time.Now()
-		err := c.connection(run, c.cfg.URLs[failures%len(c.cfg.URLs)])
-		if time.Since(began) >= steadyAfter {
+		lived, err := c.connection(run, c.cfg.URLs[failures%len(c.cfg.URLs)])
+		if lived >= steadyAfter {
 			failures = 0
 		}
 		failures++
@@ -168,30 +167,32 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 }
 
-// connection makes one connection, binds, and waits for its end. It returns why there is none any more.
-func (c *Client) connection(ctx context.Context, url string) error {
+// connection makes one connection, binds, and waits for its end. It returns how long it was of use and why there is
+// none any more.
+func (c *Client) connection(ctx context.Context, url string) (lived time.Duration, err error) {
 	c.tell(func(s *State) { s.Phase, s.URL, s.Retry = PhaseConnecting, url, 0 })
 	dial := c.cfg.Dial
 	dial.URL = url
 	conn, err := Dial(ctx, dial)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	// Handlers may take their time to end; the next connection need not wait for them.
 	defer func() { c.closing.Go(func() { _ = conn.Close() }) }()
 	refused, err := c.enter(ctx, conn)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	began := time.Now()
 	defer c.current.Store(nil)
 	c.tell(func(s *State) {
 		*s = State{Phase: PhaseConnected, URL: url, Session: conn.SessionID(), Refused: refused}
 	})
 	select {
 	case <-conn.Done():
-		return conn.Err()
+		return time.Since(began), conn.Err()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return time.Since(began), context.Cause(ctx)
 	}
 }
 

@@ -184,6 +184,21 @@ func TestAClientBacksOffFromAPlatformThatIsAway(t *testing.T) {
 	})
 }
 
+func TestAPlatformThatTakesAndDropsEachConnectionIsNotHammered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var opened atomic.Int32
+		_, l := startServer(t, ServerConfig{
+			Opened: func(*Session) { opened.Add(1) },
+			Bound:  func(_ context.Context, s *Session, _ Binding) { s.Close() },
+		})
+		runClient(t, ClientConfig{Dial: dialConfig(l), Names: []string{"Pump-1"}})
+		<-time.After(10 * time.Minute)
+		if n := opened.Load(); n < 20 || n > 60 {
+			t.Errorf("%d connections in ten minutes", n)
+		}
+	})
+}
+
 func TestAClientGoesOnWithoutTheNamesThatAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var binds atomic.Int32

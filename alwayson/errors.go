@@ -57,7 +57,7 @@ func IsCredentialRefused(err error) bool {
 	return errors.As(err, &upgrade) && (upgrade.Status == 401 || upgrade.Status == 403)
 }
 
-// codeOf returns the code that answers a request which failed to decode.
+// codeOf returns the code that answers a request which could not be decoded.
 func codeOf(err error) Code {
 	switch {
 	case errors.Is(err, infotable.ErrUnsupportedType):
