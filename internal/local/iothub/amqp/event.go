@@ -64,7 +64,7 @@ func appendAnnotations(dst []byte, e *iothub.Event) []byte {
 	return amqp10.EndMap(dst, mark, pairs)
 }
 
-// appendProperties writes the properties section (§3.2.4) with the fields up to the last that an event can have.
+// appendProperties writes the properties section with all of its fields, also those no event has.
 func appendProperties(dst []byte, m *iothub.Message) []byte {
 	dst, mark := amqp10.BeginList(amqp10.AppendDescriptor(dst, amqp10.SectionProperties))
 	dst = appendText(dst, m.MessageID)
@@ -77,7 +77,10 @@ func appendProperties(dst []byte, m *iothub.Message) []byte {
 	dst = amqp10.AppendNull(amqp10.AppendNull(dst)) // subject, reply-to
 	dst = appendText(dst, m.CorrelationID)
 	dst = appendSymbol(appendSymbol(dst, m.ContentType), m.ContentEncoding)
-	return amqp10.EndList(dst, mark, 8)
+	for range 5 { // absolute-expiry-time, creation-time, group-id, group-sequence, reply-to-group-id
+		dst = amqp10.AppendNull(dst)
+	}
+	return amqp10.EndList(dst, mark, 13)
 }
 
 func appendText(dst []byte, s string) []byte {
