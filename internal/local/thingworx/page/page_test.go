@@ -81,7 +81,7 @@ func TestThePageShowsThingsDevicesAndRefusalsEscaped(t *testing.T) {
 	announce(t, p, evil)
 	p.Refused(thingworx.Caller{User: evil, Via: "rest"}, evil, thingworx.Refuse(thingworx.Invalid, "%s", evil))
 	code, body := get(h, "/?q=")
-	for _, want := range []string{"Pump-1", "RemoteThing", "03:04:05.678", "2020-01-02", "GOOD", "not connected",
+	for _, want := range []string{"Pump-1", "RemoteThing", "03:04:05.678", "2020-01-02", "GOOD", "not bound",
 		"Create Thing with these properties", "&lt;script&gt;alert("} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
