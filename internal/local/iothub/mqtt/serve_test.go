@@ -359,6 +359,25 @@ func TestADeviceSubscribesToItsOwnTopicsOnly(t *testing.T) {
 	}
 }
 
+func TestASixthSubscriptionIsRefused(t *testing.T) {
+	r := newRig(t)
+	client := r.connect(r.options(d1m1))
+	for i := range 6 {
+		filter := fmt.Sprintf("devices/d1/modules/m1/inputs/i%d/#", i)
+		token := client.Subscribe(filter, 1, nil).(*paho.SubscribeToken)
+		if !token.WaitTimeout(patience) {
+			t.Fatal("no answer")
+		}
+		want := byte(1)
+		if i == maxSubscriptions {
+			want = 0x80
+		}
+		if got := token.Result()[filter]; got != want {
+			t.Errorf("subscription %d: answer %#x, want %#x", i+1, got, want)
+		}
+	}
+}
+
 func TestATwinRequestIsAnsweredToItsConnectionAlone(t *testing.T) {
 	r := newRig(t)
 	answers := make(chan string, 4)
@@ -410,14 +429,13 @@ func TestAWillIsVoidAfterAGoodbye(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	connect := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
-	connect.ProtocolName, connect.ProtocolVersion, connect.CleanSession = "MQTT", 4, true
-	connect.ClientIdentifier, connect.UsernameFlag, connect.PasswordFlag = "d1", true, true
-	connect.Username, connect.Password = "localhost/d1/?api-version=2021-04-12", []byte(r.token(d1, "", time.Now().Add(time.Hour)))
-	connect.WillFlag, connect.WillTopic, connect.WillMessage = true, "devices/d1/messages/events/", []byte("gone")
-	if err := connect.Write(conn); err != nil {
+	identity, err := r.hub.Registry().Get(d1)
+	if err != nil {
 		t.Fatal(err)
 	}
+	writeConnect(t, conn, identity, func(p *packets.ConnectPacket) {
+		p.WillFlag, p.WillTopic, p.WillMessage = true, "devices/d1/messages/events/", []byte("gone")
+	})
 	if err := packets.NewControlPacket(packets.Disconnect).Write(conn); err != nil {
 		t.Fatal(err)
 	}
