@@ -26,6 +26,9 @@ DIR keeps its Things and gets platform.json, which says how to reach it.`,
 			if o.Log, err = observe.NewLogger(cmd.ErrOrStderr(), "text", logLevel); err != nil {
 				return usage(err)
 			}
+			if err := serve.CheckListen(o.Listen); err != nil {
+				return usage(err)
+			}
 			return runPlatform(cmd, o)
 		},
 	}
@@ -86,7 +89,7 @@ func thingAddCommand(dir *string) *cobra.Command {
 				return unreachable(err)
 			}
 			if err := client.AddThing(cmd.Context(), args[0], definitions); err != nil {
-				return err
+				return answered(err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "added Thing %s with %d remote properties\n", args[0], len(definitions))
 			return err
@@ -109,11 +112,19 @@ func thingListCommand(dir *string) *cobra.Command {
 			}
 			things, err := client.Things(cmd.Context())
 			if err != nil {
-				return err
+				return answered(err)
 			}
 			return printThings(cmd.OutOrStdout(), things)
 		},
 	}
+}
+
+// answered tells a platform that refuses from one that does not answer.
+func answered(err error) error {
+	if serve.IsRefusal(err) {
+		return err
+	}
+	return unreachable(err)
 }
 
 func printThings(out io.Writer, things []serve.ThingRow) error {

@@ -67,6 +67,12 @@ func (c *Client) do(ctx context.Context, method, path string, body map[string]an
 	return nil
 }
 
+// IsRefusal reports whether the platform answered and refused, so that it is there at least.
+func IsRefusal(err error) bool {
+	var status *statusError
+	return errors.As(err, &status)
+}
+
 // ThingRow is one Thing of Client.Things.
 type ThingRow struct {
 	Name        string `json:"name"`

@@ -10,19 +10,33 @@ import (
 // portsAhead is how many ports behind a busy one are tried.
 const portsAhead = 100
 
-// listen opens the port of o.Listen, or the next free one behind it when the options say so.
-func listen(o Options) (net.Listener, error) {
-	host, text, err := net.SplitHostPort(o.Listen)
+// CheckListen refuses what is no loopback address with a port.
+func CheckListen(listen string) error {
+	_, _, err := splitListen(listen)
+	return err
+}
+
+func splitListen(listen string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(listen)
 	if err != nil {
-		return nil, fmt.Errorf("--listen %q: want an address with a port, such as %s", o.Listen, DefaultListen)
+		return "", 0, fmt.Errorf("--listen %q: want an address with a port, such as %s", listen, DefaultListen)
 	}
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("--listen %q: want a loopback address such as %s; a local platform is not for the network",
-			o.Listen, DefaultListen)
+		return "", 0, fmt.Errorf("--listen %q: want a loopback address such as %s; a local platform is not for the network",
+			listen, DefaultListen)
 	}
-	wanted, err := strconv.Atoi(text)
-	if err != nil || wanted < 0 || wanted > 65535 {
-		return nil, fmt.Errorf("--listen %q: %q is no port", o.Listen, text)
+	port, err = strconv.Atoi(text)
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("--listen %q: %q is no port", listen, text)
+	}
+	return host, port, nil
+}
+
+// listen opens the port of o.Listen, or the next free one behind it when the options say so.
+func listen(o Options) (net.Listener, error) {
+	host, wanted, err := splitListen(o.Listen)
+	if err != nil {
+		return nil, err
 	}
 	l, err := listenAt(host, wanted)
 	for p := wanted + 1; err != nil && o.NextFreePort && p <= min(wanted+portsAhead, 65535); p++ {

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"azx/internal/local/thingworx/serve"
+)
+
+func TestThingsAreAddedToARunningPlatform(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tw")
+	running, err := serve.Start(t.Context(), serve.Options{Dir: dir, Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		args []string
+		code int
+		text string
+	}{
+		{[]string{"add", "pump-1", "--property", "temperature:NUMBER:temp", "--property", "on:BOOLEAN"}, 0, "added Thing pump-1 with 2 remote properties\n"},
+		{[]string{"ls"}, 0, "pump-1\n"},
+		{[]string{"add", "pump-1"}, 1, "a Thing of that name exists"},
+		{[]string{"add", "a/b"}, 1, "contains '/'"},
+		{[]string{"add", "fan", "--property", "x"}, 2, "want NAME:TYPE"},
+		{[]string{"add"}, 2, "--help"},
+	} {
+		code, out, problems := runWith(t, append(append([]string{"platform", "thing"}, step.args...), "--dir", dir), platformCommand())
+		if code != step.code || !strings.Contains(out+problems, step.text) {
+			t.Errorf("%v: got %d %s%s", step.args, code, out, problems)
+		}
+	}
+	running.Stop()
+	if err := running.Wait(); err != nil {
+		t.Error(err)
+	}
+	code, _, problems := runWith(t, []string{"platform", "thing", "ls", "--dir", dir}, platformCommand())
+	if code != 4 || !strings.Contains(problems, "connection refused") {
+		t.Errorf("a platform that stopped: got %d %s", code, problems)
+	}
+	code, _, problems = runWith(t, []string{"platform", "thing", "ls", "--dir", os.DevNull}, platformCommand())
+	if code != 4 || !strings.Contains(problems, "azx platform --dir") {
+		t.Errorf("no platform: got %d %s", code, problems)
+	}
+}
+
+func TestAPlatformIsNotForTheNetwork(t *testing.T) {
+	code, _, problems := runWith(t, []string{"platform", "--dir", t.TempDir(), "--listen", "0.0.0.0:8080"}, platformCommand())
+	if code != 2 || !strings.Contains(problems, "want a loopback address") {
+		t.Errorf("got %d %s", code, problems)
+	}
+}
