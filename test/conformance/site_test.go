@@ -82,8 +82,7 @@ func (s *site) thing(name string, properties ...string) {
 		s.stack.AddThing(name, properties...)
 		return
 	}
-	s.platform.Call("Resources/EntityServices", "CreateThing", map[string]any{"name": name, "thingTemplateName": "RemoteThing"})
-	s.platform.Call("Things/"+name, "EnableThing", map[string]any{})
+	s.platform.CreateThing(name)
 	for _, p := range properties {
 		property, rest, _ := strings.Cut(p, ":")
 		baseType, remote, renamed := strings.Cut(rest, ":")

@@ -3,7 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,21 +21,22 @@ func TestThingsMayAppearAndChangeWhileTheConnectorRuns(t *testing.T) {
 	stack := process.NewStack(t, azx)
 	stack.Configure()
 	connector := stack.Connect()
-	sender := startSender(t, connectDevice(t, stack, "late-1"))
-	platform := stack.Platform
+	platform, device := stack.Platform, connectDevice(t, stack, "late-1")
 
-	connector.Until(takesEffectWithin, "messages of a device without a Thing are kept", func() error {
-		return sender.atLeast(4)
-	})
-	before := sender.next()
+	const before = 5
+	for n := range before {
+		device.sendNumber(n)
+	}
 	stack.AddThing("late-1", "n:INTEGER")
-	written(t, platform, "n", "a message sent after its Thing was made", func(value json.RawMessage) bool {
-		return number(value) >= before
+	device.sendNumber(before)
+	written(t, platform, "n", "the message after its Thing was made", func(value json.RawMessage) bool {
+		return number(value) == before
 	})
-	written(t, platform, "n", "a message kept before its Thing was made", func(value json.RawMessage) bool {
-		return number(value) < before
+	written(t, platform, "n", "the first message kept before its Thing was made", func(value json.RawMessage) bool {
+		return number(value) == 0
 	})
 
+	stop := startSender(t, device, before+1)
 	platform.AddProperty("late-1", "level", "NUMBER")
 	written(t, platform, "level", "a message sent after its property was added", func(value json.RawMessage) bool {
 		return number(value) >= 0
@@ -48,7 +48,7 @@ func TestThingsMayAppearAndChangeWhileTheConnectorRuns(t *testing.T) {
 		return value[0] == '"'
 	})
 
-	sender.stop()
+	stop()
 	if code := connector.Stop(); code != 0 {
 		t.Errorf("the connector ended with exit code %d", code)
 	}
@@ -99,50 +99,39 @@ func number(value json.RawMessage) int {
 	return n
 }
 
-// sender is a device that sends {"n": 0, "level": 0}, {"n": 1, "level": 1} and so on, two a second.
-type sender struct {
-	count   atomic.Int64
-	stopped chan struct{}
-	ended   errgroup.Group
-	t       *testing.T
+// sendNumber sends {"n": n, "level": n}.
+func (d *device) sendNumber(n int) {
+	d.t.Helper()
+	if err := d.send(`{"n":%d,"level":%d}`, n, n); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
-func startSender(t *testing.T, d *device) *sender {
-	s := &sender{t: t, stopped: make(chan struct{})}
-	s.ended.Go(func() error {
-		pace := time.NewTicker(500 * time.Millisecond)
+// startSender has a device send {"n": n, "level": n} four times a second, with n ascending, until stop
+// is called.
+func startSender(t *testing.T, d *device, first int) (stop func()) {
+	t.Helper()
+	stopped := make(chan struct{})
+	var sending errgroup.Group
+	sending.Go(func() error {
+		pace := time.NewTicker(250 * time.Millisecond)
 		defer pace.Stop()
-		for {
+		for n := first; ; n++ {
 			select {
-			case <-s.stopped:
+			case <-stopped:
 				return nil
 			case <-pace.C:
 			}
-			n := s.count.Load()
 			if err := d.send(`{"n":%d,"level":%d}`, n, n); err != nil {
 				return err
 			}
-			s.count.Add(1)
 		}
 	})
-	return s
-}
-
-// next returns the number of the next message.
-func (s *sender) next() int { return int(s.count.Load()) }
-
-func (s *sender) atLeast(n int) error {
-	if s.next() < n {
-		return fmt.Errorf("%d of %d sent", s.next(), n)
-	}
-	return nil
-}
-
-// stop ends the sending; an error of it fails the test.
-func (s *sender) stop() {
-	s.t.Helper()
-	close(s.stopped)
-	if err := s.ended.Wait(); err != nil {
-		s.t.Error(err)
+	return func() {
+		t.Helper()
+		close(stopped)
+		if err := sending.Wait(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -28,7 +28,8 @@ func TestDevicesWithoutThingsDoNotHoldUpTheOthers(t *testing.T) {
 	hub := startHub(t, stack)
 	crowd := newCrowd(t, hub)
 	for _, p := range crowd.known {
-		stack.AddThing(p.ID.Device, "n:INTEGER")
+		stack.Platform.CreateThing(p.ID.Device)
+		stack.Platform.AddProperty(p.ID.Device, "n", "INTEGER")
 	}
 	stack.Configure()
 	connector := stack.Connect()

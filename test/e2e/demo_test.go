@@ -49,6 +49,7 @@ func TestTheDemoShowsAValueWithinFiveSeconds(t *testing.T) {
 // TestTheDemoDeliversEverythingItSends is the promise of `azx demo --for`: exit code 0 says that
 // nothing is missing.
 func TestTheDemoDeliversEverythingItSends(t *testing.T) {
+	t.Parallel()
 	const seconds, devices = 20, 20
 	got, code := runDemo(t, azx, seconds, devices)
 	t.Logf("%+v", got)
@@ -65,6 +66,7 @@ func TestTheDemoDeliversEverythingItSends(t *testing.T) {
 
 // TestTheDemoNoticesALostWrite runs a binary that says writes were acknowledged without making them.
 func TestTheDemoNoticesALostWrite(t *testing.T) {
+	t.Parallel()
 	mutant, err := process.Build(t.Context(), t.TempDir(), "mutant_cut_writes")
 	if err != nil {
 		t.Fatal(err)

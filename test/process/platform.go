@@ -156,6 +156,13 @@ func (p *Platform) Ledger(after uint64) (all []Entry) {
 	}
 }
 
+// CreateThing makes an enabled RemoteThing without properties.
+func (p *Platform) CreateThing(name string) {
+	p.t.Helper()
+	p.Call("Resources/EntityServices", "CreateThing", map[string]any{"name": name, "thingTemplateName": "RemoteThing"})
+	p.Call("Things/"+name, "EnableThing", map[string]any{})
+}
+
 // AddProperty gives a Thing one more remote property, with the same name at both ends.
 func (p *Platform) AddProperty(thing, property, baseType string) {
 	p.t.Helper()
