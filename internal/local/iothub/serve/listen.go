@@ -39,7 +39,7 @@ func listenAll(o Options) (all listeners, err error) {
 	if all.https, err = listenHTTPS(o); err != nil {
 		return all, err
 	}
-	if all.control, err = net.Listen("tcp", net.JoinHostPort(o.Listen, "0")); err != nil {
+	if all.control, err = open(o, 0); err != nil {
 		return all, fmt.Errorf("listen: control interface: %w", err)
 	}
 	return all, nil
@@ -87,7 +87,7 @@ func listen(o Options, wanted int, flag, name string) (net.Listener, error) {
 }
 
 func open(o Options, port int) (net.Listener, error) {
-	return net.Listen("tcp", net.JoinHostPort(o.Listen, strconv.Itoa(port)))
+	return o.listen("tcp", net.JoinHostPort(o.Listen, strconv.Itoa(port)))
 }
 
 // cause drops "listen tcp 127.0.0.1:8883: bind:" from an error that is about to say so.

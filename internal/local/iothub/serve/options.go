@@ -49,6 +49,8 @@ type Options struct {
 	Notice func(text string)
 	// AMQP serves both AMQP ports; default the hub's own front.
 	AMQP Front
+
+	listen func(network, address string) (net.Listener, error) // net.Listen, but in tests
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -57,6 +59,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if ip := net.ParseIP(o.Listen); ip == nil || !ip.IsLoopback() {
 		return o, fmt.Errorf("listen address %q: want a loopback address such as 127.0.0.1; a local hub is not for the network", o.Listen)
+	}
+	if o.listen == nil {
+		o.listen = net.Listen
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

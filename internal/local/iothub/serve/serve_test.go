@@ -154,6 +154,26 @@ func TestABusyPortIsNamedWithItsFlagOrStepped(t *testing.T) {
 	}
 }
 
+func TestHTTPSFallsBackWhenItsPortNeedsPrivileges(t *testing.T) {
+	var notices []string
+	r := start(t, Options{
+		Ports:  Ports{HTTPS: 443},
+		Notice: func(text string) { notices = append(notices, text) },
+		listen: func(network, address string) (net.Listener, error) {
+			switch address {
+			case "127.0.0.1:443":
+				return nil, &net.OpError{Op: "listen", Err: os.ErrPermission}
+			case "127.0.0.1:8443":
+				address = "127.0.0.1:0" // stands for it, so that the test needs no particular port
+			}
+			return net.Listen(network, address)
+		},
+	})
+	if r.Info.Ports.HTTPS == 443 || len(notices) != 1 || !strings.Contains(notices[0], "port 443 cannot be used") {
+		t.Errorf("HTTPS is at %d, notices %q", r.Info.Ports.HTTPS, notices)
+	}
+}
+
 func TestOnlyLoopbackIsListenedOn(t *testing.T) {
 	for _, address := range []string{"0.0.0.0", "::", "192.0.2.1", "example"} {
 		if _, err := Start(context.Background(), Options{Listen: address}); err == nil || !strings.Contains(err.Error(), "loopback") {
