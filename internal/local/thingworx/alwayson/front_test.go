@@ -202,7 +202,6 @@ func TestUnbindEndsABindingAndTheNextEdgeMayTakeTheThing(t *testing.T) {
 }
 
 func TestARefusalHasItsCodeAndReasonAndIsRemembered(t *testing.T) {
-	get := func(thing, property string) wire.Request { return wire.ReadProperty(thing, property) }
 	for _, tc := range []struct {
 		name string
 		send wire.Request
@@ -216,14 +215,13 @@ func TestARefusalHasItsCodeAndReasonAndIsRemembered(t *testing.T) {
 			`property temperature of Thing Pump-1: expected NUMBER, got STRING "x"`},
 		{"push without values", wire.CallService("Pump-1", wire.PushService, nil), wire.BadRequest, "needs the parameter values"},
 		{"unknown service", wire.CallService("Pump-1", "Explode", nil), wire.NotFound, `no service "Explode"`},
-		{"read of an unknown property", get("Pump-1", "x"), wire.NotFound, `no property "x"`},
 		{"write of a remote property by another", wire.WriteProperty("Pump-1", "temperature", infotable.Number(1)), wire.NotImplemented, "is remote-bound"},
 		{"write without a value", wire.Request{Code: wire.Put, Entity: wire.Thing, Name: "Pump-1", Kind: wire.Property, Target: "mode"},
 			wire.BadRequest, `no column "mode"`},
 		{"JSON that does not fit", wire.Request{Code: wire.Put, Entity: wire.Thing, Name: "Pump-1", Kind: wire.Property, Target: "mode",
 			Params: infotable.Single("_content_", infotable.String("5"))}, wire.BadRequest, "expected STRING, got 5"},
 		{"unknown event", wire.FireEvent("Pump-1", "Boom", nil), wire.NotFound, `no event "Boom"`},
-		{"property of a resource", wire.Request{Code: wire.Get, Entity: wire.Resource, Name: "EntityServices", Kind: wire.Property},
+		{"property of a resource", wire.Request{Code: wire.Put, Entity: wire.Resource, Name: "EntityServices", Kind: wire.Property},
 			wire.NotFound, "only Things"},
 		{"service of a data shape", wire.Request{Code: wire.Post, Entity: wire.DataShape, Name: "X", Kind: wire.Service, Target: "Y"},
 			wire.NotFound, "has no services here"},
@@ -304,5 +302,25 @@ func TestWhoStandsForAThingMayWriteItsRemoteProperties(t *testing.T) {
 	entries := p.Ledger().Read(thingworx.Query{Thing: "Pump-1"})
 	if len(entries) != 2 || slices.ContainsFunc(entries, func(e thingworx.Entry) bool { return e.Property != "temperature" }) {
 		t.Errorf("ledger %+v", entries)
+	}
+}
+
+func TestAQuestionForWhatIsNotThereIsAnsweredButNotListed(t *testing.T) {
+	p, url := plant(t)
+	c := dial(t, url)
+	for _, tc := range []struct {
+		ask  wire.Request
+		want string
+	}{
+		{wire.ReadProperty("Pump-1", "x"), `no property "x"`},
+		{wire.CallService("Pump-9", "GetPropertySubscriptions", nil), `there is no Thing "Pump-9"`},
+		{wire.CallService("Pump-1", "GetAzureRemoteProperties", nil), `no service "GetAzureRemoteProperties"`},
+	} {
+		if answer := c.call(t, tc.ask); answer.Code != wire.NotFound || !strings.Contains(answer.Reason, tc.want) {
+			t.Errorf("got %s %s", answer.Code, answer.Reason)
+		}
+	}
+	if got := p.Refusals(); len(got) != 0 {
+		t.Errorf("listed %+v", got)
 	}
 }

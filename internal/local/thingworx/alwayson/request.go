@@ -3,6 +3,7 @@ package alwayson
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	wire "azx/alwayson"
 	"azx/alwayson/infotable"
@@ -13,15 +14,22 @@ import (
 // contentColumn carries JSON text instead of a typed value in a write (read).
 const contentColumn = "_content_"
 
-// request answers a request of an edge, and has the platform remember refusals.
+// request answers a request of an edge, and has the platform remember refusals. A question for what is not there is
+// none: connectors ask for every device, whether it has a Thing, and for services that only some templates have.
 func (f *Front) request(_ context.Context, s *wire.Session, r wire.Request) wire.Response {
 	content, err := f.serve(s, &r)
 	if err != nil {
-		f.platform.Refused(caller(s), fmt.Sprintf("%s %s %s of %s", r.Code, r.Kind, r.Target, r.Name), err)
+		if kind, _ := thingworx.KindOf(err); kind != thingworx.NotFound || !isQuestion(&r) {
+			f.platform.Refused(caller(s), fmt.Sprintf("%s %s %s of %s", r.Code, r.Kind, r.Target, r.Name), err)
+		}
 		e := refusal(err)
 		return wire.Refuse(e.Code, e.Reason)
 	}
 	return wire.Response{Code: wire.Success, Content: content}
+}
+
+func isQuestion(r *wire.Request) bool {
+	return r.Code == wire.Get || r.Kind == wire.Service && strings.HasPrefix(r.Target, "Get")
 }
 
 func (f *Front) serve(s *wire.Session, r *wire.Request) (*infotable.Table, error) {
