@@ -232,9 +232,11 @@ func (p *Platform) DeleteThing(name string) error {
 		return Refuse(Forbidden, "delete Thing %s: it is a system Thing", name)
 	}
 	p.mu.Lock()
-	delete(p.things, name)
-	delete(p.folded, strings.ToLower(name))
-	p.shape.Store(p.changes.Add(1))
+	if p.things[name] == t { // and not one that another caller made meanwhile
+		delete(p.things, name)
+		delete(p.folded, strings.ToLower(name))
+		p.shape.Store(p.changes.Add(1))
+	}
 	p.mu.Unlock()
 	t.mu.Lock()
 	t.gone = true

@@ -12,7 +12,7 @@ func remoteServices() []*service {
 		{ServiceInfo: ServiceInfo{"UpdateSubscribedPropertyValues", "Take values pushed by the edge: all or none",
 			[]Param{required("values", tTable)}, tNothing}, run: updateSubscribed},
 		{ServiceInfo: ServiceInfo{"GetPropertySubscriptions", "What the edge should push",
-			[]Param{optional("options", tJSON)}, tTable}, run: getPropertySubscriptions},
+			[]Param{optional("options", tJSON)}, tTable}, always: true, run: getPropertySubscriptions},
 		{ServiceInfo: ServiceInfo{"GetEventSubscriptions", "Which events the edge should fire", nil, tTable},
 			run: getEventSubscriptions},
 	}
@@ -27,7 +27,8 @@ func updateSubscribed(p *Platform, c *call) (infotable.Value, error) {
 }
 
 // getPropertySubscriptions answers with the columns of EdgeThingPropertyNotification (captured). An edge that does
-// not say that it knows DEADBAND gets VALUE instead, as older ones expect (inferred).
+// not say that it knows DEADBAND gets VALUE instead, as older ones expect (inferred). A disabled Thing wants nothing
+// pushed: so whoever makes a Thing step by step, and enables it last, has no value meet it half made.
 func getPropertySubscriptions(p *Platform, c *call) (infotable.Value, error) {
 	view, err := p.Thing(c.thing.name)
 	if err != nil {
@@ -37,7 +38,7 @@ func getPropertySubscriptions(p *Platform, c *call) (infotable.Value, error) {
 	table := infotable.New(infotable.Column("edgeName", tString), infotable.Column("pushType", tString),
 		infotable.Column("pushThreshold", tNumber))
 	for _, d := range view.Properties {
-		if d.Remote == nil {
+		if d.Remote == nil || !view.Enabled {
 			continue
 		}
 		push := d.Remote.PushType

@@ -175,6 +175,9 @@ func TestAThingMadeByServicesTakesValuesOnlyWhenEnabled(t *testing.T) {
 	must(t, err)
 	push := []Write{{Property: "speed", Value: num(100)}}
 	refused(t, p.Push("Fan", push), Forbidden, "Thing Fan is disabled: call its services EnableThing and RestartThing")
+	if wanted, err := invoke(p, "Fan", "GetPropertySubscriptions"); err != nil || wanted.Len() != 0 {
+		t.Errorf("a disabled Thing wants %d properties pushed, %v", wanted.Len(), err)
+	}
 	for _, service := range []string{"EnableThing", "RestartThing"} {
 		_, err = invoke(p, "Fan", service)
 		must(t, err)
