@@ -12,6 +12,7 @@ import (
 	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
 
 	"azx/internal/local/iothub"
 	"azx/internal/supervise"
@@ -115,8 +116,32 @@ func (f *front) serve(ctx context.Context, conn net.Conn) {
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(helloTime))
 	if err := f.server.EstablishConnection("mqtt", conn); err != nil && ctx.Err() == nil {
-		f.log.Debug("MQTT connection ended", "remote", conn.RemoteAddr(), "reason", err)
+		f.ended(conn, err)
 	}
+}
+
+// ended logs why a connection ended. A client that broke the protocol is warned of, unless that has been said.
+func (f *front) ended(conn net.Conn, err error) {
+	s := f.session(conn)
+	var code packets.Code
+	if !errors.As(err, &code) || !brokenProtocol(code) || s != nil && s.told.Load() {
+		f.log.Debug("MQTT connection ended", "remote", conn.RemoteAddr(), "reason", err)
+		return
+	}
+	device := "none yet"
+	if s != nil {
+		device = s.principal.ID.String()
+	}
+	f.log.Warn("MQTT connection closed", "device", device, "remote", conn.RemoteAddr(), "reason", err)
+}
+
+// brokenProtocol tells the library's reasons that are about bytes; refusals have been logged with better ones.
+func brokenProtocol(code packets.Code) bool {
+	switch code.Code {
+	case packets.ErrMalformedPacket.Code, packets.ErrProtocolViolation.Code, packets.ErrPacketTooLarge.Code:
+		return true
+	}
+	return false
 }
 
 func pause(ctx context.Context) {

@@ -295,7 +295,7 @@ func TestThePublicationClosesTheConnection(t *testing.T) {
 		"in the hub's name":                  {"$iothub/twin/res/200/?$rid=1", 0, 1, "not a topic this device may publish to"},
 		"with QoS 2":                         {"devices/d1/messages/events/", 2, 1, "QoS 2"},
 		"with a message over the limit":      {"devices/d1/messages/events/", 1, 300 << 10, "larger than"},
-		"with a packet beyond any message":   {"devices/d1/messages/events/", 1, 1 << 20, ""},
+		"with a packet beyond any message":   {"devices/d1/messages/events/", 1, 1 << 20, "packet too large"},
 		"with properties that are malformed": {"devices/d1/messages/events/a=%zz", 1, 1, "property bag"},
 	} {
 		t.Run(name, func(t *testing.T) {

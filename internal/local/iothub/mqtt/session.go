@@ -17,6 +17,8 @@ type session struct {
 	will      *iothub.Message
 	// settled means the will is void: the device said goodbye, or the hub stops.
 	settled atomic.Bool
+	// told means the log says why the hub closed the connection.
+	told atomic.Bool
 }
 
 // enter makes s the device's only connection and closes the one before it (400027, read).
@@ -70,6 +72,7 @@ func (f *front) forget(conn net.Conn) {
 
 // closeFor ends a connection because of what the device did.
 func (f *front) closeFor(s *session, reason any) {
+	s.told.Store(true)
 	f.log.Warn("MQTT connection closed", "device", s.principal.ID, "remote", s.client.Net.Remote, "reason", reason)
 	s.client.Stop(errClosedByHub)
 }
