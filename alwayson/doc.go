@@ -19,7 +19,9 @@
 // zero, as the C SDK does: masking protects proxies from scripts that choose the bytes a browser sends,
 // which is not the case here, and a key of zero leaves no byte to turn.
 //
-// Nothing here was run against a real ThingWorx platform. The layouts were captured from, or read in, the
+// The server was run with the unchanged C SDK 2.2.1 as its client: AUTH, BIND, pushes, events, calls both ways, an
+// answer in chunks, more than a minute of pings, reconnect. Nothing here was run against a real ThingWorx platform. The
+// layouts were captured from, or read in, the
 // public C SDK 2.2.1; comments mark facts as captured, read, inferred or unknown.
 //
 // Reading order: code.go, header.go, request.go, response.go, bodies.go and push.go are the messages;
