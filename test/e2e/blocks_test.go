@@ -4,33 +4,23 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
-	"time"
 )
 
-// block is a fenced block of a document whose info string begins with "sh". After that word come
-// its attributes:
-//
-//	test=NAME     blocks of one document with the same name run in order, in one fresh clone
-//	background    the command stays; the next block waits until it prints a line that begins with
-//	              until=TEXT (default: ready)
-//	retry         repeated until it succeeds and prints what the document shows, for at most 30 s
+// block is a fenced block of a document whose info string is "sh" or "sh test=NAME". Blocks of one document
+// with the same name run in order, in one fresh clone; those without a name are shown, not run.
 //
 // A block "text output" after it shows lines that it must print, in that order; "..." stands for any text.
 type block struct {
-	Test       string
-	Background bool
-	Until      string
-	Retry      bool
-	Line       int // of the opening fence, from 1
-	Script     string
-	Output     []string
+	Test   string
+	Line   int // of the opening fence, from 1
+	Script string
+	Output []string
 }
 
-// blocks reads the runnable blocks of a Markdown document. A block of shell that names no test is an
-// error: what nobody runs rots.
+// blocks reads the shell blocks of a Markdown document.
 func blocks(document io.Reader) ([]block, error) {
 	var found []block
 	lines := bufio.NewScanner(document)
@@ -43,16 +33,16 @@ func blocks(document io.Reader) ([]block, error) {
 		if !closed {
 			return nil, fmt.Errorf("line %d: block without an end", n)
 		}
+		language, rest, _ := strings.Cut(info, " ")
 		switch {
 		case info == "text output" && len(found) > 0:
 			found[len(found)-1].Output = strings.Split(strings.TrimSpace(body), "\n")
-		case info == "sh" || strings.HasPrefix(info, "sh "):
-			b, err := parseBlock(info, n)
-			if err != nil {
-				return nil, err
+		case language == "sh":
+			name, ok := strings.CutPrefix(rest, "test=")
+			if rest != "" && (!ok || name == "" || strings.Contains(name, " ")) {
+				return nil, fmt.Errorf("line %d: %q behind sh: want test=NAME or nothing", n, rest)
 			}
-			b.Script = body
-			found = append(found, b)
+			found = append(found, block{Test: name, Line: n, Script: body})
 		}
 		n += read
 	}
@@ -71,27 +61,24 @@ func fence(lines *bufio.Scanner) (body string, read int, closed bool) {
 	return body, read, false
 }
 
-func parseBlock(info string, line int) (block, error) {
-	b := block{Line: line, Until: "ready"}
-	for _, attribute := range strings.Fields(info)[1:] {
-		key, value, _ := strings.Cut(attribute, "=")
-		switch key {
-		case "test":
-			b.Test = value
-		case "background":
-			b.Background = true
-		case "until":
-			b.Until = value
-		case "retry":
-			b.Retry = true
-		default:
-			return b, fmt.Errorf("line %d: attribute %q of a sh block: want test, background, until or retry", line, attribute)
+// command is one command of a block.
+type command struct {
+	Text  string
+	Stays bool // it ended with "&"
+}
+
+// commands takes a script apart: a command is a line with those it continues on.
+func commands(script string) (all []command) {
+	for line := range strings.Lines(strings.ReplaceAll(script, "\\\n", "")) {
+		line, _, _ = strings.Cut(line, "  # ")
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		text, stays := strings.CutSuffix(line, " &")
+		all = append(all, command{Text: text, Stays: stays})
 	}
-	if b.Test == "" {
-		return b, fmt.Errorf("line %d: a sh block without test=NAME; mark it, or use ```console for what only a reader can run", line)
-	}
-	return b, nil
+	return all
 }
 
 // shows tells whether the output holds the expected lines in their order; the error names the first
@@ -141,21 +128,20 @@ func TestBlocksOfADocument(t *testing.T) {
 		{
 			name:     "commands of a test are read with the line they stand on",
 			document: "# Title\n\n" + fenced + "sh test=first\necho 1\necho 2\n" + fenced + "\n",
-			want:     []block{{Test: "first", Until: "ready", Line: 3, Script: "echo 1\necho 2\n"}},
+			want:     []block{{Test: "first", Line: 3, Script: "echo 1\necho 2\n"}},
 		},
 		{
 			name:     "what a command shows belongs to it",
-			document: fenced + "sh test=a retry\nls\n" + fenced + "\ntext\n" + fenced + "text output\na ...\nb\n" + fenced + "\n",
-			want:     []block{{Test: "a", Until: "ready", Retry: true, Line: 1, Script: "ls\n", Output: []string{"a ...", "b"}}},
+			document: fenced + "sh test=a\nls\n" + fenced + "\ntext\n" + fenced + "text output\na ...\nb\n" + fenced + "\n",
+			want:     []block{{Test: "a", Line: 1, Script: "ls\n", Output: []string{"a ...", "b"}}},
 		},
 		{
-			name:     "a command that stays says what to wait for",
-			document: fenced + "sh test=a background until=page:\nazx demo\n" + fenced + "\n",
-			want:     []block{{Test: "a", Background: true, Until: "page:", Line: 1, Script: "azx demo\n"}},
+			name:     "shell without a test has no name",
+			document: fenced + "sh\nls\n" + fenced + "\n",
+			want:     []block{{Line: 1, Script: "ls\n"}},
 		},
-		{name: "blocks of other languages are not run", document: fenced + "go\nx\n" + fenced + "\n" + fenced + "\ny\n" + fenced + "\n"},
-		{name: "shell without a test is refused", document: fenced + "sh\nls\n" + fenced + "\n", problem: "line 1: a sh block without test=NAME"},
-		{name: "an unknown attribute is refused", document: fenced + "sh test=a retrry\nls\n" + fenced + "\n", problem: `line 1: attribute "retrry"`},
+		{name: "blocks of other languages are passed over", document: fenced + "go\nx\n" + fenced + "\n" + fenced + "\ny\n" + fenced + "\n"},
+		{name: "a slip in the name is refused", document: fenced + "sh tset=a\nls\n" + fenced + "\n", problem: `line 1: "tset=a" behind sh`},
 		{name: "a block without an end is refused", document: "\n" + fenced + "sh test=a\nls\n", problem: "line 2: block without an end"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -166,9 +152,27 @@ func TestBlocksOfADocument(t *testing.T) {
 				}
 				return
 			}
-			same := func(a, b block) bool { return fmt.Sprintf("%+v", a) == fmt.Sprintf("%+v", b) }
-			if err != nil || !slices.EqualFunc(got, c.want, same) {
+			if err != nil || !reflect.DeepEqual(got, c.want) {
 				t.Fatalf("got %+v, %v\nwant %+v", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestCommandsOfABlock(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		want         []command
+	}{
+		{"every line is a command", "a 1\nb\n", []command{{Text: "a 1"}, {Text: "b"}}},
+		{"a backslash continues a line", "curl -s \\\n  http://x\n", []command{{Text: "curl -s   http://x"}}},
+		{"an ampersand says that a command stays", "azx hub &\n", []command{{Text: "azx hub", Stays: true}}},
+		{"an ampersand in an address is part of it", "curl 'x?a=1&b=2'\n", []command{{Text: "curl 'x?a=1&b=2'"}}},
+		{"remarks are left out", "# why\nazx demo     # all of it\n\n", []command{{Text: "azx demo"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := commands(c.script); !reflect.DeepEqual(got, c.want) {
+				t.Fatalf("got %+v, want %+v", got, c.want)
 			}
 		})
 	}
@@ -193,6 +197,3 @@ func TestShownOutput(t *testing.T) {
 		})
 	}
 }
-
-// retryFor is how long a block marked "retry" may take until it shows what it should.
-const retryFor = 30 * time.Second
