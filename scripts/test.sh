@@ -40,11 +40,29 @@ part_unit() { # the tests of every package, with the race detector
     sed '/\[no test files\]$/d'
 }
 
-part_conformance() { # Microsoft's device SDK against the local hub, read back from the Thing
+part_conformance() { # clients that others wrote, unmodified, Microsoft's SDKs first of all
   need node nodejs npm
   need npm nodejs npm
+  install_debian test/conformance/debian-packages || return
   install_peers test/conformance || return
-  go_test -vet=off -count=1 -timeout 3m ./test/conformance/...
+  go_test -vet=off -count=1 -timeout 5m ./test/conformance/...
+}
+
+# install_debian FILE: installs the Debian packages that FILE names, one a line, unless they are there.
+install_debian() {
+  local package missing=()
+  while read -r package; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done < <(grep -v '^#' "$1")
+  if [ ${#missing[@]} -eq 0 ]; then
+    return
+  fi
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "missing, and only root can install them. On Debian: apt-get install ${missing[*]}" >&2
+    return 1
+  fi
+  echo "installing with apt-get: ${missing[*]}"
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"; } >/dev/null
 }
 
 # install_peers DIR: installs the Node packages of DIR's lock file unless they are there already.
