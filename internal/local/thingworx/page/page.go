@@ -64,7 +64,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"+
 		" form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Referrer-Policy", "same-origin") // with no-referrer browsers send the form with "Origin: null"
 	header.Set("Cache-Control", "no-store")
 	if !isLoopback(r.Host) {
 		http.Error(w, "this page answers only at a loopback address, such as http://127.0.0.1:8080/", http.StatusForbidden)
