@@ -16,10 +16,10 @@ import (
 
 	"azx/internal/delivery"
 	"azx/internal/fault"
+	"azx/internal/folder"
 )
 
 const (
-	lockName     = "lock"
 	identityName = "identity.json"
 	suffix       = ".json"
 	maxFile      = 16 << 10 // bytes; a checkpoint is about 200
@@ -36,8 +36,8 @@ const (
 type File struct {
 	identity Identity
 	dir      string // of the identity
-	lock     *os.File
-	replace  func(path string, data []byte) error // replaceFile; tests put a failing disk here
+	lock     *folder.Lock
+	replace  func(path string, data []byte) error // folder.Replace; tests put a failing disk here
 
 	mu     sync.Mutex
 	at     map[string]delivery.Checkpoint
@@ -69,18 +69,18 @@ func OpenFile(dir string, identity Identity, holder string, opts ...Option) (*Fi
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	lock, err := folder.Take(dir, holder)
+	switch {
+	case errors.Is(err, folder.ErrInUse):
+		return nil, problem(dir, err, "stop that process, or give this one its own folder")
+	case err != nil:
 		return nil, problem(dir, err, "the folder of checkpoint.file must be writable")
-	}
-	lock, err := acquire(dir, holder)
-	if err != nil {
-		return nil, err
 	}
 	f := &File{
 		identity: identity,
 		dir:      filepath.Join(dir, folderOf(identity)),
 		lock:     lock,
-		replace:  replaceFile,
+		replace:  folder.Replace,
 		at:       map[string]delivery.Checkpoint{},
 	}
 	if err := f.open(dir, o); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"azx/internal/delivery"
 	"azx/internal/fault"
+	"azx/internal/folder"
 )
 
 var plant = Identity{
@@ -210,7 +211,7 @@ func TestASaveThatFailsKeepsTheOldCheckpoint(t *testing.T) {
 		t.Errorf("got %v, class %v", err, fault.ClassOf(err))
 	}
 	expect(t, f, "0", 5)
-	f.replace = replaceFile
+	f.replace = folder.Replace
 	save(t, f, "0", 6)
 }
 

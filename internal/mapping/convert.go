@@ -39,7 +39,7 @@ func Convert(r message.Reading, base infotable.BaseType) (infotable.Value, error
 	case infotable.TypeInfotable:
 		return table(r)
 	case infotable.TypeVariant:
-		return Convert(r, natural(r.Kind))
+		return Convert(r, Natural(r.Kind))
 	case infotable.TypeBlob, infotable.TypeImage:
 		return bytes(r, base)
 	}
@@ -50,8 +50,8 @@ func Convert(r message.Reading, base infotable.BaseType) (infotable.Value, error
 	return infotable.Text(base, s), err
 }
 
-// natural is the base type that a JSON value has by itself.
-func natural(k message.Kind) infotable.BaseType {
+// Natural is the base type that a JSON value has by itself.
+func Natural(k message.Kind) infotable.BaseType {
 	switch k {
 	case message.Number:
 		return infotable.TypeNumber

@@ -101,7 +101,7 @@ func inferFields(rows []map[string]json.RawMessage) []infotable.Field {
 		for _, name := range slices.Sorted(maps.Keys(row)) {
 			if kind := kindOf(row[name]); !seen[name] && kind != message.Null {
 				seen[name] = true
-				fields = append(fields, infotable.Column(name, natural(kind)))
+				fields = append(fields, infotable.Column(name, Natural(kind)))
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
+	"azx/internal/mapping"
 	"azx/internal/message"
 )
 
@@ -122,7 +123,7 @@ func appendContext(dst []byte, t message.Telemetry) []byte {
 		}
 		dst = appendText(dst, string(r.Key))
 		dst = append(dst, `:{"baseType":"`...)
-		dst = append(dst, jsonBaseType(r.Kind).String()...)
+		dst = append(dst, mapping.Natural(r.Kind).String()...)
 		dst = append(dst, `","value":`...)
 		dst = append(dst, r.Raw...)
 		dst = append(dst, '}')
@@ -138,19 +139,6 @@ func appendContext(dst []byte, t message.Telemetry) []byte {
 func appendText(dst []byte, s string) []byte {
 	text, _ := json.Marshal(s) // a string always has JSON text
 	return append(dst, text...)
-}
-
-// jsonBaseType is the base type that suits a JSON value.
-func jsonBaseType(k message.Kind) infotable.BaseType {
-	switch k {
-	case message.Number:
-		return infotable.TypeNumber
-	case message.Bool:
-		return infotable.TypeBoolean
-	case message.String:
-		return infotable.TypeString
-	}
-	return infotable.TypeJSON
 }
 
 // newUUID returns a random UUID (RFC 9562, version 4).

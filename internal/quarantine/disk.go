@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"azx/internal/fault"
+	"azx/internal/folder"
 )
 
 // disk is what the journal needs of a file system to write; tests put a failing one in its place.
@@ -30,25 +31,16 @@ func (realDisk) open(path string) (file, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 }
 
-func (realDisk) syncFolder(dir string) error { return syncFolder(dir) }
+func (realDisk) syncFolder(dir string) error { return folder.Sync(dir) }
 
-// acquire makes the folder if need be and takes it for this process until the file is closed or the
-// process ends.
-func acquire(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// take takes the folder for this process, making it if need be.
+func take(dir string) (*folder.Lock, error) {
+	lock, err := folder.Take(dir, "azx")
+	switch {
+	case errors.Is(err, folder.ErrInUse):
+		return nil, problem("open quarantine "+dir, err, "stop that process, or give this one its own folder")
+	case err != nil:
 		return nil, problem("open quarantine "+dir, err, "the folder of quarantine.dir must be writable")
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, problem("open quarantine "+dir, err, "the folder of quarantine.dir must be writable")
-	}
-	taken, err := flock(lock)
-	if err == nil && !taken {
-		err = errors.New("another process uses it")
-	}
-	if err != nil {
-		err = problem("open quarantine "+dir, err, "stop that process, or give this one its own folder")
-		return nil, errors.Join(err, lock.Close())
 	}
 	return lock, nil
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"azx/internal/folder"
 )
 
 const (
@@ -38,7 +40,7 @@ type journal struct {
 	turn     chan struct{} // holds a token while somebody commits; guards what follows
 	segments []*segment    // oldest first
 	current  file          // the last segment, or nil to begin a new one
-	lock     *os.File
+	lock     *folder.Lock
 
 	bytes atomic.Int64 // size of all segments, for those who have not the turn
 }
@@ -76,7 +78,7 @@ func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
 // openJournal takes the folder, cuts a torn end off the last segment and finds the next id.
 func openJournal(dir string, d disk, segmentSize, total int64) (*journal, error) {
-	lock, err := acquire(dir)
+	lock, err := take(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -22,9 +22,9 @@ var (
 	flows     = []string{"internal/ingress", "internal/egress", "internal/devices"}
 	operation = []string{"internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin"}
 
-	forEdges = join(domain, protocols, []string{"internal/secret", "internal/observe", "internal/supervise"})
+	forEdges = join(domain, protocols, []string{"internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
 	forFlows = join(domain, []string{"internal/observe", "internal/supervise"})
-	forLocal = join(protocols, []string{"internal/message", "extension", "internal/supervise", "internal/local/..."})
+	forLocal = join(protocols, []string{"internal/message", "extension", "internal/supervise", "internal/folder", "internal/local/..."})
 )
 
 // layers is the list of all places for code. A package that fits none is refused: put it into the
@@ -43,11 +43,12 @@ var layers = []layer{
 
 	{"internal/hub", forEdges, []string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp"},
 		"edge: the event side of a hub, read with Microsoft's own client"},
-	{"internal/checkpoint", forEdges, []string{"golang.org/x/sys"}, "edge: the file store's lock holds across processes"},
+	{"internal/folder", nil, []string{"golang.org/x/sys"}, "a folder with a lock that holds across processes: used wherever something is kept on disk"},
+	{"internal/checkpoint", forEdges, nil, "edge: where checkpoints are kept"},
 	{"internal/platform", forEdges, nil, "edge: ThingWorx, through alwayson alone"},
 	{"internal/iothub", forEdges, []string{"github.com/Azure/go-amqp"}, "edge: the service side of a hub"},
 	{"internal/blob", forEdges, nil, "edge: storage containers"},
-	{"internal/quarantine", forEdges, []string{"golang.org/x/sys"}, "edge: its folder has a lock that holds across processes"},
+	{"internal/quarantine", forEdges, nil, "edge: messages put aside, on disk"},
 
 	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
 	{"internal/egress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs"},
@@ -72,6 +73,9 @@ var layers = []layer{
 
 	{"cmd", []string{"internal/app", "internal/config", "internal/demo", "internal/fault", "internal/observe", "extension", "internal/local/..."},
 		[]string{"github.com/spf13/cobra"}, "verbs parse flags, call a package, print; the log is made where its flags are"},
+	{"test/bench", join(domain, protocols, []string{"internal/supervise", "internal/local/..."}),
+		[]string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp", "github.com/gobwas/ws", "golang.org/x/sys"},
+		"the bench's source and sink speak the protocols themselves, with less work than the stand-ins; its yardsticks are other clients"},
 	{"test", []string{"internal/supervise", "internal/local/..."}, []string{"go.yaml.in/yaml/v4"}, "tests of the built binary: they see what its users see"},
 }
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package checkpoint
+package folder
 
 import (
 	"errors"
@@ -18,8 +18,8 @@ func flock(f *os.File) (taken bool, err error) {
 	return err == nil, err
 }
 
-// syncFolder makes the names in a folder durable.
-func syncFolder(dir string) error {
+// Sync makes the names in a folder durable.
+func Sync(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

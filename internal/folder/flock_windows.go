@@ -1,4 +1,4 @@
-package checkpoint
+package folder
 
 import (
 	"errors"
@@ -20,5 +20,5 @@ func flock(f *os.File) (taken bool, err error) {
 	return err == nil, err
 }
 
-// syncFolder does nothing: Windows journals names itself and syncs no folder.
-func syncFolder(string) error { return nil }
+// Sync does nothing: Windows journals names itself and syncs no folder.
+func Sync(string) error { return nil }
