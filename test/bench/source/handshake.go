@@ -29,6 +29,9 @@ func (c *conn) handshake() (*amqp10.FrameReader, error) {
 	if header != headerAMQP {
 		return nil, fmt.Errorf("protocol header %q", header)
 	}
+	if _, err := c.net.Write([]byte(headerAMQP)); err != nil {
+		return nil, err
+	}
 	frames := amqp10.NewFrameReader(c.net, amqp10.MaxFrameSize)
 	frame, err := frames.Next()
 	if err != nil {
@@ -43,7 +46,6 @@ func (c *conn) handshake() (*amqp10.FrameReader, error) {
 		return nil, fmt.Errorf("a %T instead of an open", p)
 	}
 	c.frameLimit = int(open.MaxFrameSize.Or(amqp10.MaxFrameSize))
-	c.control = append(c.control, headerAMQP...)
 	c.control = amqp10.AppendFrame(c.control, amqp10.FrameAMQP, 0, &amqp10.Open{
 		ContainerID: "bench-source", MaxFrameSize: amqp10.Some[uint32](amqp10.MaxFrameSize),
 		ChannelMax: amqp10.Some[uint16](amqp10.ChannelMax), IdleTimeout: 240_000,

@@ -16,6 +16,7 @@ const (
 	firstOffset = 1_000_000_000_000
 
 	deviceHole    = "bench-0000"
+	offsetHole    = "7654321076543"
 	messageIDHole = "00000000-0000-4000-8000-000000000000"
 	numberHole    = 0x1234_5678_9abc_def0 // of eight bytes; of four: its upper half
 	enqueuedHole  = 0x1234_5678_9abc_def1
@@ -54,7 +55,7 @@ func newTemplate(channel uint16, handle uint32, settled bool, body Body) templat
 			{Key: amqp10.Symbol("iothub-enqueuedtime"), Value: amqp10.Timestamp(enqueuedHole)},
 			{Key: amqp10.Symbol("iothub-message-source"), Value: "Telemetry"},
 			{Key: amqp10.Symbol("x-opt-sequence-number"), Value: int64(numberHole)},
-			{Key: amqp10.Symbol("x-opt-offset"), Value: fmt.Sprint(firstOffset)},
+			{Key: amqp10.Symbol("x-opt-offset"), Value: offsetHole},
 			{Key: amqp10.Symbol("x-opt-enqueued-time"), Value: amqp10.Timestamp(enqueuedHole)},
 		},
 		Properties: &amqp10.Properties{
@@ -70,7 +71,7 @@ func newTemplate(channel uint16, handle uint32, settled bool, body Body) templat
 	binary.BigEndian.PutUint32(frame[t.find(quad(handleHole)):], handle)
 	t.device = t.find([]byte(deviceHole)) + len("bench-")
 	t.sequence = t.find(binary.BigEndian.AppendUint64(nil, numberHole))
-	t.offset = t.find(fmt.Append(nil, int64(firstOffset)))
+	t.offset = t.find([]byte(offsetHole))
 	enqueued := binary.BigEndian.AppendUint64(nil, enqueuedHole)
 	first := bytes.Index(frame, enqueued)
 	t.enqueued = []int{first, bytes.LastIndex(frame, enqueued)}
