@@ -15,6 +15,7 @@ import (
 const (
 	maxRows    = 10_000
 	maxColumns = 256
+	maxCells   = 100_000 // a row of "{}" is two bytes of text and a cell for each column
 )
 
 // table makes an INFOTABLE from [{...}, ...], or from {"rows": [...]} with an optional "dataShape" as the
@@ -73,6 +74,9 @@ func fill(fields []infotable.Field, rows []map[string]json.RawMessage) (infotabl
 	}
 	if len(fields) > maxColumns {
 		return infotable.Value{}, fmt.Errorf("%d columns are more than %d", len(fields), maxColumns)
+	}
+	if cells := len(fields) * len(rows); cells > maxCells {
+		return infotable.Value{}, fmt.Errorf("%d cells are more than %d", cells, maxCells)
 	}
 	t := infotable.New(fields...)
 	for n, row := range rows {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,20 @@ func TestAValueThatDoesNotFitSaysWhatWasWanted(t *testing.T) {
 				t.Fatalf("got %v, %v, want an error with %q", got, err, tt.want)
 			}
 		})
+	}
+}
+
+func TestATableOfFewBytesAndManyCellsIsRefused(t *testing.T) {
+	row := `{"a0":1` + strings.Repeat(`,"a":1`, 5) // a key twice is one column
+	for i := range 10 {
+		row += fmt.Sprintf(`,"b%d":1`, i)
+	}
+	rows := func(n int) string { return "[" + row + "}" + strings.Repeat(",{}", n-1) + "]" }
+	if _, err := Convert(reading(t, rows(8_333)), infotable.TypeInfotable); err != nil {
+		t.Errorf("99,996 cells: %v", err)
+	}
+	if _, err := Convert(reading(t, rows(8_334)), infotable.TypeInfotable); err == nil || !strings.Contains(err.Error(), "100008 cells") {
+		t.Errorf("100,008 cells: %v", err)
 	}
 }
 
