@@ -8,12 +8,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"azx/alwayson/infotable"
+	"azx/internal/folder"
 )
 
 // Store keeps what survives a restart. It is the seam for another way of keeping.
@@ -91,22 +91,8 @@ func (f FileStore) Save(s *State) error {
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
-	return WriteFile(f.Path, raw)
-}
-
-// WriteFile replaces a file in one step; only its owner may read it.
-func WriteFile(name string, content []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	_, err = tmp.Write(content)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, errors.Join(err, os.Remove(tmp.Name())))
+	if err := folder.Replace(f.Path, raw); err != nil {
+		return fmt.Errorf("write state: %w", err)
 	}
 	return nil
 }

@@ -97,25 +97,6 @@ func TestAFailedSaveIsReportedAtTheEnd(t *testing.T) {
 	}
 }
 
-func TestAFileIsReplacedInOneStepOrNotAtAll(t *testing.T) {
-	dir := t.TempDir()
-	name := filepath.Join(dir, "state")
-	must(t, WriteFile(name, []byte("one")))
-	must(t, WriteFile(name, []byte("two")))
-	if raw, err := os.ReadFile(name); err != nil || string(raw) != "two" {
-		t.Errorf("got %q, %v", raw, err)
-	}
-	taken := filepath.Join(dir, "folder")
-	must(t, os.Mkdir(taken, 0o700))
-	if err := WriteFile(taken, []byte("x")); err == nil || !strings.HasPrefix(err.Error(), "write "+taken) {
-		t.Errorf("got %v", err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("left behind: %v, %v", entries, err)
-	}
-}
-
 func TestAStateThatCannotBeReadIsRefused(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "things.json")
 	for content, want := range map[string]string{

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -10,16 +9,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	wire "azx/alwayson"
-	"azx/internal/local/thingworx"
+	"azx/internal/folder"
 )
 
 // Files of a platform's folder.
 const (
-	infoFile = "platform.json"
-	keyFile  = "app-key"
+	infoFile  = "platform.json"
+	keyFile   = "app-key"
+	stateFile = "things.json"
 )
 
 // Info says how to reach a platform. It holds the application key: only its owner may read the file.
@@ -56,15 +55,10 @@ func (i Info) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", infoFile, err)
 	}
-	return thingworx.WriteFile(filepath.Join(dir, infoFile), append(raw, '\n'))
-}
-
-// alive reports whether the platform answers and knows the key.
-func (i Info) alive(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	_, err := NewClient(i).Things(ctx)
-	return err == nil
+	if err := folder.Replace(filepath.Join(dir, infoFile), append(raw, '\n')); err != nil {
+		return fmt.Errorf("write %s: %w", infoFile, err)
+	}
+	return nil
 }
 
 // keptKey returns the application key of a folder, a new one the first time.
@@ -78,7 +72,7 @@ func keptKey(dir string) (string, error) {
 		return "", fmt.Errorf("read application key: %w", err)
 	}
 	key := newKey()
-	if err := thingworx.WriteFile(name, []byte(key+"\n")); err != nil {
+	if err := folder.Replace(name, []byte(key+"\n")); err != nil {
 		return "", fmt.Errorf("keep application key: %w", err)
 	}
 	return key, nil

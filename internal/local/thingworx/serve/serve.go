@@ -13,6 +13,7 @@ import (
 	"time"
 
 	wire "azx/alwayson"
+	"azx/internal/folder"
 	"azx/internal/local/thingworx"
 	"azx/internal/local/thingworx/alwayson"
 	"azx/internal/local/thingworx/page"
@@ -65,80 +66,74 @@ type Running struct {
 	Platform *thingworx.Platform
 
 	group *supervise.Group
+	lock  *folder.Lock // of Options.Dir; nil without one
 }
 
 // Start opens the platform and its port and returns when clients can connect. It runs until ctx ends, Stop is called,
 // or one of its parts fails; call Wait in any case.
 func Start(ctx context.Context, o Options) (*Running, error) {
 	o = o.withDefaults()
-	core, key, err := open(ctx, &o)
-	if err != nil {
-		return nil, fmt.Errorf("open platform: %w", err)
-	}
-	l, err := listen(o)
-	if err != nil {
-		return nil, err
-	}
-	r := &Running{Platform: core, Info: newInfo(l.Addr().String(), key), group: supervise.New(ctx)}
-	if err := r.start(l, o); err != nil {
-		r.Stop()
-		return nil, errors.Join(err, l.Close(), r.Wait())
-	}
-	if o.Dir == "" {
-		return r, nil
-	}
-	if err := r.Info.write(o.Dir); err != nil {
+	r := &Running{group: supervise.New(ctx)}
+	if err := r.open(o); err != nil {
 		r.Stop()
 		return nil, errors.Join(err, r.Wait())
 	}
 	return r, nil
 }
 
+// open takes the folder, makes the core, opens the port and starts the fronts.
+func (r *Running) open(o Options) error {
+	options := thingworx.Options{LedgerEntries: o.LedgerEntries, Log: o.Log}
+	key := newKey()
+	if o.Dir != "" {
+		var err error
+		if key, err = r.claim(o.Dir); err != nil {
+			return fmt.Errorf("open platform: %w", err)
+		}
+		options.Store = thingworx.FileStore{Path: filepath.Join(o.Dir, stateFile)}
+	}
+	var err error
+	if r.Platform, err = thingworx.New(options); err != nil {
+		return fmt.Errorf("open platform: %w", err)
+	}
+	r.Platform.AddKey(key, user)
+	l, err := listen(o)
+	if err != nil {
+		return err
+	}
+	r.Info = newInfo(l.Addr().String(), key)
+	if err := r.start(l, o); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	if o.Dir != "" {
+		return r.Info.write(o.Dir)
+	}
+	return nil
+}
+
 // Stop asks the platform to end. It does not wait.
 func (r *Running) Stop() { r.group.Stop() }
 
 // Wait returns when all connections have ended and the state is saved, with the error that ended it, if any.
-func (r *Running) Wait() error { return r.group.Wait() }
-
-// open makes the core with its store and its application key.
-func open(ctx context.Context, o *Options) (*thingworx.Platform, string, error) {
-	options := thingworx.Options{LedgerEntries: o.LedgerEntries, Log: o.Log}
-	key := newKey()
-	if o.Dir != "" {
-		if err := claim(ctx, o); err != nil {
-			return nil, "", err
-		}
-		var err error
-		if key, err = keptKey(o.Dir); err != nil {
-			return nil, "", err
-		}
-		options.Store = thingworx.FileStore{Path: filepath.Join(o.Dir, "things.json")}
+func (r *Running) Wait() error {
+	err := r.group.Wait()
+	if r.lock != nil {
+		err = errors.Join(err, r.lock.Close())
+		r.lock = nil
 	}
-	core, err := thingworx.New(options)
-	if err != nil {
-		return nil, "", err
-	}
-	core.AddKey(key, user)
-	return core, key, nil
+	return err
 }
 
-// claim makes o.Dir an existing, absolute folder in which no other platform runs, and removes the platform.json of
-// one that ran: whoever waits for the file shall not find an old one.
-func claim(ctx context.Context, o *Options) error {
-	var err error
-	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
-		return err
+// claim takes the folder for this platform and returns its application key. It removes the platform.json of one that
+// ran before: whoever waits for the file shall not find an old one.
+func (r *Running) claim(dir string) (key string, err error) {
+	if r.lock, err = folder.Take(dir, "azx platform"); err != nil {
+		return "", fmt.Errorf("folder %s: %w", dir, err)
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return err
+	if err := os.Remove(filepath.Join(dir, infoFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
 	}
-	if old, err := ReadInfo(o.Dir); err == nil && old.alive(ctx) {
-		return fmt.Errorf("another platform is running in %s, at %s", o.Dir, old.Page)
-	}
-	if err := os.Remove(filepath.Join(o.Dir, infoFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return keptKey(dir)
 }
 
 // start runs the fronts and the saving of state. The saving starts first and, having a context of its own, ends after

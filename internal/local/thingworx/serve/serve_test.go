@@ -154,7 +154,7 @@ func TestASecondPlatformInTheSameFolderIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	r := start(t, Options{Dir: dir})
 	_, err := Start(t.Context(), Options{Dir: dir, Listen: anyPort})
-	if err == nil || !strings.Contains(err.Error(), "another platform is running in "+dir) {
+	if err == nil || !strings.Contains(err.Error(), "folder "+dir+": in use by azx platform (pid ") {
 		t.Errorf("got %v", err)
 	}
 	stop(t, r)
