@@ -109,6 +109,8 @@ func appendContext(dst []byte, t message.Telemetry) []byte {
 	start := len(dst)
 	dst = append(dst, `{"hubThing":`...)
 	dst = appendText(dst, hubOf(t))
+	dst = append(dst, `,"thing":`...)
+	dst = appendText(dst, t.Thing)
 	dst = append(dst, `,"properties":{`...)
 	first := true
 	seen := make(map[string]bool, len(t.Readings))

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
 	"azx/alwayson"
+	"azx/internal/fault"
 	"azx/internal/supervise"
 )
 
@@ -170,14 +172,35 @@ func (l *Link) note(socket int, s alwayson.State) {
 	}
 	l.mu.Unlock()
 
+	hint := hintOfLink(s.Err)
 	switch {
 	case s.Phase == alwayson.PhaseConnected && before.Phase != alwayson.PhaseConnected:
-		l.log.Info("connected to the platform", "socket", socket, "url", s.URL)
-	case s.Phase == alwayson.PhaseRefused && before.Phase != alwayson.PhaseRefused:
-		l.log.Error("the platform refuses the application key", "socket", socket, "url", s.URL, "err", s.Err, "retry", s.Retry)
-	case s.Phase == alwayson.PhaseWaiting && s.Attempts <= 1:
-		l.log.Warn("not connected to the platform", "socket", socket, "url", s.URL, "err", s.Err, "retry", s.Retry)
+		l.log.Info("connected to the platform", "event", "platform-connected", "socket", socket, "url", s.URL)
+	case s.Phase == alwayson.PhaseRefused && !alwayson.IsCredentialRefused(before.Err):
+		l.log.Error("the platform refuses the application key", "event", "platform-refused",
+			"socket", socket, "url", s.URL, "error", s.Err, "hint", hint, "retry", s.Retry)
+	case s.Phase == alwayson.PhaseWaiting && (s.Attempts <= 1 || hint != hintOfLink(before.Err)):
+		l.log.Warn("not connected to the platform", "event", "platform-unreachable",
+			"socket", socket, "url", s.URL, "error", s.Err, "hint", hint, "retry", s.Retry)
 	}
+}
+
+// hintOfLink says what to do about the reason why there is no connection; "" if there is nothing to say.
+func hintOfLink(err error) string {
+	var upgrade *alwayson.UpgradeError
+	switch {
+	case err == nil:
+		return ""
+	case alwayson.IsCredentialRefused(err):
+		return "is platform.appKey the key of this platform, not expired, and its user enabled?"
+	case fault.IsCertificate(err):
+		return fault.CertificateHint(err, "platform.urls", "platform.caFile")
+	case errors.As(err, &upgrade):
+		return "is the path in platform.urls that of AlwaysOn, " + alwayson.Path + "?"
+	case errors.As(err, new(net.Error)):
+		return "is the platform running, and reachable from here at the address in platform.urls?"
+	}
+	return ""
 }
 
 // handle answers NotifyPropertyUpdate and passes everything else on.
