@@ -94,7 +94,7 @@ func (c *connector) run(ctx context.Context) error {
 	base.Go("put aside", c.aside.Run)
 	base.Go("platform", c.link.Run)
 	base.Go("writer", c.writer.Run)
-	revisit := ingress.Revisit{Things: c.keptThings, Visit: c.writer.Visit, Every: 10 * time.Second, Most: 50}
+	revisit := ingress.Revisit{Things: c.keptThings, Visit: c.writer.Visit, Every: 5 * time.Second, Most: 50}
 	base.Go("revisit", revisit.Run)
 
 	flowing, cancel := context.WithCancel(ctx)
