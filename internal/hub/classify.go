@@ -2,8 +2,6 @@ package hub
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -46,9 +44,9 @@ func classify(op, policy string, err error) error {
 	case isUnauthorized(err):
 		p.Class = fault.Credential
 		p.Hint = fmt.Sprintf("the policy %q needs the right ServiceConnect, and its key must be the hub's current one", policy)
-	case isCertificate(err):
+	case fault.IsCertificate(err):
 		p.Class = fault.Credential
-		p.Hint = certificateHint(err)
+		p.Hint = fault.CertificateHint(err, "endpoints.amqps", "caFile")
 	case isNetwork(err):
 		p.Hint = networkHint(err)
 	default:
@@ -115,28 +113,6 @@ func rpcCode(err error) int {
 		return e.RPCCode()
 	}
 	return 0
-}
-
-func isCertificate(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	return errors.As(err, &verification) || errors.As(err, &record) ||
-		strings.Contains(err.Error(), "tls: failed to verify certificate") // a hidden cause, as above
-}
-
-func certificateHint(err error) string {
-	var name x509.HostnameError
-	var expired x509.CertificateInvalidError
-	var record tls.RecordHeaderError
-	switch {
-	case errors.As(err, &record):
-		return "what answers there does not speak TLS; is endpoints.amqps the right port?"
-	case errors.As(err, &name):
-		return "another server answers there; is endpoints.amqps right?"
-	case errors.As(err, &expired) && expired.Reason == x509.Expired:
-		return "compare the clocks; the certificate is not valid now"
-	}
-	return "set caFile to the PEM file of the authority that signed the hub's certificate"
 }
 
 func isNetwork(err error) bool {

@@ -63,7 +63,7 @@ func TestErrorsAreClassed(t *testing.T) {
 		"another server's certificate": {&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}, Host: "h"}},
 			fault.Credential, nil, "endpoints.amqps"},
 		"an expired certificate": {&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}},
-			fault.Credential, nil, "clocks"},
+			fault.Credential, nil, "clock"},
 		"a port without TLS": {tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"},
 			fault.Credential, nil, "endpoints.amqps"},
 		"anything else": {errors.New("strange"), fault.Transient, nil, ""},
