@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"azx/internal/supervise"
+	"azx/test/bench/certs"
+	"azx/test/bench/sink"
+	"azx/test/bench/source"
+)
+
+const (
+	settleTime      = 1500 * time.Millisecond // from the first message to the window: Things are learnt, buffers grow
+	startLimit      = 30 * time.Second        // for the first message to come
+	eventHubsString = "Endpoint=sb://" + hostName + "/;SharedAccessKeyName=bench;SharedAccessKey=YmVuY2g=;EntityPath=events"
+)
+
+// bench is one run.
+type bench struct {
+	rounds    int
+	window    time.Duration
+	connector string // binary
+	profile   string // file
+
+	self      string // this program
+	dir       string // temporary files
+	authority *certs.Authority
+}
+
+// prepare builds the connector, unless one was given, and makes what all rows share.
+func (b *bench) prepare(ctx context.Context) (err error) {
+	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "azx-bench-"); err != nil {
+		return err
+	}
+	if b.authority, err = certs.New(hostName); err != nil {
+		return err
+	}
+	if err := os.WriteFile(b.caFile(), b.authority.PEM, 0o600); err != nil {
+		return err
+	}
+	if b.connector != "" {
+		return nil
+	}
+	b.connector = filepath.Join(b.dir, "azx")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.connector, "./cmd/azx")
+	build.Stderr, build.Env = os.Stderr, append(os.Environ(), "CGO_ENABLED=0")
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build the connector (run this from the module's root, or give -azx): %w", err)
+	}
+	return nil
+}
+
+func (b *bench) clear() { _ = os.RemoveAll(b.dir) } // it is in the folder of temporary files
+
+func (b *bench) caFile() string { return filepath.Join(b.dir, "ca.pem") }
+
+// stage is a source and a sink that run for one measurement.
+type stage struct {
+	bench        *bench
+	group        *supervise.Group
+	source       *source.Source
+	sink         *sink.Sink
+	tls          bool
+	address, url string
+}
+
+// open starts the two ends.
+func (b *bench) open(ctx context.Context, r *row) (*stage, error) {
+	st := &stage{bench: b, group: supervise.New(ctx), tls: r.tls}
+	cfg := source.Config{Body: r.body, Partitions: partitions, Rate: r.rate}
+	if r.tls {
+		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{b.authority.Leaf}}
+	}
+	st.source, st.sink = source.New(cfg), sink.New(hubThing, partitions, r.body)
+	from, err := source.Listen()
+	if err != nil {
+		return nil, err
+	}
+	to, err := sink.Listen()
+	if err != nil {
+		return nil, errors.Join(err, from.Close())
+	}
+	st.address, st.url = from.Addr().String(), sink.URL(to)
+	st.serve("source", from, st.source.Serve)
+	st.serve("sink", to, st.sink.Serve)
+	return st, nil
+}
+
+func (st *stage) serve(name string, l net.Listener, serve func(context.Context, net.Listener) error) {
+	st.group.Go(name, func(ctx context.Context) error { return serve(ctx, l) })
+}
+
+func (st *stage) close() error {
+	st.group.Stop()
+	return st.group.Wait()
+}
+
+const hubThing = "BenchHub"
+
+// connectorCommand writes a configuration of its own and returns the command that runs with it.
+func (st *stage) connectorCommand(binary ...string) ([]string, error) {
+	dir, err := os.MkdirTemp(st.bench.dir, "connector-")
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "azx.yaml")
+	text := fmt.Sprintf(`name: azx-bench
+platform: {urls: [%q], appKey: bench}
+hubs:
+  - thing: %s
+    eventHubsConnectionString: %q
+    endpoints: {amqps: %q}
+    caFile: %q
+    routingGroup: %s
+    extensions: none
+    allowThings: ["bench-*"]
+checkpoint: {file: %q}
+quarantine: {dir: %q}
+admin: {listen: "127.0.0.1:0"}
+`, st.url, hubThing, eventHubsString, st.address, st.bench.caFile(), hubThing, filepath.Join(dir, "checkpoints"), filepath.Join(dir, "quarantine"))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	return append(binary, "-c", file), nil
+}
+
+// peerCommand is the command that runs a peer.
+func (st *stage) peerCommand(kind string) []string {
+	command := []string{st.bench.self, "peer", kind, "-source", st.address, "-sink", st.url}
+	if st.tls {
+		command = append(command, "-ca", st.bench.caFile())
+	}
+	return command
+}
+
+// all measures all rows round by round, and then the layers.
+func (b *bench) all(ctx context.Context, words []string) (*report, error) {
+	wanted := func(key string) bool {
+		return len(words) == 0 || slices.ContainsFunc(words, func(word string) bool { return strings.Contains(key, word) })
+	}
+	rep := newReport(b)
+	for round := range b.rounds {
+		for i := range rows() {
+			r := &rows()[i]
+			if !wanted(r.key) {
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, b.rounds, r.key)
+			s, err := b.measure(ctx, r)
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			rep.add(r, s, err)
+		}
+		for _, l := range layers() {
+			if wanted(l.key) {
+				s, err := l.measure(b.window / 15)
+				rep.addLayer(l, s, err)
+			}
+		}
+	}
+	return rep, nil
+}

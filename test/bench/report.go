@@ -1,0 +1,270 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report is what a run found.
+type report struct {
+	Machine string         `json:"machine"`
+	Date    time.Time      `json:"date"`
+	Rounds  int            `json:"rounds"`
+	Window  float64        `json:"window_s"`
+	Rows    []*reportRow   `json:"rows"`
+	Layers  []*reportLayer `json:"layers"`
+	Ratios  []ratio        `json:"ratios"`
+}
+
+type reportRow struct {
+	Key    string   `json:"key"`
+	Title  string   `json:"title"`
+	Median sample   `json:"median"`
+	Rounds []sample `json:"rounds"`
+	Errors []string `json:"errors,omitempty"`
+}
+
+type reportLayer struct {
+	Key    string        `json:"key"`
+	Title  string        `json:"title"`
+	Median layerSample   `json:"median"`
+	Rounds []layerSample `json:"rounds"`
+	Errors []string      `json:"errors,omitempty"`
+}
+
+// ratio compares two rows within the run: the median of the rounds' ratios of messages per CPU-second.
+type ratio struct {
+	Title string  `json:"title"`
+	Value float64 `json:"ratio"`
+	Least float64 `json:"least"`
+	Most  float64 `json:"most"`
+}
+
+func newReport(b *bench) *report {
+	return &report{Machine: machine(), Date: time.Now().UTC().Truncate(time.Second), Rounds: b.rounds, Window: b.window.Seconds()}
+}
+
+func (r *report) add(measured *row, s sample, err error) {
+	at := slices.IndexFunc(r.Rows, func(known *reportRow) bool { return known.Key == measured.key })
+	if at < 0 {
+		at = len(r.Rows)
+		r.Rows = append(r.Rows, &reportRow{Key: measured.key, Title: measured.title})
+	}
+	if err != nil {
+		r.Rows[at].Errors = append(r.Rows[at].Errors, err.Error())
+		return
+	}
+	r.Rows[at].Rounds = append(r.Rows[at].Rounds, s)
+}
+
+func (r *report) addLayer(measured layer, s layerSample, err error) {
+	at := slices.IndexFunc(r.Layers, func(known *reportLayer) bool { return known.Key == measured.key })
+	if at < 0 {
+		at = len(r.Layers)
+		r.Layers = append(r.Layers, &reportLayer{Key: measured.key, Title: measured.title})
+	}
+	if err != nil {
+		r.Layers[at].Errors = append(r.Layers[at].Errors, err.Error())
+		return
+	}
+	r.Layers[at].Rounds = append(r.Layers[at].Rounds, s)
+}
+
+// finish works out medians and ratios.
+func (r *report) finish() {
+	for _, row := range r.Rows {
+		row.Median = medianSample(row.Rounds)
+	}
+	for _, l := range r.Layers {
+		l.Median = layerSample{
+			CPUPerM: median(column(l.Rounds, func(s layerSample) float64 { return s.CPUPerM })),
+			Allocs:  median(column(l.Rounds, func(s layerSample) float64 { return s.Allocs })),
+		}
+	}
+	r.Ratios = nil
+	for _, pair := range []struct{ title, of, to string }{
+		{"pipeline (TLS) against bare go-amqp over TLS, 200 B", "connector-200", "go-amqp-200-tls"},
+		{"pipeline (TLS) against bare go-amqp, plain, 200 B", "connector-200", "go-amqp-200-plain"},
+		{"pipeline (TLS) against azeventhubs receive alone, 200 B", "connector-200", "azeventhubs-200-tls"},
+		{"pipeline (TLS) against bare go-amqp over TLS, 2 KB", "connector-2k", "go-amqp-2k-tls"},
+		{"AlwaysOn writes: shared against a write each", "push", "push-flush"},
+	} {
+		r.compare(pair.title, r.perCPU(pair.of), r.perCPU(pair.to))
+	}
+	for _, body := range []string{"200 B", "2 KB"} {
+		r.compare("JSON decode against encoding/json into a map, "+body, r.perLayer("layer-json-"+body), r.perLayer("layer-json-map-"+body))
+	}
+}
+
+func (r *report) compare(title string, of, to []float64) {
+	var ratios []float64
+	for i := range min(len(of), len(to)) {
+		ratios = append(ratios, of[i]/to[i])
+	}
+	if len(ratios) > 0 {
+		r.Ratios = append(r.Ratios, ratio{Title: title, Value: median(ratios), Least: slices.Min(ratios), Most: slices.Max(ratios)})
+	}
+}
+
+func (r *report) perCPU(key string) []float64 {
+	for _, row := range r.Rows {
+		if row.Key == key {
+			return column(row.Rounds, func(s sample) float64 { return s.PerCPU })
+		}
+	}
+	return nil
+}
+
+func (r *report) perLayer(key string) []float64 {
+	for _, l := range r.Layers {
+		if l.Key == key {
+			return column(l.Rounds, func(s layerSample) float64 { return 1e6 / s.CPUPerM })
+		}
+	}
+	return nil
+}
+
+func column[S any](rounds []S, of func(S) float64) []float64 {
+	values := make([]float64, len(rounds))
+	for i, s := range rounds {
+		values[i] = of(s)
+	}
+	return values
+}
+
+// median of no values is 0.
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	values = slices.Sorted(slices.Values(values))
+	middle := len(values) / 2
+	if len(values)%2 == 0 {
+		return (values[middle-1] + values[middle]) / 2
+	}
+	return values[middle]
+}
+
+func medianSample(rounds []sample) sample {
+	of := func(field func(sample) float64) float64 { return median(column(rounds, field)) }
+	return sample{
+		Rate:      of(func(s sample) float64 { return s.Rate }),
+		CPUPerM:   of(func(s sample) float64 { return s.CPUPerM }),
+		PerCPU:    of(func(s sample) float64 { return s.PerCPU }),
+		Cores:     of(func(s sample) float64 { return s.Cores }),
+		RSSMiB:    of(func(s sample) float64 { return s.RSSMiB }),
+		FirstMs:   of(func(s sample) float64 { return s.FirstMs }),
+		P50Ms:     of(func(s sample) float64 { return s.P50Ms }),
+		P99Ms:     of(func(s sample) float64 { return s.P99Ms }),
+		PerPush:   of(func(s sample) float64 { return s.PerPush }),
+		EndsCores: of(func(s sample) float64 { return s.EndsCores }),
+	}
+}
+
+func (r *report) write(file string) error {
+	r.finish()
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o644)
+}
+
+// print writes tables in Markdown. The error is also one of any row that could not be measured.
+func (r *report) print(out io.Writer) error {
+	r.finish()
+	fmt.Fprintf(out, "%s\n%s, medians of %d rounds, windows of %.1f s; in brackets the least and the most\n\n",
+		r.Machine, r.Date.Format(time.RFC3339), r.Rounds, r.Window)
+	processes := table{{"process", "msgs/s", "CPU-s/M", "spread", "msgs/CPU-s", "cores", "ends' cores", "RSS MiB", "first msg ms", "p50 ms", "p99 ms", "msgs/push"}}
+	var failures []string
+	for _, row := range r.Rows {
+		for _, e := range row.Errors {
+			failures = append(failures, row.Title+": "+e)
+		}
+		if len(row.Rounds) == 0 {
+			continue
+		}
+		m, cpu := row.Median, column(row.Rounds, func(s sample) float64 { return s.CPUPerM })
+		processes = append(processes, []string{
+			row.Title, number("%.0f", m.Rate), number("%.2f", m.CPUPerM), spread("%.2f", cpu), number("%.0f", m.PerCPU), number("%.2f", m.Cores),
+			number("%.2f", m.EndsCores), number("%.0f", m.RSSMiB), number("%.0f", m.FirstMs), number("%.2f", m.P50Ms), number("%.2f", m.P99Ms), number("%.2f", m.PerPush),
+		})
+	}
+	alone := table{{"layer alone", "CPU-s/M", "spread", "allocations/msg"}}
+	for _, l := range r.Layers {
+		for _, e := range l.Errors {
+			failures = append(failures, l.Title+": "+e)
+		}
+		if len(l.Rounds) > 0 {
+			cpu := column(l.Rounds, func(s layerSample) float64 { return s.CPUPerM })
+			alone = append(alone, []string{l.Title, number("%.3f", l.Median.CPUPerM), spread("%.3f", cpu), fmt.Sprintf("%.1f", l.Median.Allocs)})
+		}
+	}
+	ratios := table{{"ratio of msgs/CPU-s, within each round", "median", "spread"}}
+	for _, q := range r.Ratios {
+		ratios = append(ratios, []string{q.Title, fmt.Sprintf("%.2fx", q.Value), spread("%.2f", []float64{q.Least, q.Most})})
+	}
+	for _, t := range []table{processes, alone, ratios} {
+		if err := t.print(out); err != nil {
+			return err
+		}
+	}
+	if len(failures) > 0 {
+		return fmt.Errorf("%d measurements failed:\n%s", len(failures), strings.Join(failures, "\n"))
+	}
+	return nil
+}
+
+// table is rows of cells, the first one being the heads of its columns.
+type table [][]string
+
+// print writes the table in Markdown, unless it has no rows.
+func (t table) print(out io.Writer) error {
+	if len(t) < 2 {
+		return nil
+	}
+	width := make([]int, len(t[0]))
+	for _, row := range t {
+		for i, cell := range row {
+			width[i] = max(width[i], len(cell))
+		}
+	}
+	var text strings.Builder
+	for n, row := range t {
+		for i, cell := range row {
+			if i == 0 {
+				fmt.Fprintf(&text, "| %-*s ", width[i], cell)
+			} else {
+				fmt.Fprintf(&text, "| %*s ", width[i], cell)
+			}
+		}
+		text.WriteString("|\n")
+		if n > 0 {
+			continue
+		}
+		text.WriteString("|" + strings.Repeat("-", width[0]+2))
+		for _, w := range width[1:] {
+			text.WriteString("|" + strings.Repeat("-", w+1) + ":")
+		}
+		text.WriteString("|\n")
+	}
+	_, err := fmt.Fprintln(out, text.String())
+	return err
+}
+
+// number leaves out what was not measured.
+func number(format string, v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+func spread(format string, values []float64) string {
+	return fmt.Sprintf("["+format+"-"+format+"]", slices.Min(values), slices.Max(values))
+}

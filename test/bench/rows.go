@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"azx/test/bench/sink"
+	"azx/test/bench/source"
+)
+
+// row is one process between the two ends, or at one of them.
+type row struct {
+	key, title string
+	body       source.Body
+	tls        bool
+	rate       int    // of the source; 0: as fast as it is taken
+	peer       string // "" for the connector
+	atSource   bool   // messages are counted where they leave, since none arrives
+}
+
+// rows are measured in this order in each round.
+func rows() []row {
+	small, large := source.Small(), source.Large()
+	return []row{
+		{key: "connector-200", title: "azx run, 200 B, TLS", body: small, tls: true},
+		{key: "go-amqp-200-tls", title: "bare go-amqp receive, 200 B, TLS", body: small, tls: true, peer: "go-amqp", atSource: true},
+		{key: "go-amqp-200-plain", title: "bare go-amqp receive, 200 B, plain", body: small, peer: "go-amqp", atSource: true},
+		{key: "azeventhubs-200-tls", title: "azeventhubs receive, 200 B, TLS", body: small, tls: true, peer: "azeventhubs", atSource: true},
+		{key: "connector-2k", title: "azx run, 2 KB, TLS", body: large, tls: true},
+		{key: "go-amqp-2k-tls", title: "bare go-amqp receive, 2 KB, TLS", body: large, tls: true, peer: "go-amqp", atSource: true},
+		{key: "connector-paced", title: "azx run, 200 B, TLS, 2,000 msg/s", body: small, tls: true, rate: 2000},
+		{key: "push", title: "alwayson push, a message each, shared writes", body: small, peer: "push"},
+		{key: "push-flush", title: "the same push, a write each", body: small, peer: "push-flush"},
+		{key: "scan", title: "frame scan: what the source can give, 200 B, plain", body: small, peer: "scan", atSource: true},
+	}
+}
+
+// sample is one measurement of a row.
+type sample struct {
+	Rate      float64 `json:"msgs_per_s"`
+	CPUPerM   float64 `json:"cpu_s_per_million"`
+	PerCPU    float64 `json:"msgs_per_cpu_s"`
+	Cores     float64 `json:"cores"`
+	RSSMiB    float64 `json:"rss_mib"`
+	FirstMs   float64 `json:"start_to_first_message_ms"`
+	P50Ms     float64 `json:"latency_p50_ms,omitempty"`
+	P99Ms     float64 `json:"latency_p99_ms,omitempty"`
+	PerPush   float64 `json:"messages_per_push,omitempty"`
+	EndsCores float64 `json:"source_and_sink_cores"` // what the two ends took beside it
+}
+
+// measure runs a row once.
+func (b *bench) measure(ctx context.Context, r *row) (s sample, err error) {
+	st, err := b.open(ctx, r)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	command := st.peerCommand(r.peer)
+	if r.peer == "" {
+		if command, err = st.connectorCommand(b.connector, "run", "--log-level", "error"); err != nil {
+			return s, err
+		}
+	}
+	count := func() int64 { return st.sink.Counts().Messages }
+	if r.atSource {
+		count = st.source.Sent
+	}
+	p, err := launch(command)
+	if err != nil {
+		return s, err
+	}
+	defer p.kill()
+	first, err := p.first(ctx, count)
+	if err != nil {
+		return s, err
+	}
+	s.FirstMs = first.Seconds() * 1000
+	if !pause(ctx, settleTime) {
+		return s, ctx.Err()
+	}
+	if r.rate > 0 {
+		st.sink.MeasureLatency()
+	}
+	before := st.sink.Counts()
+	if err := p.observe(ctx, b.window, count, &s); err != nil {
+		return s, err
+	}
+	after := st.sink.Counts()
+	if pushes := after.Pushes - before.Pushes; pushes > 0 {
+		s.PerPush = float64(after.Messages-before.Messages) / float64(pushes)
+	}
+	if r.rate > 0 {
+		s.P50Ms, s.P99Ms = percentiles(st.sink.Latencies())
+	}
+	return s, wrong(after)
+}
+
+// wrong is an error if messages were lost on the way: then the figures are worth nothing.
+func wrong(c sink.Counts) error {
+	if c.Lost+c.Repeated > 0 {
+		return fmt.Errorf("%d messages were lost and %d repeated or out of order, of %d", c.Lost, c.Repeated, c.Messages)
+	}
+	return nil
+}
+
+// percentiles returns the 50th and the 99th in milliseconds.
+func percentiles(d []time.Duration) (p50, p99 float64) {
+	if len(d) == 0 {
+		return 0, 0
+	}
+	slices.Sort(d)
+	at := func(share float64) float64 { return d[int(share*float64(len(d)-1))].Seconds() * 1000 }
+	return at(0.5), at(0.99)
+}
+
+// process is what is measured, from outside.
+type process struct {
+	cmd   *exec.Cmd
+	began time.Time
+}
+
+func launch(command []string) (*process, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stderr = os.Stderr
+	p := &process{cmd: cmd, began: time.Now()}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", command[0], err)
+	}
+	return p, nil
+}
+
+// kill ends the process; what it leaves behind is of no use to anyone.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+// first waits for the first message and returns how long after the start it came.
+func (p *process) first(ctx context.Context, count func() int64) (time.Duration, error) {
+	for time.Since(p.began) < startLimit {
+		if count() > 0 {
+			return time.Since(p.began), nil
+		}
+		if !pause(ctx, time.Millisecond/2) {
+			return 0, ctx.Err()
+		}
+	}
+	return 0, fmt.Errorf("no message within %v of the start", startLimit)
+}
+
+// observe takes count, CPU time and memory over a window.
+func (p *process) observe(ctx context.Context, window time.Duration, count func() int64, s *sample) error {
+	pid, self := p.cmd.Process.Pid, os.Getpid()
+	cpu, err := cpuSeconds(pid)
+	ends, endsErr := cpuSeconds(self)
+	if err = errors.Join(err, endsErr); err != nil {
+		return err
+	}
+	n, began := count(), time.Now()
+	if !pause(ctx, window) {
+		return ctx.Err()
+	}
+	n, took := count()-n, time.Since(began).Seconds()
+	cpuAfter, err := cpuSeconds(pid)
+	endsAfter, endsErr := cpuSeconds(self)
+	if err = errors.Join(err, endsErr); err != nil {
+		return err
+	}
+	if s.RSSMiB, err = rssMiB(pid); err != nil {
+		return err
+	}
+	if n == 0 {
+		return errors.New("no message in the whole window")
+	}
+	used := cpuAfter - cpu
+	s.Rate, s.Cores, s.EndsCores = float64(n)/took, used/took, (endsAfter-ends)/took
+	s.CPUPerM = used / float64(n) * 1e6
+	if used > 0 {
+		s.PerCPU = float64(n) / used
+	}
+	return nil
+}

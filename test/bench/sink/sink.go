@@ -1,0 +1,132 @@
+// Package sink is the receiving end of a measurement: a platform that answers each push of property values and keeps
+// only numbers. It scans what it gets in place, and answers all requests of one read with one write.
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"azx/internal/supervise"
+	"azx/test/bench/source"
+)
+
+// Sink is a platform with the Things of source.Device.
+type Sink struct {
+	partitions int
+	services   map[string][]byte // response bodies
+
+	messages, values, pushes atomic.Int64
+	lost, repeated, refused  atomic.Int64
+	last                     [source.Things]atomic.Int64 // sequence of each Thing
+	first                    chan struct{}
+	once                     sync.Once
+
+	mu        sync.Mutex
+	measuring bool
+	latencies []time.Duration
+}
+
+// Counts are what a Sink has seen.
+type Counts struct {
+	Messages, Values, Pushes int64
+	// Lost are gaps in the sequences of the Things, Repeated what is not larger than the one before it, Refused requests
+	// that were neither pushes nor known services. All are 0 unless something is wrong.
+	Lost, Repeated, Refused int64
+}
+
+// New returns a platform whose Things belong to a hub Thing and have the properties of a body.
+func New(hubThing string, partitions int, body source.Body) *Sink {
+	return &Sink{partitions: partitions, services: answers(hubThing, body), first: make(chan struct{})}
+}
+
+// URL is where a Sink that listens at l is reached.
+func URL(l net.Listener) string { return "ws://" + l.Addr().String() + "/Thingworx/WS" }
+
+// Counts returns what was seen so far.
+func (s *Sink) Counts() Counts {
+	return Counts{
+		Messages: s.messages.Load(), Values: s.values.Load(), Pushes: s.pushes.Load(),
+		Lost: s.lost.Load(), Repeated: s.repeated.Load(), Refused: s.refused.Load(),
+	}
+}
+
+// First is closed when the first message has come.
+func (s *Sink) First() <-chan struct{} { return s.first }
+
+// MeasureLatency begins to keep, for each message, the time from source.SentKey until it was read here.
+func (s *Sink) MeasureLatency() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measuring, s.latencies = true, nil
+}
+
+// Latencies ends what MeasureLatency began.
+func (s *Sink) Latencies() []time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measuring = false
+	return s.latencies
+}
+
+// Serve serves connections until ctx ends, and closes l.
+func (s *Sink) Serve(ctx context.Context, l net.Listener) error {
+	group := supervise.New(ctx)
+	stop := context.AfterFunc(group.Context(), func() { _ = l.Close() }) // Accept then tells
+	defer stop()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			group.Stop()
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				err = nil
+			}
+			return errors.Join(err, group.Wait())
+		}
+		group.Go("connection", func(ctx context.Context) error {
+			defer nc.Close()
+			defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
+			if _, err := ws.Upgrade(nc); err == nil {
+				_ = (&conn{sink: s, net: nc}).serve() // the peer sees its connection end
+			}
+			return nil
+		})
+	}
+}
+
+// message counts one message of a Thing.
+func (s *Sink) message(thing int, sequence int64) {
+	s.messages.Add(1)
+	s.once.Do(func() { close(s.first) })
+	each := int64(source.Things / s.partitions)
+	switch before := s.last[thing].Swap(sequence); {
+	case before == 0 || sequence == before+each:
+	case sequence > before:
+		s.lost.Add((sequence-before)/each - 1)
+	default:
+		s.repeated.Add(1)
+	}
+}
+
+func (s *Sink) latency(took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.measuring {
+		s.latencies = append(s.latencies, took)
+	}
+}
+
+// Listen opens a port on loopback.
+func Listen() (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("open the sink's port: %w", err)
+	}
+	return l, nil
+}
