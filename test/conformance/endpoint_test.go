@@ -127,7 +127,9 @@ func realHub(t testing.TB) *hub {
 	return h
 }
 
-func runMark(t testing.TB) string { return fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, t.Name(), time.Now().UnixNano())))[:12] }
+func runMark(t testing.TB) string {
+	return fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, t.Name(), time.Now().UnixNano())))[:12]
+}
 
 // host is the hub's name.
 func (h *hub) host() string { return h.service["HostName"] }
