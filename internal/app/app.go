@@ -11,6 +11,7 @@ import (
 	"azx/internal/checkpoint"
 	"azx/internal/config"
 	"azx/internal/delivery"
+	"azx/internal/hub"
 	"azx/internal/ingress"
 	"azx/internal/observe"
 	"azx/internal/platform"
@@ -29,7 +30,7 @@ type Options struct {
 	Config *config.Config
 	Start  *config.Start // overrides the start of the file, also when the identity changed; nil for the file's
 	Log    *slog.Logger
-	Ready  func(Running) // called once when messages can flow; may be nil
+	Ready  func(Running) // called once, from any goroutine, when messages can flow; may be nil
 }
 
 // Running is a connector through which messages can flow.
@@ -135,12 +136,20 @@ func (c *connector) flow(ctx context.Context) error {
 	c.state.setFlow(flow)
 	watch := supervise.New(ctx)
 	watch.Go("heads", func(ctx context.Context) error { return c.watchHeads(ctx, events) })
-	if c.Ready != nil {
-		c.Ready(Running{Admin: c.admin.Addr(), Account: c.account})
+	watch.Go("ready", c.tellReady)
+	if err = flow.Run(ctx); errors.Is(err, hub.ErrNoConsumerGroup) {
+		err = &HubError{err}
 	}
-	err = flow.Run(ctx)
 	watch.Stop()
 	return errors.Join(err, watch.Wait(), store.Close())
+}
+
+// tellReady says once that messages can flow: the hub is open, so it waits for the platform.
+func (c *connector) tellReady(ctx context.Context) error {
+	if c.Ready != nil && c.link.Wait(ctx) == nil {
+		c.Ready(Running{Admin: c.admin.Addr(), Account: c.account})
+	}
+	return nil
 }
 
 // newFlow gives each partition its pump, and the position where it begins.

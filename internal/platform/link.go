@@ -189,7 +189,7 @@ func (l *Link) note(socket int, s alwayson.State) {
 func hintOfLink(err error) string {
 	var upgrade *alwayson.UpgradeError
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, alwayson.ErrClosed):
 		return ""
 	case alwayson.IsCredentialRefused(err):
 		return "is platform.appKey the key of this platform, not expired, and its user enabled?"
@@ -200,7 +200,7 @@ func hintOfLink(err error) string {
 	case errors.As(err, new(net.Error)):
 		return "is the platform running, and reachable from here at the address in platform.urls?"
 	}
-	return ""
+	return "is it a ThingWorx platform that listens at the address in platform.urls?"
 }
 
 // handle answers NotifyPropertyUpdate and passes everything else on.

@@ -195,7 +195,7 @@ func newChain(t *testing.T) *chain {
 	c := &chain{site: s, dead: map[string]quarantine.Record{}}
 	s.addThing("neighbour", "n:INTEGER")
 	c.neighbour = s.newDevice("neighbour")
-	c.connector = s.run(s.config())
+	c.connector = s.run(s.config(t))
 	c.connector.untilReady(t)
 	return c
 }

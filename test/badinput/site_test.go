@@ -88,17 +88,23 @@ func (s *site) ended(p part) {
 }
 
 // config is the file that `azx config init` makes for this site, as read, with the changes a test needs.
-func (s *site) config() *config.Config {
-	s.t.Helper()
-	file := filepath.Join(s.dir, "azx.yaml")
+func (s *site) config(t testing.TB) *config.Config {
+	t.Helper()
+	return s.configIn(t, s.dir)
+}
+
+// configIn is the same for a connector with a folder of its own.
+func (s *site) configIn(t testing.TB, dir string) *config.Config {
+	t.Helper()
+	file := filepath.Join(dir, "azx.yaml")
 	if _, err := config.Init(s.hubDir(), s.platformDir(), file, true); err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
 	cfg, _, err := config.Load(file)
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	cfg.Admin.Listen = freeAddress(s.t)
+	cfg.Admin.Listen = freeAddress(t)
 	cfg.Lanes = 1 // what stands still stands in everybody's way
 	return cfg
 }
