@@ -19,7 +19,8 @@ type incoming struct {
 type Incoming struct {
 	Payload []byte // encoded sections, for DecodeMessage
 	Tag     []byte
-	Settled bool // by the sender, beforehand
+	Format  uint32 // what the payload is; 0: a message of the standard
+	Settled bool   // by the sender, beforehand
 	link    *Link
 	id      uint32
 }
@@ -125,7 +126,7 @@ func (l *Link) beginIncoming(p *Transfer) bool {
 	}
 	l.credit--
 	l.deliveryCount++
-	l.partial = &Incoming{link: l, id: p.DeliveryID.Value, Tag: bytes.Clone(p.DeliveryTag)}
+	l.partial = &Incoming{link: l, id: p.DeliveryID.Value, Tag: bytes.Clone(p.DeliveryTag), Format: p.MessageFormat.Or(0)}
 	return true
 }
 
