@@ -2,7 +2,7 @@
 
 PARTS = lint arch unit conformance e2e fuzz-short
 
-.PHONY: build test fuzz $(PARTS)
+.PHONY: build test fuzz bench $(PARTS)
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/azx ./cmd/azx
@@ -13,6 +13,10 @@ test:
 # Every fuzz target for a minute.
 fuzz:
 	@scripts/test.sh fuzz-long
+
+# Measures the connector and its parts, in about three minutes; see docs/performance.md.
+bench:
+	go run ./test/bench $(BENCHFLAGS)
 
 $(PARTS):
 	@scripts/test.sh $@

@@ -148,14 +148,11 @@ func (st *stage) peerCommand(kind string) []string {
 
 // all measures all rows round by round, and then the layers.
 func (b *bench) all(ctx context.Context, words []string) (*report, error) {
-	wanted := func(key string) bool {
-		return len(words) == 0 || slices.ContainsFunc(words, func(word string) bool { return strings.Contains(key, word) })
-	}
 	rep := newReport(b)
 	for round := range b.rounds {
 		for i := range rows() {
 			r := &rows()[i]
-			if !wanted(r.key) {
+			if !wanted(r.key, words) {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, b.rounds, r.key)
@@ -165,12 +162,22 @@ func (b *bench) all(ctx context.Context, words []string) (*report, error) {
 			}
 			rep.add(r, s, err)
 		}
+		if wanted(wholeKey, words) {
+			fmt.Fprintf(os.Stderr, "round %d of %d: azx hub and azx platform\n", round+1, b.rounds)
+			w, err := b.measureWhole(ctx)
+			rep.addWhole(w, err)
+		}
 		for _, l := range layers() {
-			if wanted(l.key) {
+			if wanted(l.key, words) {
 				s, err := l.measure(b.window / 15)
 				rep.addLayer(l, s, err)
 			}
 		}
 	}
 	return rep, nil
+}
+
+// wanted reports whether a key contains one of the words; no words want everything.
+func wanted(key string, words []string) bool {
+	return len(words) == 0 || slices.ContainsFunc(words, func(word string) bool { return strings.Contains(key, word) })
 }

@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("only", "", "measure only rows whose key contains one of these words, separated by commas")
 	jsonFile := flags.String("json", "", "also write the report to this file")
 	flags.StringVar(&b.connector, "azx", "", "the connector's binary; default: built from ./cmd/azx")
-	flags.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the saturated connector to this file, and measure nothing")
+	flags.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the connector in the first row of -only to this file, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -47,12 +47,12 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer b.clear()
-	if b.profile != "" {
-		return b.profileConnector(ctx)
-	}
 	var words []string
 	if *only != "" {
 		words = strings.Split(*only, ",")
+	}
+	if b.profile != "" {
+		return b.profileConnector(ctx, words)
 	}
 	report, err := b.all(ctx, words)
 	if err != nil {

@@ -5,12 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 )
 
-// profileConnector runs the connector, saturated, in a process that takes a CPU profile of itself.
-func (b *bench) profileConnector(ctx context.Context) (err error) {
-	r := &rows()[0]
+// profileConnector runs the connector as in the first row that is wanted, in a process that takes a CPU profile of itself.
+func (b *bench) profileConnector(ctx context.Context, words []string) (err error) {
+	all := rows()
+	at := slices.IndexFunc(all, func(r row) bool { return r.peer == "" && wanted(r.key, words) })
+	if at < 0 {
+		return errors.New("only rows of the connector can be profiled")
+	}
+	r := &all[at]
 	st, err := b.open(ctx, r)
 	if err != nil {
 		return err
@@ -28,6 +34,9 @@ func (b *bench) profileConnector(ctx context.Context) (err error) {
 	count := func() int64 { return st.sink.Counts().Messages }
 	if _, err := p.first(ctx, count); err != nil {
 		return err
+	}
+	if !pause(ctx, settleTime) {
+		return ctx.Err()
 	}
 	var s sample
 	if err := p.observe(ctx, b.window, count, &s); err != nil {

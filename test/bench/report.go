@@ -18,7 +18,10 @@ type report struct {
 	Window  float64        `json:"window_s"`
 	Rows    []*reportRow   `json:"rows"`
 	Layers  []*reportLayer `json:"layers"`
-	Ratios  []ratio        `json:"ratios"`
+	Whole   []whole        `json:"hub_and_platform"`
+
+	failures []string
+	Ratios   []ratio `json:"ratios"`
 }
 
 type reportRow struct {
@@ -73,6 +76,14 @@ func (r *report) addLayer(measured layer, s layerSample, err error) {
 		return
 	}
 	r.Layers[at].Rounds = append(r.Layers[at].Rounds, s)
+}
+
+func (r *report) addWhole(w whole, err error) {
+	if err != nil {
+		r.failures = append(r.failures, "azx hub and azx platform: "+err.Error())
+		return
+	}
+	r.Whole = append(r.Whole, w)
 }
 
 // finish works out medians and ratios.
@@ -181,7 +192,7 @@ func (r *report) print(out io.Writer) error {
 	fmt.Fprintf(out, "%s\n%s, medians of %d rounds, windows of %.1f s; in brackets the least and the most\n\n",
 		r.Machine, r.Date.Format(time.RFC3339), r.Rounds, r.Window)
 	processes := table{{"process", "msgs/s", "CPU-s/M", "spread", "msgs/CPU-s", "cores", "ends' cores", "RSS MiB", "first msg ms", "p50 ms", "p99 ms", "msgs/push"}}
-	var failures []string
+	failures := r.failures
 	for _, row := range r.Rows {
 		for _, e := range row.Errors {
 			failures = append(failures, row.Title+": "+e)
@@ -209,7 +220,7 @@ func (r *report) print(out io.Writer) error {
 	for _, q := range r.Ratios {
 		ratios = append(ratios, []string{q.Title, fmt.Sprintf("%.2fx", q.Value), spread("%.2f", []float64{q.Least, q.Most})})
 	}
-	for _, t := range []table{processes, alone, ratios} {
+	for _, t := range []table{processes, alone, r.wholeTable(), ratios} {
 		if err := t.print(out); err != nil {
 			return err
 		}
@@ -218,6 +229,29 @@ func (r *report) print(out io.Writer) error {
 		return fmt.Errorf("%d measurements failed:\n%s", len(failures), strings.Join(failures, "\n"))
 	}
 	return nil
+}
+
+// wholeTable is about the connector between azx hub and azx platform.
+func (r *report) wholeTable() table {
+	t := table{{"azx hub, azx run, azx platform, 20 devices over MQTT", "median", "spread"}}
+	if len(r.Whole) == 0 {
+		return t
+	}
+	for _, line := range []struct {
+		title string
+		of    func(whole) float64
+	}{
+		{"msgs/s", func(w whole) float64 { return w.Rate }},
+		{"connector, CPU-s/M", func(w whole) float64 { return w.ConnectorCPU }},
+		{"hub, CPU-s/M", func(w whole) float64 { return w.HubCPU }},
+		{"platform, CPU-s/M", func(w whole) float64 { return w.PlatformCPU }},
+		{"devices, CPU-s/M", func(w whole) float64 { return w.DevicesCPU }},
+		{"connector, RSS MiB", func(w whole) float64 { return w.RSSMiB }},
+	} {
+		values := column(r.Whole, line.of)
+		t = append(t, []string{line.title, number("%.0f", median(values)), spread("%.0f", values)})
+	}
+	return t
 }
 
 // table is rows of cells, the first one being the heads of its columns.
