@@ -22,9 +22,12 @@ func hubCommand() *cobra.Command {
 		Use:   "hub --dir DIR",
 		Short: "Run a local IoT hub",
 		Long: `Run a local IoT hub that Microsoft's SDKs accept: devices send over MQTT, back ends read over AMQP.
-DIR keeps its devices, keys and certificates, and gets hub.json, which says how to reach it. Trust DIR/ca.pem, for
-Node with NODE_EXTRA_CA_CERTS. Messages are kept in memory: they are gone when the hub stops. A reader that comes
-back with a checkpoint from before goes on with the first message after the start.`,
+DIR keeps its devices, keys, certificates, consumer groups and messages, and gets hub.json, which says how to reach it.
+Trust DIR/ca.pem, for Node with NODE_EXTRA_CA_CERTS.
+
+A message is acknowledged when it is on the disk: it outlives the end of the hub, however that comes. A hub that is
+started again goes on with the same sequence numbers and offsets, so a reader goes on after its checkpoint. Messages are
+kept for 24 hours, up to 256 MiB in each partition. One process at a time uses DIR.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Log, err = observe.NewLogger(cmd.ErrOrStderr(), "text", logLevel); err != nil {
@@ -40,10 +43,10 @@ back with a checkpoint from before goes on with the first message after the star
 	cmd.Flags().IntVar(&o.Ports.AMQPS, "amqps", o.Ports.AMQPS, "port of AMQP over TLS")
 	cmd.Flags().IntVar(&o.Ports.AMQP, "amqp", o.Ports.AMQP, "port of AMQP without TLS, for UseDevelopmentEmulator=true")
 	cmd.Flags().IntVar(&o.Ports.HTTPS, "https", o.Ports.HTTPS, "port of HTTPS")
-	cmd.Flags().IntVar(&o.Partitions, "partitions", 4, "number of partitions")
+	cmd.Flags().IntVar(&o.Partitions, "partitions", 0, "number of partitions, which DIR keeps (default 4, or what DIR was made with)")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	_ = cmd.MarkPersistentFlagRequired("dir") // an error would mean that there is no such flag
-	cmd.AddCommand(deviceCommand(&o.Dir))
+	cmd.AddCommand(deviceCommand(&o.Dir), groupCommand(&o.Dir))
 	return cmd
 }
 
@@ -137,6 +140,35 @@ func sendAs(cmd *cobra.Command, a serve.Access, body []byte, every time.Duration
 	return devices.SendEvery(cmd.Context(), cfg, body, every, func(count int) {
 		fmt.Fprintf(cmd.OutOrStdout(), "sent %d as %s\n", count, cfg.Credentials.ID)
 	})
+}
+
+// groupCommand is azx hub group.
+func groupCommand(dir *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "group",
+		Short: "Add consumer groups to a running hub",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "add NAME --dir DIR",
+		Short: "Add a consumer group",
+		Long: `Add a consumer group: readers of one do not disturb those of another. A hub has $Default and azx to begin with, and
+20 at most. One that is there already stays as it is.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := serve.Open(cmd.Context(), *dir)
+			if err != nil {
+				return unreachable(err)
+			}
+			if err := client.AddConsumerGroup(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "consumer group "+args[0])
+			return err
+		},
+	})
+	return cmd
 }
 
 func deviceListCommand(dir *string) *cobra.Command {

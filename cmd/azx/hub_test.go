@@ -59,6 +59,47 @@ func TestHubDeviceVerbs(t *testing.T) {
 	}
 }
 
+func TestHubGroupAddMakesSureThatThereIsAConsumerGroup(t *testing.T) {
+	dir := t.TempDir()
+	add := func(name string) (int, string, string) {
+		return runWith(t, []string{"hub", "group", "add", name, "--dir", dir}, hubCommand())
+	}
+	if code, _, text := add("reports"); code != exitUnreachable || !strings.Contains(text, "azx hub --dir") {
+		t.Errorf("without a hub: got %d, %q", code, text)
+	}
+	running, err := serve.Start(context.Background(), serve.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		running.Stop()
+		if err := running.Wait(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, c := range []struct {
+		name  string
+		group string
+		code  int
+		says  string // in what is printed
+		fails string // in the error
+	}{
+		{"a new group", "reports", 0, "consumer group reports\n", ""},
+		{"a group that is there, in another case", "Reports", 0, "consumer group Reports\n", ""},
+		{"a name that is none", "a b", 1, "", "50 letters"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, out, text := add(c.group)
+			if code != c.code || !strings.Contains(out, c.says) || !strings.Contains(text, c.fails) {
+				t.Fatalf("got %d, %q, %q; want %d, %q, %q", code, out, text, c.code, c.says, c.fails)
+			}
+		})
+	}
+	if got := running.Hub.ConsumerGroups(); len(got) != 3 || got[2] != "reports" {
+		t.Errorf("the hub has the groups %q", got)
+	}
+}
+
 func TestHubDeviceVerbsNeedARunningHub(t *testing.T) {
 	dir := t.TempDir()
 	code, _, text := runWith(t, []string{"hub", "device", "ls", "--dir", dir}, hubCommand())

@@ -2,9 +2,12 @@
 package iothub
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,10 +18,10 @@ import (
 type Config struct {
 	// Host is the hub's host name; default "localhost", or the host name the folder was made for.
 	Host string
-	// Dir is the folder that keeps identities, keys and consumer groups; empty keeps them in memory.
-	// The event log is in memory in any case.
+	// Dir is the folder that keeps identities, keys, consumer groups and events; empty keeps them in memory.
 	Dir string
-	// Partitions is the number of partitions; default 4, at most 32.
+	// Partitions is the number of partitions, at most 32; default 4, or what the folder was made with, which cannot be
+	// changed.
 	Partitions int
 	// Retention bounds each partition's log.
 	Retention Retention
@@ -26,7 +29,7 @@ type Config struct {
 	Clock func() time.Time
 }
 
-// Hub is one IoT hub. All methods are safe for concurrent use. It starts no goroutines and needs no Close.
+// Hub is one IoT hub. All methods are safe for concurrent use. It starts no goroutines.
 type Hub struct {
 	names      Names
 	clock      func() time.Time
@@ -34,6 +37,8 @@ type Hub struct {
 	dir        string
 	registry   *Registry
 	partitions []partition
+	disk       *diskLog // nil when the events are in memory
+	lost       bool
 
 	mu       sync.Mutex // guards what follows
 	policies []Policy
@@ -41,22 +46,24 @@ type Hub struct {
 	accepted map[ID]uint64
 }
 
-// maxPartitions is what one hub can have (read).
-const maxPartitions = 32
+// maxPartitions is what one hub can have (read), defaultPartitions what it has unless told otherwise.
+const (
+	maxPartitions     = 32
+	defaultPartitions = 4
+)
 
 // maxConsumerGroups is what an event hub can have (read).
 const maxConsumerGroups = 20
 
-// Open makes a new hub, or opens the one in cfg.Dir. An opened hub keeps its keys, devices and consumer groups; its
-// event numbers go on after all it gave before.
+// Open makes a new hub, or opens the one in cfg.Dir, for this process alone until Close. An opened hub has all that it
+// had: keys, devices, consumer groups, and every event that was acknowledged, with its number, offset and time. Numbers
+// and offsets go on where they were, also when all events have outlived the retention, and also, in a great leap, when
+// the file of the events is gone; none is ever given twice.
 func Open(cfg Config) (*Hub, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	if cfg.Partitions == 0 {
-		cfg.Partitions = 4
-	}
-	if cfg.Partitions < 1 || cfg.Partitions > maxPartitions {
+	if cfg.Partitions < 0 || cfg.Partitions > maxPartitions {
 		return nil, fmt.Errorf("open hub: %d partitions: want 1 to %d", cfg.Partitions, maxPartitions)
 	}
 	s, found, err := openState(cfg)
@@ -76,13 +83,30 @@ func Open(cfg Config) (*Hub, error) {
 		h.registry.entries[device.ID] = device
 	}
 	h.policies = openPolicies(s.Policies)
-	h.openLog(cfg, found)
-	if cfg.Dir != "" {
-		h.registry.save = h.saveDevices
-		return h, h.saveDevices(h.registry.List())
+	if cfg.Dir == "" {
+		h.openMemory(cfg)
+		return h, nil
+	}
+	h.registry.save = h.saveDevices
+	if err := h.openDisk(cfg, s, found); err != nil {
+		return nil, err
+	}
+	if err := h.saveDevices(h.registry.List()); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
 }
+
+// Close lets another process open the folder. Call it when nobody uses the hub any more.
+func (h *Hub) Close() error {
+	if h.disk == nil {
+		return nil
+	}
+	return h.disk.close()
+}
+
+// EventsLost reports that the folder had events when the hub was last open, and that their file has gone since.
+func (h *Hub) EventsLost() bool { return h.lost }
 
 // Names are the names the hub answers to.
 func (h *Hub) Names() Names { return h.names }
@@ -109,6 +133,17 @@ func (h *Hub) Policy(name string) (Policy, bool) {
 // Accept takes a message of the device or module p speaks for and returns once it is in the log. Errors: ErrTooLarge,
 // ErrNotFound (deleted since it connected, or replaced by another generation), ErrDisabled.
 func (h *Hub) Accept(p Principal, m Message) (*Event, error) {
+	ticket, err := h.Submit(p, m)
+	if err != nil {
+		return nil, err
+	}
+	return ticket.Wait()
+}
+
+// Submit takes a message like Accept, behind all that were submitted before, and leaves the waiting to the caller: the
+// message is accepted when the ticket says so. Many that are waited for together are written together. It errs as
+// Accept does.
+func (h *Hub) Submit(p Principal, m Message) (*Ticket, error) {
 	if size := m.Size(); size > MaxMessageSize {
 		return nil, fmt.Errorf("accept message of %q: %d bytes: %w", p.ID, size, ErrTooLarge)
 	}
@@ -123,13 +158,14 @@ func (h *Hub) Accept(p Principal, m Message) (*Event, error) {
 	}
 	now := h.clock()
 	e := &Event{Message: m, From: p.ID, GenerationID: p.GenerationID, AuthMethod: p.AuthMethod(), Source: SourceTelemetry, HubTime: now}
-	if err := h.partitions[h.PartitionOf(p.ID.Device)].append(e, now); err != nil {
-		return nil, fmt.Errorf("accept message of %q: %w", p.ID, err)
-	}
+	return &Ticket{hub: h, event: e, batch: h.partitions[h.PartitionOf(p.ID.Device)].append(e, now)}, nil
+}
+
+// count notes an accepted message.
+func (h *Hub) count(id ID) {
 	h.mu.Lock()
-	h.accepted[p.ID]++
-	h.mu.Unlock()
-	return e, nil
+	defer h.mu.Unlock()
+	h.accepted[id]++
 }
 
 // Accepted counts the messages taken since the hub was opened, by device and module.
@@ -224,24 +260,39 @@ func openPolicies(stored map[string][]string) []Policy {
 	return policies
 }
 
-// openLog makes the partitions. Numbers of a new hub start at 0; those of one opened again start at its age in
-// microseconds, which is more than it can have given before.
-func (h *Hub) openLog(cfg Config, again bool) {
+func (h *Hub) openMemory(cfg Config) {
+	n := cfg.Partitions
+	if n == 0 {
+		n = defaultPartitions
+	}
+	for range n {
+		h.partitions = append(h.partitions, newMemoryPartition(cfg.Retention))
+	}
+}
+
+// openDisk opens the event log. The numbers of a log that is new in an old hub start at the hub's age in microseconds,
+// which is more than it can have given before.
+func (h *Hub) openDisk(cfg Config, s state, again bool) error {
 	base := int64(0)
 	if again {
 		base = max(cfg.Clock().Sub(h.created).Microseconds(), 0)
+		_, err := os.Stat(filepath.Join(cfg.Dir, logFile))
+		h.lost = s.Log && errors.Is(err, fs.ErrNotExist)
 	}
-	for range cfg.Partitions {
-		h.partitions = append(h.partitions, newMemoryPartition(base, cfg.Retention))
+	log, err := openDiskLog(cfg.Dir, cfg.Partitions, base, cfg.Retention)
+	if err != nil {
+		return err
 	}
+	h.disk = log
+	for _, p := range log.partitions {
+		h.partitions = append(h.partitions, p)
+	}
+	return nil
 }
 
 // saveDevices writes the hub's state with these devices; the registry calls it under its lock.
 func (h *Hub) saveDevices(devices []Identity) error {
-	if h.dir == "" {
-		return nil
-	}
-	s := state{Host: h.names.Host, Created: h.created, ConsumerGroups: h.ConsumerGroups(), Devices: devices, Policies: map[string][]string{}}
+	s := state{Host: h.names.Host, Created: h.created, Log: true, ConsumerGroups: h.ConsumerGroups(), Devices: devices, Policies: map[string][]string{}}
 	for _, p := range h.policies {
 		s.Policies[p.Name] = []string{p.PrimaryKey, p.SecondaryKey}
 	}

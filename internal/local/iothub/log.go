@@ -7,21 +7,22 @@ import (
 	"time"
 )
 
-// partition keeps the events of one partition. It is the seam to where events are kept: memory for now.
+// partition keeps the events of one partition. It is the seam to where events are kept: in memory or on disk.
 type partition interface {
-	// append gives the event its number, offset and enqueued time, and keeps it.
-	append(e *Event, now time.Time) error
+	// append puts the event behind all that were appended before. It has its number, offset and enqueued time, and
+	// readers see it, once the batch is written; a nil batch is.
+	append(e *Event, now time.Time) *batch
 	// poll returns up to limit events from number next on, the number to go on with, and a channel that is closed
 	// when the next event comes in.
-	poll(next int64, limit int, now time.Time) (events []*Event, after int64, grown <-chan struct{})
+	poll(next int64, limit int, now time.Time) (events []*Event, after int64, grown <-chan struct{}, err error)
 	// seek turns a position into the number of the first event to read.
 	seek(p Position, now time.Time) (int64, error)
-	info(now time.Time) PartitionInfo
+	info(now time.Time) (PartitionInfo, error)
 }
 
 // Retention bounds one partition's log. The oldest events go first; a zero field has its default.
 type Retention struct {
-	Bytes  int64         // of memory; default 256 MiB, some 300 000 small events
+	Bytes  int64         // of events with what they take besides; default 256 MiB, some 300 000 small events
 	Events int           // default 1 000 000
 	Age    time.Duration // default 24 hours
 }
@@ -69,7 +70,7 @@ func (h *Hub) PartitionInfo(partition int) (PartitionInfo, error) {
 	if err != nil {
 		return PartitionInfo{}, err
 	}
-	return p.info(h.clock()), nil
+	return p.info(h.clock())
 }
 
 // Seek turns a position into the number of the first event to read, for Poll and Read. A position before the oldest
@@ -89,8 +90,7 @@ func (h *Hub) Poll(partition int, next int64, limit int) (events []*Event, after
 	if err != nil {
 		return nil, next, nil, err
 	}
-	events, after, grown = p.poll(next, limit, h.clock())
-	return events, after, grown, nil
+	return p.poll(next, limit, h.clock())
 }
 
 // Read is Poll that waits for at least one event, or for the end of ctx.

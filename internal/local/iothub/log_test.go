@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// everyLog runs a test for each place where events are kept.
+func everyLog(t *testing.T, test func(t *testing.T, cfg Config)) {
+	t.Run("in memory", func(t *testing.T) { test(t, Config{}) })
+	t.Run("on disk", func(t *testing.T) { test(t, Config{Dir: t.TempDir()}) })
+}
+
 // sender returns a hub of one partition and a function that sends a body as device d1.
 func sender(t *testing.T, cfg Config) (*Hub, func(body string) *Event) {
 	cfg.Partitions = 1
@@ -38,136 +44,154 @@ func bodies(events []*Event) string {
 }
 
 func TestAReaderStartsWhereItAsks(t *testing.T) {
-	now := noon
-	h, send := sender(t, Config{Clock: func() time.Time { return now }})
-	var sent []*Event
-	for _, body := range []string{"a", "b", "c"} {
-		sent = append(sent, send(body))
-		now = now.Add(time.Second)
-	}
-	for name, c := range map[string]struct {
-		from Position
-		want string
-	}{
-		"at the oldest event":                      {Earliest(), "a b c"},
-		"at the oldest event by its old name":      {AfterOffset("-1"), "a b c"},
-		"after the newest event":                   {Latest(), ""},
-		"after the newest event by its name":       {AfterOffset("@latest"), ""},
-		"after an offset":                          {AfterOffset(sent[0].Offset), "b c"},
-		"at an offset":                             {AtOffset(sent[1].Offset), "b c"},
-		"after the last offset":                    {AfterOffset(sent[2].Offset), ""},
-		"at a sequence number":                     {AtSequence(1), "b c"},
-		"after a sequence number":                  {AfterSequence(1), "c"},
-		"at a sequence number before the oldest":   {AtSequence(-5), "a b c"},
-		"after a time, which excludes that moment": {AfterEnqueuedTime(noon), "b c"},
-		"after a time before all events":           {AfterEnqueuedTime(noon.Add(-time.Hour)), "a b c"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			next, err := h.Seek(0, c.from)
-			if err != nil {
-				t.Fatal(err)
-			}
-			events, _, _, err := h.Poll(0, next, 10)
-			if err != nil || bodies(events) != c.want {
-				t.Fatalf("from %s: got %q, %v; want %q", c.from, bodies(events), err, c.want)
-			}
-		})
-	}
-	if _, err := h.Seek(0, AfterOffset("x")); !errors.Is(err, ErrPosition) {
-		t.Errorf("an offset that is no number: got %v, want ErrPosition", err)
-	}
-	if _, err := h.Seek(1, Earliest()); !errors.Is(err, ErrNotFound) {
-		t.Errorf("a partition that is not there: got %v, want ErrNotFound", err)
-	}
-}
-
-func TestReadWaitsForTheNextEventAndForTheEndOfItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, send := sender(t, Config{Clock: time.Now})
-		got := make(chan string)
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			defer close(got)
-			next := int64(0)
-			for {
-				events, after, err := h.Read(ctx, 0, next, 2)
+	everyLog(t, func(t *testing.T, cfg Config) {
+		now := noon
+		cfg.Clock = func() time.Time { return now }
+		h, send := sender(t, cfg)
+		var sent []*Event
+		for _, body := range []string{"a", "b", "c"} {
+			sent = append(sent, send(body))
+			now = now.Add(time.Second)
+		}
+		for name, c := range map[string]struct {
+			from Position
+			want string
+		}{
+			"at the oldest event":                      {Earliest(), "a b c"},
+			"at the oldest event by its old name":      {AfterOffset("-1"), "a b c"},
+			"after the newest event":                   {Latest(), ""},
+			"after the newest event by its name":       {AfterOffset("@latest"), ""},
+			"after an offset":                          {AfterOffset(sent[0].Offset), "b c"},
+			"at an offset":                             {AtOffset(sent[1].Offset), "b c"},
+			"after the last offset":                    {AfterOffset(sent[2].Offset), ""},
+			"at a sequence number":                     {AtSequence(1), "b c"},
+			"after a sequence number":                  {AfterSequence(1), "c"},
+			"at a sequence number before the oldest":   {AtSequence(-5), "a b c"},
+			"after a time, which excludes that moment": {AfterEnqueuedTime(noon), "b c"},
+			"after a time before all events":           {AfterEnqueuedTime(noon.Add(-time.Hour)), "a b c"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				next, err := h.Seek(0, c.from)
 				if err != nil {
-					return
+					t.Fatal(err)
 				}
-				next = after
-				got <- bodies(events)
-			}
-		}()
-		synctest.Wait() // the reader waits
-		send("a")
-		if first := <-got; first != "a" {
-			t.Fatalf("got %q, want the event that came in", first)
+				events, _, _, err := h.Poll(0, next, 10)
+				if err != nil || bodies(events) != c.want {
+					t.Fatalf("from %s: got %q, %v; want %q", c.from, bodies(events), err, c.want)
+				}
+			})
 		}
-		for i := range 3 {
-			send(fmt.Sprint(i))
+		if _, err := h.Seek(0, AfterOffset("x")); !errors.Is(err, ErrPosition) {
+			t.Errorf("an offset that is no number: got %v, want ErrPosition", err)
 		}
-		all := ""
-		for len(strings.Fields(all)) < 3 {
-			all += " " + <-got
-		}
-		if strings.Join(strings.Fields(all), " ") != "0 1 2" {
-			t.Fatalf("got %q, want every event once and in order", all)
-		}
-		cancel()
-		if _, open := <-got; open {
-			t.Fatal("the reader goes on after the end of its context")
+		if _, err := h.Seek(1, Earliest()); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a partition that is not there: got %v, want ErrNotFound", err)
 		}
 	})
 }
 
-func TestTheOldestEventsGoWhenABoundIsReached(t *testing.T) {
-	for name, c := range map[string]struct {
-		retention Retention
-		want      string
-	}{
-		"by number": {Retention{Events: 2}, "c d"},
-		"by bytes":  {Retention{Bytes: 3 * (eventOverhead + 1)}, "b c d"},
-		"by age":    {Retention{Age: 90 * time.Second}, "c d"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			now := noon
-			h, send := sender(t, Config{Retention: c.retention, Clock: func() time.Time { return now }})
-			for _, body := range []string{"a", "b", "c", "d"} {
-				now = now.Add(time.Minute)
-				send(body)
+func TestReadWaitsForTheNextEventAndForTheEndOfItsContext(t *testing.T) {
+	everyLog(t, func(t *testing.T, cfg Config) {
+		synctest.Test(t, func(t *testing.T) {
+			cfg.Clock = time.Now
+			h, send := sender(t, cfg)
+			got := make(chan string)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				defer close(got)
+				next := int64(0)
+				for {
+					events, after, err := h.Read(ctx, 0, next, 2)
+					if err != nil {
+						return
+					}
+					next = after
+					got <- bodies(events)
+				}
+			}()
+			synctest.Wait() // the reader waits
+			send("a")
+			if first := <-got; first != "a" {
+				t.Fatalf("got %q, want the event that came in", first)
 			}
-			events, next, _, _ := h.Poll(0, 0, 10)
-			if bodies(events) != c.want || next != 4 {
-				t.Fatalf("got %q and next %d, want %q and 4", bodies(events), next, c.want)
+			for i := range 3 {
+				send(fmt.Sprint(i))
 			}
-			info, _ := h.PartitionInfo(0)
-			if info.BeginSequence != events[0].SequenceNumber || info.LastSequence != 3 || info.Empty {
-				t.Fatalf("info is %+v", info)
+			all := ""
+			for len(strings.Fields(all)) < 3 {
+				all += " " + <-got
 			}
-			now = now.Add(100 * time.Hour)
-			if info, _ = h.PartitionInfo(0); !info.Empty || info.BeginSequence != 4 || info.LastSequence != 3 || info.LastOffset != events[len(events)-1].Offset {
-				t.Fatalf("after the retention the info is %+v", info)
+			if strings.Join(strings.Fields(all), " ") != "0 1 2" {
+				t.Fatalf("got %q, want every event once and in order", all)
+			}
+			cancel()
+			if _, open := <-got; open {
+				t.Fatal("the reader goes on after the end of its context")
 			}
 		})
-	}
+	})
+}
+
+func TestTheOldestEventsGoWhenABoundIsReached(t *testing.T) {
+	everyLog(t, func(t *testing.T, cfg Config) {
+		for name, c := range map[string]struct {
+			retention Retention
+			want      string
+		}{
+			"by number": {Retention{Events: 2}, "c d"},
+			"by bytes":  {Retention{Bytes: 3 * (eventOverhead + 1)}, "b c d"},
+			"by age":    {Retention{Age: 90 * time.Second}, "c d"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				now := noon
+				cfg := cfg
+				if cfg.Dir != "" {
+					cfg.Dir = t.TempDir()
+				}
+				cfg.Retention, cfg.Clock = c.retention, func() time.Time { return now }
+				h, send := sender(t, cfg)
+				for _, body := range []string{"a", "b", "c", "d"} {
+					now = now.Add(time.Minute)
+					send(body)
+				}
+				events, next, _, _ := h.Poll(0, 0, 10)
+				if bodies(events) != c.want || next != 4 {
+					t.Fatalf("got %q and next %d, want %q and 4", bodies(events), next, c.want)
+				}
+				info, _ := h.PartitionInfo(0)
+				if info.BeginSequence != events[0].SequenceNumber || info.LastSequence != 3 || info.Empty {
+					t.Fatalf("info is %+v", info)
+				}
+				now = now.Add(100 * time.Hour)
+				if info, _ = h.PartitionInfo(0); !info.Empty || info.BeginSequence != 4 || info.LastSequence != 3 || info.LastOffset != events[len(events)-1].Offset {
+					t.Fatalf("after the retention the info is %+v", info)
+				}
+			})
+		}
+	})
 }
 
 func TestAnUnusedPartitionSaysSo(t *testing.T) {
-	info, err := newHub(t, Config{}).PartitionInfo(3)
-	want := PartitionInfo{BeginSequence: 0, LastSequence: -1, LastOffset: "-1", Empty: true}
-	if err != nil || info != want {
-		t.Fatalf("got %+v, %v; want %+v", info, err, want)
-	}
+	everyLog(t, func(t *testing.T, cfg Config) {
+		info, err := newHub(t, cfg).PartitionInfo(3)
+		want := PartitionInfo{BeginSequence: 0, LastSequence: -1, LastOffset: "-1", Empty: true}
+		if err != nil || info != want {
+			t.Fatalf("got %+v, %v; want %+v", info, err, want)
+		}
+	})
 }
 
 func TestEnqueuedTimesNeverGoBack(t *testing.T) {
-	now := noon
-	_, send := sender(t, Config{Clock: func() time.Time { return now }})
-	first := send("a")
-	now = now.Add(-time.Minute)
-	if second := send("b"); second.EnqueuedTime.Before(first.EnqueuedTime) {
-		t.Fatalf("second event at %s, first at %s", second.EnqueuedTime, first.EnqueuedTime)
-	}
+	everyLog(t, func(t *testing.T, cfg Config) {
+		now := noon
+		cfg.Clock = func() time.Time { return now }
+		_, send := sender(t, cfg)
+		first := send("a")
+		now = now.Add(-time.Minute)
+		if second := send("b"); second.EnqueuedTime.Before(first.EnqueuedTime) {
+			t.Fatalf("second event at %s, first at %s", second.EnqueuedTime, first.EnqueuedTime)
+		}
+	})
 }
 
 func TestMessagesOfADeviceAndItsModulesShareAPartition(t *testing.T) {

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// memoryPartition keeps the events of a partition in memory. Its numbers and offsets go on from a base, so that a hub
-// that was stopped and started never gives a number twice: a checkpoint from before lies behind the new events.
+// memoryPartition keeps the events of a partition in memory, for a hub without a folder.
 type memoryPartition struct {
 	retention Retention
 
@@ -32,17 +31,15 @@ type kept struct {
 // eventOverhead is what an event counts beyond its content, in bytes: about the memory it takes besides.
 const eventOverhead = 768
 
-func newMemoryPartition(base int64, retention Retention) *memoryPartition {
+func newMemoryPartition(retention Retention) *memoryPartition {
 	return &memoryPartition{
 		retention:  retention.orDefault(),
-		first:      base,
-		offset:     base * 1024,
 		grown:      make(chan struct{}),
 		lastOffset: "-1",
 	}
 }
 
-func (p *memoryPartition) append(e *Event, now time.Time) error {
+func (p *memoryPartition) append(e *Event, now time.Time) *batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Before(p.last) {
@@ -62,13 +59,13 @@ func (p *memoryPartition) append(e *Event, now time.Time) error {
 	return nil
 }
 
-func (p *memoryPartition) poll(next int64, limit int, now time.Time) ([]*Event, int64, <-chan struct{}) {
+func (p *memoryPartition) poll(next int64, limit int, now time.Time) ([]*Event, int64, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trim(now)
 	next = max(next, p.first)
 	if next >= p.end() {
-		return nil, next, p.grown
+		return nil, next, p.grown, nil
 	}
 	run := p.events[next-p.first:]
 	run = run[:min(len(run), max(limit, 1))]
@@ -76,7 +73,7 @@ func (p *memoryPartition) poll(next int64, limit int, now time.Time) ([]*Event, 
 	for i, k := range run {
 		events[i] = k.event
 	}
-	return events, next + int64(len(run)), p.grown
+	return events, next + int64(len(run)), p.grown, nil
 }
 
 func (p *memoryPartition) seek(from Position, now time.Time) (int64, error) {
@@ -104,7 +101,7 @@ func (p *memoryPartition) seek(from Position, now time.Time) (int64, error) {
 	}
 }
 
-func (p *memoryPartition) info(now time.Time) PartitionInfo {
+func (p *memoryPartition) info(now time.Time) (PartitionInfo, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trim(now)
@@ -114,7 +111,7 @@ func (p *memoryPartition) info(now time.Time) PartitionInfo {
 		LastOffset:       p.lastOffset,
 		LastEnqueuedTime: p.last,
 		Empty:            len(p.events) == 0,
-	}
+	}, nil
 }
 
 // end is the number the next event will have.

@@ -21,7 +21,15 @@ func newHub(t *testing.T, cfg Config) *Hub {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { mustClose(t, h) })
 	return h
+}
+
+func mustClose(t *testing.T, h *Hub) {
+	t.Helper()
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func mustAdd(t *testing.T, h *Hub, id ID) Identity {

@@ -13,11 +13,12 @@ import (
 // stateFile is the name of the hub's file in its folder. It holds keys, so only the owner may read it.
 const stateFile = "iothub.json"
 
-// state is what survives a restart: everything but the events.
+// state is what survives a restart besides the events.
 type state struct {
 	Host           string              `json:"host"`
 	Created        time.Time           `json:"created"`
-	Policies       map[string][]string `json:"policies"` // primary and secondary key by policy name
+	Policies       map[string][]string `json:"policies"`      // primary and secondary key by policy name
+	Log            bool                `json:"log,omitempty"` // events are kept too, in a file of their own
 	ConsumerGroups []string            `json:"consumerGroups"`
 	Devices        []Identity          `json:"devices"`
 }
@@ -36,7 +37,7 @@ func loadState(dir string) (s state, found bool, err error) {
 		err = errors.New("created is missing")
 	}
 	if err != nil {
-		return state{}, false, fmt.Errorf("open hub: %s: %w; repair it, or remove it to start with an empty hub",
+		return state{}, false, fmt.Errorf("open hub: %s: %w; repair it, or remove it to start with new keys and without devices",
 			filepath.Join(dir, stateFile), err)
 	}
 	return s, true, nil

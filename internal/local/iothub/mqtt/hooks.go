@@ -69,7 +69,7 @@ func (f *front) authenticate(connect packets.ConnectParams) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{principal: principal, modelID: hello.modelID}
+	s := &session{principal: principal, modelID: hello.modelID, taken: make(chan taken, maxTaken)}
 	if !connect.WillFlag {
 		return s, nil
 	}
@@ -127,8 +127,9 @@ func (f *front) OnACLCheck(client *mochi.Client, topic string, write bool) bool 
 	return true
 }
 
-// OnPublish takes a message. The library acknowledges when this returns CodeSuccessIgnore, so that a device hears of
-// its message once it is in the log; it does not pass the message on to any subscriber.
+// OnPublish takes a message. The library is told to do no more about telemetry: it is acknowledged by acknowledge, so
+// that a device hears of its message once it is in the log. For other topics CodeSuccessIgnore has the library
+// acknowledge, and pass the message on to no subscriber.
 func (f *front) OnPublish(client *mochi.Client, packet packets.Packet) (packets.Packet, error) {
 	s := f.session(client.Net.Conn)
 	if s == nil {
@@ -139,9 +140,10 @@ func (f *front) OnPublish(client *mochi.Client, packet packets.Packet) (packets.
 		f.closeFor(s, err)
 		return packet, packets.ErrRejectPacket
 	}
+	done := packets.CodeSuccessIgnore
 	switch topic.kind {
 	case telemetry:
-		err = f.takeTelemetry(s, packet)
+		err, done = f.takeTelemetry(s, packet), packets.ErrRejectPacket
 	case twinRequest:
 		err = f.answerTwin(client, topic.requestID)
 	}
@@ -149,7 +151,7 @@ func (f *front) OnPublish(client *mochi.Client, packet packets.Packet) (packets.
 		f.closeFor(s, err)
 		return packet, packets.ErrRejectPacket
 	}
-	return packet, packets.CodeSuccessIgnore
+	return packet, done
 }
 
 func (f *front) takeTelemetry(s *session, packet packets.Packet) error {
@@ -157,8 +159,12 @@ func (f *front) takeTelemetry(s *session, packet packets.Packet) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.hub.Accept(s.principal, *m)
-	return err
+	ticket, err := f.hub.Submit(s.principal, *m)
+	if err != nil {
+		return err
+	}
+	s.taken <- taken{ticket, packet.PacketID, packet.FixedHeader.Qos}
+	return nil
 }
 
 // message reads a telemetry topic and its payload.

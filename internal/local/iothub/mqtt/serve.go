@@ -36,6 +36,7 @@ func Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log *slog.Logge
 	}
 	defer f.server.Close()
 	connections := supervise.New(ctx)
+	f.connections = connections
 	stop := context.AfterFunc(connections.Context(), func() { _ = l.Close() })
 	defer stop()
 	err := f.accept(connections, l)
@@ -53,6 +54,8 @@ type front struct {
 	hub    *iothub.Hub
 	log    *slog.Logger
 	server *mochi.Server
+	// connections runs each connection, and for each the acknowledgement of its messages.
+	connections *supervise.Group
 
 	mu       sync.Mutex
 	sessions map[net.Conn]*session

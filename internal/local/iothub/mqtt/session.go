@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"context"
 	"net"
 	"sync/atomic"
 
@@ -19,6 +20,9 @@ type session struct {
 	settled atomic.Bool
 	// told means the log says why the hub closed the connection.
 	told atomic.Bool
+	// taken are the messages on their way into the log, in the order they came. Only the connection's reader sends to
+	// it, and it is closed when the reader has ended.
+	taken chan taken
 }
 
 // enter makes s the device's only connection and closes the one before it (400027, read).
@@ -28,6 +32,10 @@ func (f *front) enter(s *session) {
 	f.current[s.principal.ID] = s
 	f.sessions[s.client.Net.Conn] = s
 	f.mu.Unlock()
+	f.connections.Go("MQTT acknowledgements", func(context.Context) error {
+		f.acknowledge(s)
+		return nil
+	})
 	if older != nil {
 		f.log.Warn("MQTT connection closed", "device", s.principal.ID, "remote", older.client.Net.Remote,
 			"reason", "400027: the device connected again, and has one connection at a time")
@@ -61,6 +69,7 @@ func (f *front) forget(conn net.Conn) {
 	if s == nil {
 		return
 	}
+	close(s.taken)
 	f.log.Info("MQTT device disconnected", "device", s.principal.ID, "remote", conn.RemoteAddr())
 	if s.will == nil || s.settled.Load() {
 		return

@@ -41,6 +41,11 @@ func (c *Client) AddDevice(ctx context.Context, spec iothub.Spec) (string, error
 	return devices[0].ConnectionString, nil
 }
 
+// AddConsumerGroup makes sure that the hub's events can be read with a consumer group of this name.
+func (c *Client) AddConsumerGroup(ctx context.Context, name string) error {
+	return c.control.AddConsumerGroup(ctx, name)
+}
+
 // Access is what a device of this machine needs to connect.
 type Access struct {
 	Credentials iothub.Credentials

@@ -28,7 +28,7 @@ func StandardPorts() Ports { return Ports{MQTT: 8883, AMQPS: 5671, AMQP: 5672, H
 
 // Options say how to run a hub. The zero Options run an in-memory hub named localhost on free loopback ports.
 type Options struct {
-	// Dir keeps the certificate authority, keys and devices, and gets hub.json; empty keeps everything in memory.
+	// Dir keeps the certificate authority, keys, devices and events, and gets hub.json; empty keeps everything in memory.
 	Dir string
 	// Host is the hub's name; default localhost, or the name Dir was made for.
 	Host string

@@ -45,12 +45,24 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 		if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 			return nil, fmt.Errorf("open hub: %w", err)
 		}
-		if err := claim(ctx, o.Dir); err != nil {
-			return nil, err
-		}
 	}
 	hub, err := iothub.Open(iothub.Config{Host: o.Host, Dir: o.Dir, Partitions: o.Partitions, Retention: o.Retention, Clock: o.Clock})
 	if err != nil {
+		return nil, err
+	}
+	if hub.EventsLost() {
+		o.Notice("the event log of " + o.Dir + " is gone: the hub starts without events")
+	}
+	r, err := launch(ctx, o, hub)
+	if err != nil {
+		return nil, errors.Join(err, hub.Close())
+	}
+	return r, nil
+}
+
+// launch opens the ports of an open hub and runs its fronts. The folder is this process's alone.
+func launch(ctx context.Context, o Options, hub *iothub.Hub) (*Running, error) {
+	if err := removeInfo(o.Dir); err != nil {
 		return nil, err
 	}
 	ca, err := openAuthority(o.Dir, hub.Names(), hub.Now)
@@ -64,13 +76,13 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 	r := &Running{Hub: hub, CA: ca.pem, group: supervise.New(ctx)}
 	secret := newSecret()
 	r.Info = describe(o, hub, all, secret)
-	r.start(o, all, ca, secret)
+	r.serve(o, all, ca, secret)
 	if o.Dir == "" {
 		return r, nil
 	}
 	if err := r.Info.write(o.Dir); err != nil {
 		r.Stop()
-		return nil, errors.Join(err, r.Wait())
+		return nil, errors.Join(err, r.group.Wait())
 	}
 	return r, nil
 }
@@ -78,11 +90,11 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 // Stop asks the hub to end. It does not wait.
 func (r *Running) Stop() { r.group.Stop() }
 
-// Wait returns when the hub has ended, with the error that ended it, if any.
-func (r *Running) Wait() error { return r.group.Wait() }
+// Wait returns when the hub has ended and its folder is free, with the error that ended it, if any.
+func (r *Running) Wait() error { return errors.Join(r.group.Wait(), r.Hub.Close()) }
 
-// start runs the fronts.
-func (r *Running) start(o Options, all listeners, ca *authority, secret string) {
+// serve runs the fronts.
+func (r *Running) serve(o Options, all listeners, ca *authority, secret string) {
 	front := func(name string, l net.Listener, serve Front) {
 		r.group.Go(name, func(ctx context.Context) error { return serve(ctx, l, r.Hub, o.Log) })
 	}
@@ -115,16 +127,11 @@ func describe(o Options, hub *iothub.Hub, all listeners, secret string) Info {
 	return info
 }
 
-// claim makes sure that no other hub runs in dir, and removes the hub.json of one that ran: a reader that waits for
-// the file shall not find an old one.
-func claim(ctx context.Context, dir string) error {
-	old, err := ReadInfo(dir)
-	if err == nil {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if _, err := control.NewClient(old.Control).Partitions(ctx); err == nil {
-			return fmt.Errorf("open hub: another hub is running in %s, MQTT at port %d", dir, old.Ports.MQTT)
-		}
+// removeInfo removes the hub.json of a hub that ran in dir before: a reader that waits for the file shall not find an old
+// one.
+func removeInfo(dir string) error {
+	if dir == "" {
+		return nil
 	}
 	if err := os.Remove(filepath.Join(dir, infoFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("open hub: %w", err)
