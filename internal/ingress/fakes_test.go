@@ -26,6 +26,7 @@ type fakeHub struct {
 	log     []*message.Message
 	opened  []string // positions
 	failAt  int64
+	refuse  int // so many sources fail at their first Receive
 	arrived chan struct{}
 }
 
@@ -52,6 +53,11 @@ type fakeSource struct {
 func (s *fakeSource) Receive(ctx context.Context) ([]*message.Message, error) {
 	for {
 		s.hub.mu.Lock()
+		if s.hub.refuse > 0 {
+			s.hub.refuse--
+			s.hub.mu.Unlock()
+			return nil, errors.New("connection refused")
+		}
 		if s.hub.failAt >= 0 && s.next >= s.hub.failAt {
 			s.hub.failAt = -1
 			s.hub.mu.Unlock()

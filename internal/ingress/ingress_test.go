@@ -260,3 +260,23 @@ func TestThingsWithKeptMessagesAreAskedAboutAFewAtATime(t *testing.T) {
 		}
 	})
 }
+
+func TestAPartitionCountsAsReadOnceItStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(KeepUnknown, accept, msg(0, "a", `{"x":1}`))
+		r.hub.refuse = 3
+		stop := r.start(t)
+		defer stop()
+		p := r.flow.Partitions[0]
+		for p.Pump.Tracker.Counts().Received == 0 {
+			if reading, _ := p.State(); reading {
+				t.Error("said to be read while no attempt had succeeded")
+			}
+			elapse(100 * time.Millisecond)
+		}
+		elapse(steadyAfter)
+		if reading, err := p.State(); !reading || err != nil {
+			t.Errorf("reading %v, %v after it was opened", reading, err)
+		}
+	})
+}

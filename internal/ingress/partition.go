@@ -19,6 +19,7 @@ type Partition struct {
 	mu      sync.Mutex
 	saved   delivery.Checkpoint // last one stored
 	savedAt time.Time
+	attempt int // which opening this is
 	reading bool
 	err     error
 }
@@ -51,13 +52,33 @@ func (p *Partition) State() (reading bool, err error) {
 	return p.reading, p.err
 }
 
-// setState returns whether the state changed.
-func (p *Partition) setState(reading bool, err error) bool {
+// begin starts an attempt to read, which is not known to work yet.
+func (p *Partition) begin() (attempt int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changed := p.reading != reading || (p.err == nil) != (err == nil)
-	p.reading, p.err = reading, err
-	return changed
+	p.attempt++
+	return p.attempt
+}
+
+// works notes that an attempt has read, or at least stood, for a while; it returns whether that is news.
+func (p *Partition) works(attempt int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.attempt != attempt || p.reading {
+		return false
+	}
+	p.reading, p.err = true, nil
+	return true
+}
+
+// failed notes that the attempt has ended; it returns whether that is news.
+func (p *Partition) failed(err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	news := p.reading || p.err == nil
+	p.attempt++
+	p.reading, p.err = false, err
+	return news
 }
 
 // next is where reading goes on: behind what is already in flight.
@@ -75,14 +96,14 @@ func (f *Flow) keepOpen(ctx context.Context, p *Partition) error {
 		before, _ := p.Pump.Tracker.Last()
 		err := f.read(ctx, p)
 		if ctx.Err() != nil {
-			p.setState(false, ctx.Err())
+			p.failed(ctx.Err())
 			return nil
 		}
 		if fault.ClassOf(err) == fault.Fatal {
 			return err
 		}
 		f.Meter.ReceiveFailed(f.HubThing, p.ID)
-		if p.setState(false, err) {
+		if p.failed(err) {
 			f.Log.Warn("partition is not being read; trying again", "event", "partition-lost",
 				"hub", f.HubThing, "partition", p.ID, "error", err, "hint", fault.HintOf(err))
 		}
@@ -95,6 +116,10 @@ func (f *Flow) keepOpen(ctx context.Context, p *Partition) error {
 	}
 }
 
+// steadyAfter is how long a partition has to stay open to count as read: a source connects when it first
+// receives, and then waits for as long as there are no messages.
+const steadyAfter = time.Second
+
 // read opens the partition and pumps until it fails.
 func (f *Flow) read(ctx context.Context, p *Partition) error {
 	from := p.next()
@@ -103,8 +128,12 @@ func (f *Flow) read(ctx context.Context, p *Partition) error {
 		return fmt.Errorf("open partition %s: %w", p.ID, err)
 	}
 	defer source.Close()
-	if p.setState(true, nil) {
-		f.Log.Info("reading partition", "event", "partition-open", "hub", f.HubThing, "partition", p.ID, "from", from.String())
-	}
+	attempt := p.begin()
+	steady := time.AfterFunc(steadyAfter, func() {
+		if p.works(attempt) {
+			f.Log.Info("reading partition", "event", "partition-open", "hub", f.HubThing, "partition", p.ID, "from", from.String())
+		}
+	})
+	defer steady.Stop()
 	return p.Pump.Run(ctx, source)
 }
