@@ -4,11 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# need COMMAND PACKAGE...: ends with what to install when COMMAND is not there.
+# need COMMAND PACKAGE...: fails with what to install when COMMAND is not there.
 need() {
   command -v "$1" >/dev/null && return
   echo "$1 is missing. On Debian: apt-get install ${*:2}" >&2
-  exit 1
+  return 1
 }
 
 # go_test FLAG-OR-PACKAGE...: go test without the lines about packages that have no tests.
@@ -41,8 +41,8 @@ part_unit() { # the tests of every package, with the race detector
 }
 
 part_conformance() { # clients that others wrote, unmodified, Microsoft's SDKs first of all
-  need node nodejs npm
-  need npm nodejs npm
+  need node nodejs npm || return
+  need npm nodejs npm || return
   install_debian test/conformance/debian-packages || return
   install_peers test/conformance || return
   go_test -vet=off -count=1 -timeout 5m ./test/conformance/...
@@ -76,8 +76,8 @@ install_peers() {
 }
 
 part_e2e() { # the built binary as its users run it: the documents' commands, the demo, crashes
-  need git git
-  need curl curl
+  need git git || return
+  need curl curl || return
   local packages
   packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance') || return
   # One package at a time: these tests measure, and the machine may have two cores.

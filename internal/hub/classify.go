@@ -115,9 +115,14 @@ func rpcCode(err error) int {
 	return 0
 }
 
+// isNetwork also knows the texts of the net package, since azeventhubs hides the error itself.
 func isNetwork(err error) bool {
 	var e net.Error
-	return errors.As(err, &e)
+	if errors.As(err, &e) {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "dial tcp") || strings.Contains(text, "read tcp") || strings.Contains(text, "write tcp")
 }
 
 func networkHint(err error) string {
