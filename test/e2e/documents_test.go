@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -197,4 +198,33 @@ func readsValue(printed string) error {
 		return err
 	}
 	return hasNumber(answer)
+}
+
+// place is a path in backticks.
+var place = regexp.MustCompile("`([a-z][a-z0-9_/.]*)`")
+
+// TestThePlacesOfTheUnknownsExist keeps docs/unknowns.md in step with the code: each place that it names, but
+// for those still to come, is there.
+func TestThePlacesOfTheUnknownsExist(t *testing.T) {
+	root, _ := documentation(t)
+	text, err := os.ReadFile(filepath.Join(root, "docs", "unknowns.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for line := range strings.Lines(string(text)) {
+		columns := strings.Split(line, "|")
+		if len(columns) != 6 || strings.Contains(columns[3], "*(later)*") {
+			continue
+		}
+		for _, found := range place.FindAllStringSubmatch(columns[3], -1) {
+			checked++
+			if _, err := os.Stat(filepath.Join(root, found[1])); err != nil {
+				t.Errorf("docs/unknowns.md names %s: %v", found[1], err)
+			}
+		}
+	}
+	if checked < 10 {
+		t.Errorf("found %d places in docs/unknowns.md: has its table another form?", checked)
+	}
 }
