@@ -39,6 +39,7 @@ type hub struct {
 	listen string    // local: address of all ports
 
 	service fields // connection string of the hub: HostName
+	owner   fields // of a local hub: that of the policy with all rights
 	events  fields // that of the Event Hubs-compatible endpoint: Endpoint, EntityPath
 	ports   ports
 }
@@ -104,15 +105,16 @@ func localHub(t testing.TB, flags ...string) *hub {
 		t.Fatal(err)
 	}
 	var info struct {
-		Listen, CA                                         string
-		ServiceConnectionString, EventHubsConnectionString string
-		Ports                                              ports
+		Listen, CA                                                                string
+		ServiceConnectionString, OwnerConnectionString, EventHubsConnectionString string
+		Ports                                                                     ports
 	}
 	if err := json.Unmarshal(text, &info); err != nil {
 		t.Fatal(err)
 	}
 	h.ca, h.listen, h.ports = info.CA, info.Listen, info.Ports
-	h.service, h.events = parseFields(info.ServiceConnectionString), parseFields(info.EventHubsConnectionString)
+	h.service, h.owner = parseFields(info.ServiceConnectionString), parseFields(info.OwnerConnectionString)
+	h.events = parseFields(info.EventHubsConnectionString)
 	return h
 }
 

@@ -60,7 +60,9 @@ type Event struct {
 	GenerationID string
 	// AuthMethod is the JSON text of iothub-connection-auth-method.
 	AuthMethod string
-	// Source is iothub-message-source.
+	// PartitionKey chose the partition of an event that a client sent to the event hub itself (x-opt-partition-key).
+	PartitionKey string
+	// Source is iothub-message-source; empty for such an event.
 	Source string
 	// HubTime is iothub-enqueuedtime: when the hub took the message.
 	HubTime time.Time

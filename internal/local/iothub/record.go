@@ -36,11 +36,11 @@ type head struct {
 func crc32c(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // texts are the fields of an event that are plain text, in the order of the record. A new one goes to the end.
-func (e *Event) texts() [15]*string {
+func (e *Event) texts() [16]*string {
 	return [...]*string{
 		&e.From.Device, &e.From.Module, &e.GenerationID, &e.AuthMethod, &e.Source,
 		&e.MessageID, &e.CorrelationID, &e.UserID, &e.To, &e.ContentType, &e.ContentEncoding,
-		&e.OutputName, &e.Subject, &e.DataSchema, &e.InterfaceID,
+		&e.OutputName, &e.Subject, &e.DataSchema, &e.InterfaceID, &e.PartitionKey,
 	}
 }
 

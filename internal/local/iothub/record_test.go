@@ -16,8 +16,8 @@ func TestARecordIsTheseBytes(t *testing.T) {
 		Message: Message{Body: []byte("body"), Properties: map[string]string{"b": "2", "a": "1"}, ContentType: "text/plain"},
 		From:    ID{Device: "d", Module: "m"}, GenerationID: "g", AuthMethod: "{}", Source: "Telemetry", HubTime: time.Unix(1, 2),
 	}
-	const want = "834d2b0d" + "0000000000000064" + "00000000000000c8" + "00000000b2d05e03" + "000000003b9aca02" +
-		"0164" + "016d" + "0167" + "027b7d" + "0954656c656d65747279" + "00000000" + "0a746578742f706c61696e" + "0000000000" +
+	const want = "08ee5dd2" + "0000000000000064" + "00000000000000c8" + "00000000b2d05e03" + "000000003b9aca02" +
+		"0164" + "016d" + "0167" + "027b7d" + "0954656c656d65747279" + "00000000" + "0a746578742f706c61696e" + "000000000000" +
 		"02" + "01610131" + "01620132" + "626f6479"
 	got := appendRecord(nil, e, head{offset: 100, size: 200, enqueued: time.Unix(3, 3)})
 	if text := hex.EncodeToString(got); text != want {

@@ -78,11 +78,16 @@ func (c *client) add(n claim) bool {
 
 // mayRead tells until when the client's tokens let it read events at resource, "host/path"; false: they do not.
 func (c *client) mayRead(resource string, eventHub bool) (until time.Time, ok bool) {
+	return c.may(iothub.ServiceConnect, resource, eventHub)
+}
+
+// may tells until when the client's tokens give it rights on resource.
+func (c *client) may(rights iothub.Right, resource string, eventHub bool) (until time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, have := range c.claims {
 		p := have.principal
-		if have.eventHub == eventHub && p.Can(iothub.ServiceConnect) && p.Covers(resource) && p.Expires.After(until) {
+		if have.eventHub == eventHub && p.Can(rights) && p.Covers(resource) && p.Expires.After(until) {
 			until = p.Expires
 		}
 	}
@@ -99,6 +104,8 @@ func (c *client) ServeLink(ctx context.Context, l *amqp10.Link) error {
 		return c.serveRequests(ctx, l, nodeCBS, c.putToken)
 	case address == nodeManagement:
 		return c.serveRequests(ctx, l, nodeManagement, c.manage)
+	case !l.Sends() && c.isProducer(pathOf(address)):
+		return c.serveProducer(ctx, l, pathOf(address))
 	case !l.Sends():
 		return amqp10.Errorf(amqp10.CondNotFound, "%q takes no messages here; devices send over MQTT", address)
 	}

@@ -55,6 +55,7 @@ func appendAnnotations(dst []byte, e *iothub.Event) []byte {
 		{annotationSchema, e.DataSchema},
 		{annotationSubject, e.Subject},
 		{annotationInterface, e.InterfaceID},
+		{annotationPartitionKey, e.PartitionKey},
 	} {
 		if text.value != "" {
 			dst = amqp10.AppendString(amqp10.AppendSymbol(dst, amqp10.Symbol(text.name)), text.value)

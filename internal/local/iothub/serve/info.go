@@ -26,6 +26,8 @@ type Info struct {
 	Ports Ports  `json:"ports"`
 	// ServiceConnectionString is for back ends (policy service).
 	ServiceConnectionString string `json:"serviceConnectionString"`
+	// OwnerConnectionString is for tools that manage devices (policy iothubowner).
+	OwnerConnectionString string `json:"ownerConnectionString"`
 	// EventHubsConnectionString is for readers of the Event Hubs-compatible endpoint.
 	EventHubsConnectionString string `json:"eventHubsConnectionString"`
 	// Control is the URL of the control interface; its path is a secret.

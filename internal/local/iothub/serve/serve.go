@@ -118,6 +118,7 @@ func describe(o Options, hub *iothub.Hub, all listeners, secret string) Info {
 		Listen:                    o.Listen,
 		Ports:                     all.ports(),
 		ServiceConnectionString:   hub.ServiceConnectionString(),
+		OwnerConnectionString:     hub.OwnerConnectionString(),
 		EventHubsConnectionString: hub.EventHubsConnectionString(),
 		Control:                   "http://" + all.control.Addr().String() + "/" + secret,
 	}
