@@ -145,8 +145,15 @@ func (c *Child) Kill() {
 	<-c.ended
 }
 
+// Freeze halts the process where it is (SIGSTOP): its connections stay open and nothing answers.
+func (c *Child) Freeze() { c.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (c *Child) Thaw() { c.signal(syscall.SIGCONT) }
+
 func (c *Child) cleanup() {
 	if !c.Ended() {
+		c.Thaw() // a frozen one could not stop
 		c.Stop()
 	}
 	_ = c.group.Wait() // its exit code was looked at by those who care

@@ -57,6 +57,21 @@ func TestKillTakesTheChildrenOfAProcessWithIt(t *testing.T) {
 	})
 }
 
+func TestAFrozenProcessGoesOnWhenItThaws(t *testing.T) {
+	child := shell(t, `echo ready; read -r -t 0.2 < <(sleep 10) || :; echo on`)
+	child.UntilPrinted(10*time.Second, "ready")
+	child.Freeze()
+	Eventually(t, 10*time.Second, "it is halted", func() error {
+		state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child.cmd.Process.Pid))
+		if err == nil && !strings.Contains(string(state), ") T ") {
+			err = fmt.Errorf("state %s", state)
+		}
+		return err
+	})
+	child.Thaw()
+	child.UntilPrinted(10*time.Second, "on")
+}
+
 func TestWaitingEndsWhenTheProcessHasEnded(t *testing.T) {
 	child := shell(t, "exit 1")
 	begin := time.Now()

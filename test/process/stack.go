@@ -27,6 +27,8 @@ type Stack struct {
 	Dir      string // working folder: hub/, platform/ and what the connector writes
 	Hub      HubInfo
 	Platform *Platform
+	// PlatformProcess is the process of the platform.
+	PlatformProcess *Child
 
 	t   testing.TB
 	azx Binary
@@ -64,8 +66,8 @@ func (s *Stack) ReadHub() {
 // StartPlatform starts the platform of the stack.
 func (s *Stack) StartPlatform() {
 	s.t.Helper()
-	child := s.Start("platform", "--dir", s.path("platform"), "--listen", "127.0.0.1:0")
-	child.UntilPrinted(startWithin, "ready")
+	s.PlatformProcess = s.Start("platform", "--dir", s.path("platform"), "--listen", "127.0.0.1:0")
+	s.PlatformProcess.UntilPrinted(startWithin, "ready")
 	s.Platform = &Platform{t: s.t}
 	s.read(filepath.Join("platform", "platform.json"), s.Platform)
 }
