@@ -50,6 +50,9 @@ type ServerConfig struct {
 	// Opened and Closed are called when a session was authenticated first, and when it has ended and all its callbacks
 	// have returned; its names are then still told by [Session.Names]. May be nil.
 	Opened, Closed func(s *Session)
+	// Dropped is called instead of Closed when a socket has ended on which no AUTH succeeded: [Session.Err] says why.
+	// May be nil.
+	Dropped func(s *Session)
 	// AuthTimeout is how long a socket may stay without authentication; default 15 s (read).
 	AuthTimeout time.Duration
 	// IdleTimeout is how long a client may send nothing, pings included; default 90 s. The C SDK pings each 55 s.

@@ -70,8 +70,12 @@ func (s *Session) serve(socket net.Conn, early []byte) {
 		return
 	}
 	s.link.wait()
-	if s.opened && s.server.cfg.Closed != nil {
-		s.server.cfg.Closed(s)
+	told := s.server.cfg.Dropped
+	if s.opened {
+		told = s.server.cfg.Closed
+	}
+	if told != nil {
+		told(s)
 	}
 }
 

@@ -548,3 +548,16 @@ func TestARefusedReAuthTakesTheNames(t *testing.T) {
 		t.Errorf("%d sessions are still authenticated", len(list))
 	}
 }
+
+func TestASocketThatEndsBeforeItsAuthIsTold(t *testing.T) {
+	dropped := make(chan error, 1)
+	_, l := startServer(t, ServerConfig{
+		Dropped: func(s *Session) { dropped <- s.Err() },
+		Closed:  func(*Session) { t.Error("told as a session that was authenticated") },
+	})
+	w := upgradeAsSDK(t, l, "")
+	w.write(ws.MustCompileFrame(ws.MaskFrameWith(ws.NewTextFrame([]byte("x")), [4]byte{})))
+	if err := <-dropped; !errors.Is(err, ErrProtocol) {
+		t.Errorf("told %v", err)
+	}
+}

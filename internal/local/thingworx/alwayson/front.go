@@ -42,7 +42,7 @@ func New(ctx context.Context, p *thingworx.Platform, log *slog.Logger) (*Front, 
 	var err error
 	f.server, err = wire.NewServer(wire.ServerConfig{
 		Authenticate: f.authenticate, Bind: f.bind, Unbind: f.unbind, Bound: f.bound,
-		Request: f.request, Opened: f.opened, Closed: f.closed,
+		Request: f.request, Opened: f.opened, Closed: f.closed, Dropped: f.dropped,
 	})
 	return f, err
 }
@@ -85,6 +85,11 @@ func (f *Front) closed(s *wire.Session) {
 		f.platform.UnbindAll(e)
 	}
 	f.log.Info("disconnected", "remote", s.RemoteAddr(), "reason", s.Err())
+}
+
+// dropped tells of a connection that no edge came of.
+func (f *Front) dropped(s *wire.Session) {
+	f.log.Info("disconnected", "remote", s.RemoteAddr(), "user", "none, no AUTH succeeded", "reason", s.Err())
 }
 
 func (f *Front) edge(s *wire.Session) *edge {
