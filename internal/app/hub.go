@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"azx/internal/access"
 	"azx/internal/checkpoint"
 	"azx/internal/delivery"
 	"azx/internal/fault"
@@ -21,8 +22,8 @@ const prefetchBytes = 64 << 20
 // events is the hub's event endpoint, opened: it implements ingress.Hub.
 type events struct {
 	client     *hub.Client
-	service    hub.Service
-	endpoint   hub.Endpoint
+	service    access.Service
+	endpoint   access.Endpoint
 	partitions []hub.Partition
 }
 
@@ -89,7 +90,7 @@ func (c *connector) openHub(ctx context.Context) (*events, error) {
 func (c *connector) tryHub(ctx context.Context) (e *events, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	network := hub.Network{Address: c.hub.Endpoints.AMQPS}
+	network := access.Network{Address: c.hub.Endpoints.AMQPS}
 	if network.Roots, err = roots(c.hub.CAFile); err != nil {
 		return nil, err
 	}
@@ -112,15 +113,15 @@ func (c *connector) tryHub(ctx context.Context) (e *events, err error) {
 }
 
 // resolve returns the endpoint that the file names, else the one to which the hub redirects.
-func (c *connector) resolve(ctx context.Context, network hub.Network) (hub.Endpoint, hub.Service, error) {
-	var service hub.Service
+func (c *connector) resolve(ctx context.Context, network access.Network) (access.Endpoint, access.Service, error) {
+	var service access.Service
 	if c.hub.ConnectionString.IsSet() {
 		text, err := c.hub.ConnectionString.Value()
 		if err != nil {
-			return hub.Endpoint{}, service, err
+			return access.Endpoint{}, service, err
 		}
-		if service, err = hub.ParseService(text); err != nil {
-			return hub.Endpoint{}, service, err
+		if service, err = access.ParseService(text); err != nil {
+			return access.Endpoint{}, service, err
 		}
 	}
 	if !c.hub.EventHubsConnectionString.IsSet() {
@@ -129,9 +130,9 @@ func (c *connector) resolve(ctx context.Context, network hub.Network) (hub.Endpo
 	}
 	text, err := c.hub.EventHubsConnectionString.Value()
 	if err != nil {
-		return hub.Endpoint{}, service, err
+		return access.Endpoint{}, service, err
 	}
-	endpoint, err := hub.ParseEndpoint(text)
+	endpoint, err := access.ParseEndpoint(text)
 	return endpoint, service, err
 }
 

@@ -1,3 +1,5 @@
+// Package hub is the event side of an Azure IoT Hub: it resolves the hub's Event Hubs endpoint and
+// receives messages from its partitions.
 package hub
 
 import (
@@ -10,6 +12,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
 
+	"azx/internal/access"
 	"azx/internal/fault"
 	"azx/internal/message"
 )
@@ -29,7 +32,7 @@ type Options struct {
 	Hub     string // name of the hub Thing: message.Hub
 	HubName string // name of the IoT Hub, for the command in a hint; may be empty
 	Group   string // consumer group
-	Network Network
+	Network access.Network
 
 	// Prefetch is the number of messages asked for ahead, per partition, 1 to MaxPrefetch; 0 for 256.
 	// It bounds the memory ahead of Receive to Prefetch times 256 KiB a partition: see PrefetchFor.
@@ -56,13 +59,13 @@ func PrefetchFor(bytes int64, partitions int) int {
 // Client reads an event hub through Microsoft's client library. Its methods may be called from many
 // goroutines.
 type Client struct {
-	endpoint Endpoint
+	endpoint access.Endpoint
 	options  Options
 	consumer *azeventhubs.ConsumerClient
 }
 
 // Open makes a Client; it does not connect yet.
-func Open(endpoint Endpoint, options Options) (*Client, error) {
+func Open(endpoint access.Endpoint, options Options) (*Client, error) {
 	if options.Prefetch == 0 {
 		options.Prefetch = defaultPrefetch
 	}
@@ -76,11 +79,11 @@ func Open(endpoint Endpoint, options Options) (*Client, error) {
 	if address == "" {
 		address = endpoint.Address
 	}
-	consumer, err := azeventhubs.NewConsumerClientFromConnectionString(endpoint.connectionString(), "", options.Group,
+	consumer, err := azeventhubs.NewConsumerClientFromConnectionString(endpoint.ConnectionString().Reveal(), "", options.Group,
 		&azeventhubs.ConsumerClientOptions{
 			ApplicationID:  "azx",
 			CustomEndpoint: address,
-			TLSConfig:      options.Network.tls(endpoint.Host),
+			TLSConfig:      options.Network.TLS(endpoint.Host),
 			// Failures are shown soon: when to try again is decided in one place, and it is not here. Not even
 			// one retry would be best, but with that the library renews tokens without any pause while the
 			// hub is away.
@@ -93,7 +96,7 @@ func Open(endpoint Endpoint, options Options) (*Client, error) {
 }
 
 // Endpoint returns what the Client reads.
-func (c *Client) Endpoint() Endpoint { return c.endpoint }
+func (c *Client) Endpoint() access.Endpoint { return c.endpoint }
 
 // Close ends the connection. Receivers fail from now on.
 func (c *Client) Close(ctx context.Context) error { return c.consumer.Close(ctx) }

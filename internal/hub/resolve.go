@@ -2,8 +2,6 @@ package hub
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +12,8 @@ import (
 	"time"
 
 	"github.com/Azure/go-amqp"
+
+	"azx/internal/access"
 )
 
 const (
@@ -22,45 +22,33 @@ const (
 	resolveTimeout = 30 * time.Second
 )
 
-// Network says how to reach the endpoints of a hub. The zero value dials them by their names at
-// port 5671 and trusts the system's roots.
-type Network struct {
-	Address string         // host:port to dial instead, also after a redirect; names in certificates and tokens stay
-	Roots   *x509.CertPool // nil for the system's
-}
-
-func (n Network) tls(host string) *tls.Config {
-	// The name is given here because both AMQP libraries else take it from the address they dial.
-	return &tls.Config{RootCAs: n.Roots, ServerName: host, MinVersion: tls.VersionTLS12}
-}
-
 // Resolver asks an IoT Hub for its Event Hubs endpoint, whose name changes at a failover of the hub.
 type Resolver struct {
-	Service Service
-	Network Network
+	Service access.Service
+	Network access.Network
 	Now     func() time.Time // nil for time.Now
 }
 
 // Resolve attaches to the hub's event endpoint and takes the answer from the redirect it is refused
 // with (read: iot-hub-amqp-support.md). Its errors are fault.Problems: Credential when the policy or the
 // certificate is not accepted, Transient when the hub is not reached.
-func (r Resolver) Resolve(ctx context.Context) (Endpoint, error) {
+func (r Resolver) Resolve(ctx context.Context) (access.Endpoint, error) {
 	op := "resolve the event endpoint of " + r.Service.Host
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	conn, err := r.dial(ctx)
 	if err != nil {
-		return Endpoint{}, classify(op, r.Service.Policy, err)
+		return access.Endpoint{}, classify(op, r.Service.Policy, err)
 	}
 	defer func() { _ = conn.Close() }() // the answer is known; the hub closes its side anyway
 	err = attach(ctx, conn, "amqps://"+r.Service.Host+"/messages/events/$management")
 	var refusal *amqp.Error
 	if !errors.As(err, &refusal) || refusal.Condition != amqp.ErrCondLinkRedirect {
-		return Endpoint{}, classify(op, r.Service.Policy, err)
+		return access.Endpoint{}, classify(op, r.Service.Policy, err)
 	}
 	target, err := parseRedirect(refusal.Info)
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("%s: %w", op, err)
+		return access.Endpoint{}, fmt.Errorf("%s: %w", op, err)
 	}
 	target.Policy, target.Key = r.Service.Policy, r.Service.Key
 	return target, nil
@@ -73,18 +61,11 @@ func (r Resolver) dial(ctx context.Context) (*amqp.Conn, error) {
 	}
 	host := r.Service.Host
 	token := r.Service.Token(host+"/messages/events", now().Add(tokenLife))
-	return amqp.Dial(ctx, "amqps://"+dialAddress(r.Network.Address, host), &amqp.ConnOptions{
+	return amqp.Dial(ctx, "amqps://"+r.Network.Dial(host, amqpsPort), &amqp.ConnOptions{
 		HostName:  host,
 		SASLType:  amqp.SASLTypePlain(r.Service.Policy+"@sas.root."+r.Service.Name(), token.Reveal()),
-		TLSConfig: r.Network.tls(host),
+		TLSConfig: r.Network.TLS(host),
 	})
-}
-
-func dialAddress(override, host string) string {
-	if override != "" {
-		return override
-	}
-	return net.JoinHostPort(host, strconv.Itoa(amqpsPort))
 }
 
 // attach opens a receiver that is expected to be refused. It never returns nil.
@@ -106,30 +87,30 @@ func attach(ctx context.Context, conn *amqp.Conn, source string) error {
 
 // parseRedirect reads the info of an amqp:link:redirect error: hostname, network-host, port and
 // address "amqps://host:5671/<event hub>/$management" (read).
-func parseRedirect(info map[string]any) (Endpoint, error) {
+func parseRedirect(info map[string]any) (access.Endpoint, error) {
 	host := redirectText(info, "hostname")
-	if !validHost(host) {
-		return Endpoint{}, errors.New("the redirect has no host name")
+	if !access.ValidHost(host) {
+		return access.Endpoint{}, errors.New("the redirect has no host name")
 	}
 	address, err := url.Parse(redirectText(info, "address"))
 	if err != nil {
-		return Endpoint{}, errors.New("the redirect's address is no URL")
+		return access.Endpoint{}, errors.New("the redirect's address is no URL")
 	}
 	eventHub, _, _ := strings.Cut(strings.TrimPrefix(address.Path, "/"), "/")
 	if eventHub == "" || strings.ContainsAny(eventHub, ";=$ ") {
-		return Endpoint{}, errors.New("the redirect's address names no event hub")
+		return access.Endpoint{}, errors.New("the redirect's address names no event hub")
 	}
 	port, err := redirectPort(info)
 	if err != nil {
-		return Endpoint{}, err
+		return access.Endpoint{}, err
 	}
-	e := Endpoint{Host: host, EventHub: eventHub}
+	e := access.Endpoint{Host: host, EventHub: eventHub}
 	dial := redirectText(info, "network-host")
 	if dial == "" {
 		dial = host
 	}
-	if !validHost(dial) {
-		return Endpoint{}, errors.New("the redirect's network host is no host name")
+	if !access.ValidHost(dial) {
+		return access.Endpoint{}, errors.New("the redirect's network host is no host name")
 	}
 	if port != amqpsPort || !strings.EqualFold(dial, host) {
 		e.Address = net.JoinHostPort(dial, strconv.Itoa(port))

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/Azure/go-amqp"
+
+	"azx/internal/access"
 )
 
 // redirect is the info that a hub sends, as go-amqp decodes it.
@@ -25,22 +27,22 @@ func TestARedirectNamesTheEndpoint(t *testing.T) {
 	const host = "ihsuprod.servicebus.windows.net"
 	tests := map[string]struct {
 		change func(map[string]any)
-		want   Endpoint
+		want   access.Endpoint
 	}{
-		"as the hub sends it": {nil, Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1"}},
+		"as the hub sends it": {nil, access.Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1"}},
 		"without a port": {func(m map[string]any) { delete(m, "port") },
-			Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1"}},
+			access.Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1"}},
 		"with a port as text": {func(m map[string]any) { m["port"] = "5671" },
-			Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1"}},
+			access.Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1"}},
 		"to another port": {func(m map[string]any) { m["port"] = int32(15671) },
-			Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1", Address: host + ":15671"}},
+			access.Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1", Address: host + ":15671"}},
 		"by way of another host": {func(m map[string]any) { m["network-host"] = "127.0.0.1" },
-			Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1", Address: "127.0.0.1:5671"}},
+			access.Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1", Address: "127.0.0.1:5671"}},
 		"without a network host": {func(m map[string]any) { delete(m, "network-host") },
-			Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1"}},
+			access.Endpoint{Host: host, EventHub: "iothub-ehub-plant1-1"}},
 		"with the address of a partition": {func(m map[string]any) {
 			m["address"] = "amqps://" + host + ":5671/eh/ConsumerGroups/$Default/Partitions/0"
-		}, Endpoint{Host: host, EventHub: "eh"}},
+		}, access.Endpoint{Host: host, EventHub: "eh"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -20,9 +20,9 @@ var (
 	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
 		"internal/quarantine"}
 	flows     = []string{"internal/ingress", "internal/egress", "internal/devices"}
-	operation = []string{"internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin"}
+	operation = []string{"internal/access", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin"}
 
-	forEdges = join(domain, protocols, []string{"internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
+	forEdges = join(domain, protocols, []string{"internal/access", "internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
 	forFlows = join(domain, []string{"internal/observe", "internal/supervise"})
 	forLocal = join(protocols, []string{"internal/message", "extension", "internal/supervise", "internal/folder", "internal/local/..."})
 )
@@ -41,6 +41,8 @@ var layers = []layer{
 	{"internal/mapping", domain, nil, "domain: pure"},
 	{"internal/fault", domain, nil, "domain: pure"},
 
+	{"internal/access", []string{"internal/fault", "internal/secret"}, nil,
+		"connection strings and tokens, needed by both edges that speak to a hub, which may not import each other"},
 	{"internal/hub", forEdges, []string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp"},
 		"edge: the event side of a hub, read with Microsoft's own client"},
 	{"internal/folder", nil, []string{"golang.org/x/sys"}, "a folder with a lock that holds across processes: used wherever something is kept on disk"},

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"azx/internal/access"
 	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/hub"
@@ -26,7 +27,7 @@ func TestTheHubLeadsToItsEventEndpoint(t *testing.T) {
 	if got.Host != names.Namespace || got.EventHub != names.EventHub || got.Policy != "service" {
 		t.Errorf("got %+v, want %+v", got, names)
 	}
-	explicit, err := hub.ParseEndpoint(s.Info.EventHubsConnectionString)
+	explicit, err := access.ParseEndpoint(s.Info.EventHubsConnectionString)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,25 +209,25 @@ func TestWhatTheOperatorIsTold(t *testing.T) {
 	s := start(t, nil)
 	s.send(t, "a")
 	tests := map[string]struct {
-		change func(*hub.Service, *hub.Network)
+		change func(*access.Service, *access.Network)
 		class  fault.Class
 		hint   string
 	}{
-		"of a wrong key": {func(s *hub.Service, _ *hub.Network) { s.Key = secret.New("d3Jvbmcga2V5") },
+		"of a wrong key": {func(s *access.Service, _ *access.Network) { s.Key = secret.New("d3Jvbmcga2V5") },
 			fault.Credential, "ServiceConnect"},
-		"of an unknown policy": {func(s *hub.Service, _ *hub.Network) { s.Policy = "nobody" },
+		"of an unknown policy": {func(s *access.Service, _ *access.Network) { s.Policy = "nobody" },
 			fault.Credential, `"nobody"`},
-		"of a policy without the right": {func(h *hub.Service, _ *hub.Network) {
+		"of a policy without the right": {func(h *access.Service, _ *access.Network) {
 			p, _ := s.Hub.Policy("device")
 			h.Policy, h.Key = p.Name, secret.New(p.PrimaryKey)
 		}, fault.Credential, "ServiceConnect"},
-		"of an authority that is not trusted": {func(_ *hub.Service, n *hub.Network) { n.Roots = nil },
+		"of an authority that is not trusted": {func(_ *access.Service, n *access.Network) { n.Roots = nil },
 			fault.Credential, "caFile"},
-		"of another server's certificate": {func(s *hub.Service, _ *hub.Network) { s.Host = "plant2.azure-devices.net" },
+		"of another server's certificate": {func(s *access.Service, _ *access.Network) { s.Host = "plant2.azure-devices.net" },
 			fault.Credential, "endpoints.amqps"},
-		"of a port that nobody listens on": {func(_ *hub.Service, n *hub.Network) { n.Address = closedPort(t) },
+		"of a port that nobody listens on": {func(_ *access.Service, n *access.Network) { n.Address = closedPort(t) },
 			fault.Transient, "5671"},
-		"of a port without TLS": {func(_ *hub.Service, n *hub.Network) {
+		"of a port without TLS": {func(_ *access.Service, n *access.Network) {
 			n.Address = net.JoinHostPort(s.Info.Listen, fmt.Sprint(s.Info.Ports.AMQP))
 		}, fault.Credential, "endpoints.amqps"},
 	}

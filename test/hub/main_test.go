@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"azx/internal/access"
 	"azx/internal/hub"
 	"azx/internal/local/iothub"
 	"azx/internal/local/iothub/amqp"
@@ -30,8 +31,8 @@ const patience = 20 * time.Second // for what should take milliseconds
 type site struct {
 	*serve.Running
 	device  iothub.Principal
-	service hub.Service
-	network hub.Network
+	service access.Service
+	network access.Network
 }
 
 func start(t testing.TB, clock func() time.Time) *site {
@@ -52,7 +53,7 @@ func start(t testing.TB, clock func() time.Time) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	service, err := hub.ParseService(running.Info.ServiceConnectionString)
+	service, err := access.ParseService(running.Info.ServiceConnectionString)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func start(t testing.TB, clock func() time.Time) *site {
 		Running: running,
 		device:  iothub.Principal{ID: added[0].ID, GenerationID: added[0].GenerationID},
 		service: service,
-		network: hub.Network{
+		network: access.Network{
 			Address: net.JoinHostPort(running.Info.Listen, fmt.Sprint(running.Info.Ports.AMQPS)),
 			Roots:   roots,
 		},
@@ -84,7 +85,7 @@ func (s *site) send(t testing.TB, bodies ...string) {
 	}
 }
 
-func (s *site) resolve(t testing.TB) hub.Endpoint {
+func (s *site) resolve(t testing.TB) access.Endpoint {
 	t.Helper()
 	endpoint, err := hub.Resolver{Service: s.service, Network: s.network}.Resolve(within(t))
 	if err != nil {

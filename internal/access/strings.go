@@ -1,6 +1,6 @@
-// Package hub is the event side of an Azure IoT Hub: it resolves the hub's Event Hubs endpoint and
-// receives messages from its partitions.
-package hub
+// Package access says who the connector is to an IoT Hub and how it gets there: connection strings, the
+// tokens signed with their keys, and the address to dial.
+package access
 
 import (
 	"encoding/base64"
@@ -83,25 +83,26 @@ func ParseEndpoint(text string) (Endpoint, error) {
 	return Endpoint{Host: host, EventHub: p[partEntity], Policy: p[partPolicy], Key: secret.New(p[partKey])}, nil
 }
 
-// connectionString is the string that the Event Hubs client takes.
-func (e Endpoint) connectionString() string {
-	return "Endpoint=sb://" + e.Host + "/;SharedAccessKeyName=" + e.Policy +
-		";SharedAccessKey=" + e.Key.Reveal() + ";EntityPath=" + e.EventHub
+// ConnectionString is the string that the Event Hubs client takes: what ParseEndpoint reads.
+func (e Endpoint) ConnectionString() secret.Secret {
+	return secret.New("Endpoint=sb://" + e.Host + "/;SharedAccessKeyName=" + e.Policy +
+		";SharedAccessKey=" + e.Key.Reveal() + ";EntityPath=" + e.EventHub)
 }
 
 // checkHost accepts a DNS name or an IPv4 address.
 func checkHost(op, part, host string) error {
-	if name, port, err := net.SplitHostPort(host); err == nil && validHost(name) && validPort(port) {
+	if name, port, err := net.SplitHostPort(host); err == nil && ValidHost(name) && validPort(port) {
 		return fault.Reject(op, "leave the port out; to dial another address than the hub's own, set endpoints.amqps",
 			"%s has a port", part)
 	}
-	if !validHost(host) {
+	if !ValidHost(host) {
 		return fault.Reject(op, "it looks like plant1.azure-devices.net", "%s is no host name", part)
 	}
 	return nil
 }
 
-func validHost(s string) bool {
+// ValidHost accepts a DNS name or an IPv4 address, without a port.
+func ValidHost(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false
 	}

@@ -1,4 +1,4 @@
-package hub
+package access
 
 import (
 	"fmt"
@@ -91,8 +91,8 @@ func TestParseEndpoint(t *testing.T) {
 	if e.Host != "ihsuprod.servicebus.windows.net" || e.EventHub != "iothub-ehub-plant1-1" || e.Policy != "service" || e.Key.Reveal() != someKey {
 		t.Errorf("got %+v", e)
 	}
-	if e.connectionString() != goodEventHubs {
-		t.Errorf("it became %q", e.connectionString())
+	if e.ConnectionString().Reveal() != goodEventHubs {
+		t.Errorf("it became %q", e.ConnectionString().Reveal())
 	}
 }
 
@@ -159,9 +159,9 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := ParseEndpoint(e.connectionString())
-		if err != nil || again.connectionString() != e.connectionString() {
-			t.Fatalf("%q became %q: %v", e.connectionString(), again.connectionString(), err)
+		again, err := ParseEndpoint(e.ConnectionString().Reveal())
+		if err != nil || again.ConnectionString().Reveal() != e.ConnectionString().Reveal() {
+			t.Fatalf("%q became %q: %v", e.ConnectionString().Reveal(), again.ConnectionString().Reveal(), err)
 		}
 	})
 }
