@@ -62,9 +62,18 @@ func (f *Front) ServeConn(ctx context.Context, nc net.Conn, hub *iothub.Hub, log
 			return c
 		},
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+	case brokenProtocol(err):
+		log.Warn("AMQP connection closed", "reason", err)
+	default: // cut off, or refused with a reason that has been logged
 		log.Debug("AMQP connection ended", "reason", err)
 	}
+}
+
+// brokenProtocol reports whether one end complained of what the other sent.
+func brokenProtocol(err error) bool {
+	return errors.Is(err, amqp10.ErrMalformed) || errors.Is(err, amqp10.ErrFrameTooLarge) || errors.As(err, new(*amqp10.Error))
 }
 
 func portOf(nc net.Conn) int {
