@@ -66,11 +66,15 @@ type connector struct {
 // build opens what needs no other system: a busy port or a folder in use is told before anything starts.
 func build(o Options) (c *connector, err error) {
 	c = &connector{Options: o, hub: &o.Config.Hubs[0], meter: observe.NewMetrics(), state: state{hubErr: errStarting}}
+	opened := c // what is returned with an error is nil
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.closeQuarantine())
+			err = errors.Join(err, opened.closeQuarantine())
 		}
 	}()
+	if err = c.checkHub(); err != nil {
+		return nil, err
+	}
 	if err = c.openQuarantine(); err != nil {
 		return nil, err
 	}

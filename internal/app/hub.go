@@ -64,6 +64,16 @@ func position(from delivery.Start) hub.Position {
 	return hub.Earliest()
 }
 
+// checkHub refuses a hub that nothing leads to. The file may leave its connection strings out, but the hub Thing is
+// not asked for them yet.
+func (c *connector) checkHub() error {
+	if c.hub.ConnectionString.IsSet() || c.hub.EventHubsConnectionString.IsSet() {
+		return nil
+	}
+	return &fault.Problem{Op: "open hub " + c.hub.Thing, Class: fault.Fatal, Cause: errors.New("it has no connection string"),
+		Hint: "set hubs[0].connectionString; this version does not ask the hub Thing for it"}
+}
+
 // openHub finds the hub's event endpoint and its partitions; it tries until ctx ends, unless the error is
 // one that no repetition mends.
 func (c *connector) openHub(ctx context.Context) (*events, error) {
