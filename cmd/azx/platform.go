@@ -34,10 +34,11 @@ DIR keeps its Things and gets platform.json, which says how to reach it.`,
 	}
 	cmd.PersistentFlags().StringVar(&o.Dir, "dir", "", "folder of the platform")
 	cmd.Flags().StringVar(&o.Listen, "listen", serve.DefaultListen, "loopback address and port")
+	cmd.Flags().BoolVar(&o.NoGroupBind, "no-group-bind", false, "ignore binds of routing groups, to try what bind: auto does then")
 	cmd.Flags().BoolVar(&o.Bare, "bare", false, "without the extensions")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	_ = cmd.MarkPersistentFlagRequired("dir") // an error would mean that there is no such flag
-	cmd.AddCommand(thingCommand(&o.Dir))
+	cmd.AddCommand(thingCommand(&o.Dir), hubThingCommand(&o.Dir))
 	return cmd
 }
 
@@ -70,11 +71,13 @@ func thingCommand(dir *string) *cobra.Command {
 
 func thingAddCommand(dir *string) *cobra.Command {
 	var properties []string
+	var gateway string
 	cmd := &cobra.Command{
-		Use:   "add ID --property NAME:TYPE[:EDGENAME] ... --dir DIR",
-		Short: "Create a RemoteThing with remote properties",
+		Use:   "add ID [--gateway HUBTHING] --property NAME:TYPE[:EDGENAME] ... --dir DIR",
+		Short: "Create a RemoteThing with remote properties, or with a gateway an AzureIotThing",
 		Example: `  azx platform thing add pump-1 --property temperature:NUMBER --dir tw
-  azx platform thing add pump-1 --property temperature:NUMBER:temp --dir tw`,
+  azx platform thing add pump-1 --property temperature:NUMBER:temp --dir tw
+  azx platform thing add pump-1 --gateway LocalHub --property temperature:NUMBER --dir tw`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			definitions := make([]thingworx.Definition, len(properties))
@@ -88,7 +91,12 @@ func thingAddCommand(dir *string) *cobra.Command {
 			if err != nil {
 				return unreachable(err)
 			}
-			if err := client.AddThing(cmd.Context(), args[0], definitions); err != nil {
+			if gateway != "" {
+				err = client.AddDevice(cmd.Context(), args[0], gateway, definitions)
+			} else {
+				err = client.AddThing(cmd.Context(), args[0], definitions)
+			}
+			if err != nil {
 				return answered(err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "added Thing %s with %d remote properties\n", args[0], len(definitions))
@@ -97,6 +105,37 @@ func thingAddCommand(dir *string) *cobra.Command {
 	}
 	cmd.Flags().StringArrayVar(&properties, "property", nil,
 		"NAME:TYPE or NAME:TYPE:EDGENAME, such as temperature:NUMBER; may be repeated")
+	cmd.Flags().StringVar(&gateway, "gateway", "", "hub Thing that carries the requests for the device")
+	return cmd
+}
+
+// hubThingCommand is azx platform hub. It goes away when the Azure IoT extension can be imported.
+func hubThingCommand(dir *string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "hub",
+		Short: "Add hub Things to a running platform",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var group string
+	add := &cobra.Command{
+		Use:   "add NAME [--routing-group GROUP] --dir DIR",
+		Short: "Create a hub Thing, which connectors bind under its routing group",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := serve.Open(*dir)
+			if err != nil {
+				return unreachable(err)
+			}
+			if err := client.AddHub(cmd.Context(), args[0], group); err != nil {
+				return answered(err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "added hub Thing %s\n", args[0])
+			return err
+		},
+	}
+	add.Flags().StringVar(&group, "routing-group", "", "default: the hub Thing's name")
+	cmd.AddCommand(add)
 	return cmd
 }
 

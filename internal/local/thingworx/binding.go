@@ -7,116 +7,175 @@ import (
 	"azx/alwayson/infotable"
 )
 
-// Edge is a connection that stands for Things. Its methods must not block.
-type Edge interface {
-	// NotifyPropertyUpdate tells the edge that the remote bindings of a Thing changed.
-	NotifyPropertyUpdate(thing string)
-	// String names the connection in reasons.
-	String() string
+// holder is an edge that stands for a Thing.
+type holder struct {
+	edge  Edge
+	as    string // the name that it bound: the Thing's, or that of the Thing's routing group
+	group bool   // it carries the requests of the Things behind this one, too
 }
 
 // bindings knows who stands for which Thing. Its mutex is taken before that of a Thing, never after.
 type bindings struct {
-	mu    sync.Mutex
-	edges map[string][]Edge
+	mu      sync.Mutex
+	holders map[string][]holder // by Thing
 }
 
-// Bind makes e stand for Things: all of them or, with a Refusal that names the guilty one, none. The first edge
-// keeps a Thing ("first in wins"), unless the Thing has the shape MultiBindRemoteThing.
+// standing is what a BIND of one name makes of an edge.
+type standing struct {
+	thing *thing
+	holder
+}
+
+// Bind makes e stand for names: all of them or, with a Refusal that names the guilty one, none. A name is that of a
+// Thing, or the routing group of hub Things, or both. The first edge keeps a Thing ("first in wins"), unless the Thing
+// has the shape MultiBindRemoteThing. That a group is bound by a plain BIND of its name is inferred.
 func (p *Platform) Bind(e Edge, names []string) error {
 	p.bindings.mu.Lock()
 	defer p.bindings.mu.Unlock()
+	groups := p.groups()
+	var all []standing
 	for _, name := range names {
-		if err := p.bindable(e, name); err != nil {
+		found, err := p.bindable(e, name, groups[name])
+		if err != nil {
 			return err
 		}
+		all = append(all, found...)
 	}
-	for _, name := range names {
-		if !slices.Contains(p.bindings.edges[name], e) {
-			p.bindings.edges[name] = append(p.bindings.edges[name], e)
-		}
+	things := make([]string, len(all))
+	for i, s := range all {
+		things[i] = s.thing.name
+		p.bindings.add(things[i], s.holder)
 	}
-	p.refreshBound(names)
+	p.refreshBound(things)
 	return nil
 }
 
-func (p *Platform) bindable(e Edge, name string) error {
+// bindable returns what a BIND of name would make of e; hubs have that routing group.
+func (p *Platform) bindable(e Edge, name string, hubs []*thing) ([]standing, error) {
 	if name != "" && name[0] == '*' {
-		return Refuse(NotFound, "bind %s: no Thing has that identifier", shorten(name))
+		return nil, Refuse(NotFound, "bind %s: no Thing has that identifier", shorten(name))
 	}
-	t, err := p.find(name)
-	if err != nil {
-		return err
+	found, err := p.find(name)
+	if err != nil && len(hubs) == 0 {
+		return nil, Refuse(NotFound, "%v, and no hub Thing has that routing group", err)
 	}
+	if err == nil && !slices.Contains(hubs, found) {
+		hubs = append([]*thing{found}, hubs...)
+	}
+	var all []standing
+	for _, t := range hubs {
+		if err := p.mayBind(e, t); err != nil {
+			return nil, err
+		}
+		all = append(all, standing{t, holder{e, name, p.carries(t, name)}})
+	}
+	return all, nil
+}
+
+// carries reports whether who binds name carries the requests of the Things behind t.
+func (p *Platform) carries(t *thing, name string) bool {
+	group, ok := p.routingGroup(t)
+	return ok && group == name && !p.opts.NoGroupBind
+}
+
+func (p *Platform) mayBind(e Edge, t *thing) error {
 	if !p.model.isA(t.template, TemplateRemote) {
-		return Refuse(Forbidden, "bind %s: its template %s is no RemoteThing, so nobody can stand for it", name, t.template)
+		return Refuse(Forbidden, "bind %s: its template %s is no RemoteThing, so nobody can stand for it", t.name, t.template)
 	}
 	t.mu.Lock()
-	multi := slices.Contains(p.model.shapesOf(t.template, t.shapes), ShapeMultiBind)
-	err = t.usable()
+	err := t.usable()
 	t.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	if holders := p.bindings.edges[name]; len(holders) > 0 && !multi && !slices.Contains(holders, e) {
+	other := slices.IndexFunc(p.bindings.holders[t.name], func(h holder) bool { return h.edge != e })
+	if other >= 0 && !p.implements(t, ShapeMultiBind) {
 		return Refuse(Forbidden, "bind %s: %s stands for it already, and the first one keeps it (the shape %s"+
-			" allows several)", name, holders[0], ShapeMultiBind)
+			" allows several)", t.name, p.bindings.holders[t.name][other].edge, ShapeMultiBind)
 	}
 	return nil
 }
 
-// Unbind ends e's standing for Things; names that it does not stand for are ignored.
-func (p *Platform) Unbind(e Edge, names []string) {
+// groups returns the Things that carry the requests of others, by routing group.
+func (p *Platform) groups() map[string][]*thing {
+	byName := map[string][]*thing{}
+	for _, t := range p.all() {
+		if group, ok := p.routingGroup(t); ok {
+			byName[group] = append(byName[group], t)
+		}
+	}
+	return byName
+}
+
+// BoundBy returns the names of the Things that a BIND of name is about: the Thing of that name, and hub Things whose
+// routing group it is.
+func (p *Platform) BoundBy(name string) []string {
 	p.bindings.mu.Lock()
 	defer p.bindings.mu.Unlock()
-	for _, name := range names {
-		p.bindings.remove(e, name)
+	var things []string
+	for thing, holders := range p.bindings.holders {
+		if slices.ContainsFunc(holders, func(h holder) bool { return h.as == name }) {
+			things = append(things, thing)
+		}
 	}
-	p.refreshBound(names)
+	return things
+}
+
+// Unbind ends e's standing for names; those that it did not bind are ignored.
+func (p *Platform) Unbind(e Edge, names []string) {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	p.release(func(h holder) bool { return h.edge == e && set[h.as] })
 }
 
 // UnbindAll ends all of e's standing, as when its connection ends.
 func (p *Platform) UnbindAll(e Edge) {
-	p.bindings.mu.Lock()
-	defer p.bindings.mu.Unlock()
-	var names []string
-	for name, holders := range p.bindings.edges {
-		if slices.Contains(holders, e) {
-			names = append(names, name)
-		}
-	}
-	for _, name := range names {
-		p.bindings.remove(e, name)
-	}
-	p.refreshBound(names)
+	p.release(func(h holder) bool { return h.edge == e })
 }
 
-func (b *bindings) remove(e Edge, name string) {
-	holders := slices.DeleteFunc(slices.Clone(b.edges[name]), func(h Edge) bool { return h == e })
+// release removes the holders that leave picks.
+func (p *Platform) release(leave func(holder) bool) {
+	p.bindings.mu.Lock()
+	defer p.bindings.mu.Unlock()
+	var things []string
+	for thing, holders := range p.bindings.holders {
+		if slices.ContainsFunc(holders, leave) {
+			p.bindings.set(thing, slices.DeleteFunc(slices.Clone(holders), leave))
+			things = append(things, thing)
+		}
+	}
+	p.refreshBound(things)
+}
+
+// add makes h a holder, instead of what the same edge was by the same name.
+func (b *bindings) add(thing string, h holder) {
+	others := slices.DeleteFunc(slices.Clone(b.holders[thing]), func(o holder) bool { return o.edge == h.edge && o.as == h.as })
+	b.set(thing, append(others, h))
+}
+
+func (b *bindings) set(thing string, holders []holder) {
 	if len(holders) == 0 {
-		delete(b.edges, name)
+		delete(b.holders, thing)
 		return
 	}
-	b.edges[name] = holders
+	b.holders[thing] = holders
 }
 
 // drop forgets all bindings of a deleted Thing.
 func (b *bindings) drop(p *Platform, name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.edges[name] != nil {
-		delete(b.edges, name)
-		p.refreshBound([]string{name})
-	}
+	delete(b.holders, name)
+	p.refreshBound([]string{name})
 }
 
-// refresh sets isConnected of one Thing, after it was created or got another gateway.
+// refresh sets isConnected of one Thing and of those behind it.
 func (b *bindings) refresh(p *Platform, name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if t, err := p.find(name); err == nil {
-		p.refreshOne(t)
-	}
+	p.refreshBound([]string{name})
 }
 
 // refreshBound sets isConnected of these Things and of those that have one of them as gateway.
@@ -135,12 +194,12 @@ func (p *Platform) refreshBound(names []string) {
 	}
 }
 
-// gateway returns the name in gatewayThing, "" if there is none.
+// gateway returns the name in gatewayThing, "" if there is none, or if the Thing does not delegate its requests.
 func (t *thing) gateway() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	prop := t.props[propGateway]
-	if prop == nil {
+	if prop == nil || prop.def.From != ShapeRoutedEgress {
 		return ""
 	}
 	name, _ := prop.now.Value.Text()
@@ -148,7 +207,7 @@ func (t *thing) gateway() string {
 }
 
 func (p *Platform) refreshOne(t *thing) {
-	connected := len(p.holders(t)) > 0
+	connected := len(p.carriers(t)) > 0
 	now := p.now().UnixMilli()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -166,20 +225,50 @@ func (p *Platform) refreshOne(t *thing) {
 	t.changed = p.changes.Add(1)
 }
 
-// holders returns who stands for a Thing, itself or through its gateway. The caller holds the bindings' mutex.
-func (p *Platform) holders(t *thing) []Edge {
-	if own := p.bindings.edges[t.name]; len(own) > 0 {
+// carriers returns the edges that carry the requests of a Thing: those that bound the Thing, else those that bound the
+// routing group of its gateway. The caller holds the bindings' mutex.
+func (p *Platform) carriers(t *thing) []Edge {
+	if own := edgesOf(p.bindings.holders[t.name], false); len(own) > 0 {
 		return own
 	}
-	return p.bindings.edges[t.gateway()]
+	gateway := t.gateway()
+	if gateway == "" {
+		return nil
+	}
+	if g, err := p.find(gateway); err != nil || !p.implements(g, ShapeEgressGate) {
+		return nil
+	}
+	return edgesOf(p.bindings.holders[gateway], true)
+}
+
+// carriersOf is carriers for who does not hold the mutex.
+func (p *Platform) carriersOf(t *thing) []Edge {
+	p.bindings.mu.Lock()
+	defer p.bindings.mu.Unlock()
+	return p.carriers(t)
+}
+
+// edgesOf returns the edges among holders, each once; groupOnly leaves out those that carry nothing for others.
+func edgesOf(holders []holder, groupOnly bool) []Edge {
+	var edges []Edge
+	for _, h := range holders {
+		if (h.group || !groupOnly) && !slices.Contains(edges, h.edge) {
+			edges = append(edges, h.edge)
+		}
+	}
+	return edges
+}
+
+// implements reports whether a Thing has a shape.
+func (p *Platform) implements(t *thing, shape string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Contains(p.model.shapesOf(t.template, t.shapes), shape)
 }
 
 // bindingsChanged tells those who stand for a Thing that its remote bindings changed.
 func (p *Platform) bindingsChanged(t *thing) {
-	p.bindings.mu.Lock()
-	holders := slices.Clone(p.holders(t))
-	p.bindings.mu.Unlock()
-	for _, e := range holders {
+	for _, e := range p.carriersOf(t) {
 		e.NotifyPropertyUpdate(t.name)
 	}
 }
@@ -188,5 +277,11 @@ func (p *Platform) bindingsChanged(t *thing) {
 func (p *Platform) IsBound(name string) bool {
 	p.bindings.mu.Lock()
 	defer p.bindings.mu.Unlock()
-	return len(p.bindings.edges[name]) > 0
+	return len(p.bindings.holders[name]) > 0
+}
+
+// StandsFor reports whether e carries the requests of a Thing, itself or through the Thing's gateway.
+func (p *Platform) StandsFor(e Edge, name string) bool {
+	t, err := p.find(name)
+	return err == nil && slices.Contains(p.carriersOf(t), e)
 }

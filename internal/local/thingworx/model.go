@@ -48,6 +48,7 @@ type template struct {
 	properties  []Definition
 	services    []*service
 	events      []string
+	tables      []configTable
 }
 
 // model is the set of built-in templates and shapes. It never changes after it was made.
@@ -64,7 +65,7 @@ func newModel() *model {
 	for _, s := range builtinShapes() {
 		m.shapes[s.name] = s
 	}
-	for _, t := range builtinTemplates() {
+	for _, t := range slices.Concat(builtinTemplates(), azureTemplates()) {
 		m.templates[t.name] = t
 	}
 	for name := range m.templates {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,9 @@ type Options struct {
 	LedgerBytes   int              // how much memory they may take, about; default 512 MiB
 	Waiting       int              // how many devices without a Thing are listed; default 1,000
 	Things        int              // how many Things there may be; default 100,000
+	NoGroupBind   bool             // a bind of a routing group does not carry the requests of the Things behind the hub Thing
+	EdgeTimeout   time.Duration    // how long an edge may take to answer; default 30 s, as the platform's (read)
+	Pick          func(n int) int  // a random number from 0 to n-1, for routing; default math/rand/v2.IntN
 	Now           func() time.Time // the clock; default time.Now
 	Log           *slog.Logger     // default: none
 }
@@ -28,6 +32,12 @@ func (o Options) withDefaults() Options {
 	o.LedgerBytes = orDefault(o.LedgerBytes, 512<<20)
 	o.Waiting = orDefault(o.Waiting, 1000)
 	o.Things = orDefault(o.Things, 100_000)
+	if o.EdgeTimeout <= 0 {
+		o.EdgeTimeout = 30 * time.Second
+	}
+	if o.Pick == nil {
+		o.Pick = rand.IntN
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -87,7 +97,7 @@ func New(o Options) (*Platform, error) {
 		keys: map[[sha256.Size]byte]string{}, ledger: newLedger(o.LedgerEntries, o.LedgerBytes),
 		dirty: make(chan struct{}, 1),
 	}
-	p.bindings.edges = map[string][]Edge{}
+	p.bindings.holders = map[string][]holder{}
 	p.waiting = newWaitingList(o.Waiting)
 	if err := p.CreateThing(ThingSpec{Name: ConnectionServicesHub, Template: TemplateHub, Enabled: true, system: true,
 		Description: "Takes the events of connectors"}); err != nil {
@@ -151,6 +161,7 @@ type ThingSpec struct {
 	Enabled    bool // services create Things disabled; EnableThing enables them (read)
 	Gateway    string
 	Properties []Definition
+	Services   []ServiceDefinition
 
 	system bool
 }
@@ -189,6 +200,11 @@ func (p *Platform) build(spec ThingSpec) (*thing, error) {
 	t := newThing(p, spec)
 	for _, d := range spec.Properties {
 		if err := t.addProperty(d); err != nil {
+			return nil, fmt.Errorf("create Thing %s: %w", spec.Name, err)
+		}
+	}
+	for _, d := range spec.Services {
+		if err := p.addService(t, d); err != nil {
 			return nil, fmt.Errorf("create Thing %s: %w", spec.Name, err)
 		}
 	}

@@ -23,6 +23,8 @@ type Binding struct {
 	EdgeName      string  // name that the edge uses; "" on input means the property's own
 	PushType      string  // one of the Push constants; "" on input means ALWAYS
 	PushThreshold float64 // for VALUE and DEADBAND
+	CacheTime     int     `json:",omitempty"` // of reads, see Platform.Fetch: 0, -1, or milliseconds (the unit is inferred)
+	Timeout       int     `json:",omitempty"` // of requests to the edge, in milliseconds (inferred); 0 means the platform's own
 }
 
 // Definition says what a property is.
@@ -54,6 +56,9 @@ func (d *Definition) check() error {
 	d.Remote = &b
 	if b.EdgeName == "" {
 		d.Remote.EdgeName = d.Name
+	}
+	if b.Timeout < 0 || b.CacheTime < -1 {
+		return Refuse(Invalid, "property %s: the time-out must not be negative, and the cache time not below -1", d.Name)
 	}
 	if len(b.EdgeName) > 4*maxName {
 		return Refuse(Invalid, "property %s: source name is longer than %d bytes", d.Name, 4*maxName)

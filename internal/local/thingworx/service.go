@@ -1,6 +1,7 @@
 package thingworx
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -40,15 +41,18 @@ type ServiceInfo struct {
 // service is a row of a method table.
 type service struct {
 	ServiceInfo
-	always bool // also of a disabled Thing
+	always bool            // also of a disabled Thing
+	remote *ServiceBinding // of a service that the edge carries out; run is askEdge then
 	run    func(p *Platform, c *call) (infotable.Value, error)
 }
 
 // call is one running service: its parameters, checked and in the order of their definition.
 type call struct {
-	thing  *thing // nil for Resources and Subsystems
-	params []Param
-	args   []infotable.Value
+	ctx     context.Context // of the caller; a call does not outlive it
+	service *service
+	thing   *thing // nil for Resources and Subsystems
+	params  []Param
+	args    []infotable.Value
 }
 
 func (c *call) value(name string) infotable.Value {
@@ -98,7 +102,7 @@ func (p *Platform) Services(kind EntityKind, entity string) ([]ServiceInfo, erro
 			return nil, err
 		}
 		t.mu.Lock()
-		found = p.model.services(t.template, t.shapes)
+		found = slices.Concat(slices.Collect(maps.Values(t.services)), p.model.services(t.template, t.shapes))
 		t.mu.Unlock()
 	} else {
 		table, err := p.resource(kind, entity)
@@ -135,6 +139,9 @@ func (p *Platform) lookup(kind EntityKind, entity, name string) (*thing, *servic
 		}
 		t.mu.Lock()
 		s := p.model.service(t.template, t.shapes, name)
+		if s == nil {
+			s = t.services[name]
+		}
 		t.mu.Unlock()
 		if s == nil {
 			return nil, nil, Refuse(NotFound, "Thing %s (template %s) has no service %q", entity, t.template, shorten(name))
@@ -155,8 +162,9 @@ func (p *Platform) lookup(kind EntityKind, entity, name string) (*thing, *servic
 
 // Call runs a service. params has one row with a column per parameter, nil for none; unknown columns are ignored.
 // The result is the content of the answer: nil for NOTHING, the table itself for INFOTABLE, else a table of one
-// row with the column "result" (captured, for AlwaysOn).
-func (p *Platform) Call(kind EntityKind, entity, name string, params *infotable.Table) (*infotable.Table, error) {
+// row with the column "result" (captured, for AlwaysOn). A service bound to the edge waits for the edge's answer, while
+// ctx lasts.
+func (p *Platform) Call(ctx context.Context, kind EntityKind, entity, name string, params *infotable.Table) (*infotable.Table, error) {
 	t, s, err := p.lookup(kind, entity, name)
 	if err != nil {
 		return nil, err
@@ -169,7 +177,7 @@ func (p *Platform) Call(kind EntityKind, entity, name string, params *infotable.
 			return nil, err
 		}
 	}
-	c := &call{thing: t, params: s.Params, args: make([]infotable.Value, len(s.Params))}
+	c := &call{ctx: ctx, service: s, thing: t, params: s.Params, args: make([]infotable.Value, len(s.Params))}
 	for i, param := range s.Params {
 		if c.args[i], err = argument(s, param, params.First(param.Name)); err != nil {
 			return nil, err

@@ -22,6 +22,7 @@ func builtinResources() map[string][]*service {
 				required("name", tString), required("thingTemplateName", infotable.TypeThingTemplateName),
 				optional("description", tString), optional("projectName", tString),
 				optional("tags", infotable.TypeTags), optional("ownerUserName", infotable.TypeUserName),
+				optional(propGateway, thingName), // ours: so that a device's Thing has its gateway before it is enabled
 			}, tNothing}, run: createThing},
 			{ServiceInfo: ServiceInfo{"DeleteThing", "Delete a Thing", []Param{required("name", thingName)}, tNothing},
 				run: deleteThing},
@@ -47,6 +48,7 @@ func createThing(p *Platform, c *call) (infotable.Value, error) {
 	return nothing(), p.CreateThing(ThingSpec{
 		Name: c.text("name"), Template: c.text("thingTemplateName"), Description: c.text("description"),
 		Tags: c.text("tags"), Project: c.text("projectName"),
+		Gateway: c.text(propGateway),
 	})
 }
 

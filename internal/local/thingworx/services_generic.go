@@ -21,7 +21,7 @@ const (
 
 // genericServices are those of GenericThing that are served here; parameters are the platform's own (read).
 func genericServices() []*service {
-	return []*service{
+	own := []*service{
 		{ServiceInfo: ServiceInfo{"EnableThing", "Enable the Thing", nil, tNothing}, always: true, run: enableThing},
 		{ServiceInfo: ServiceInfo{"DisableThing", "Disable the Thing", nil, tNothing}, always: true, run: disableThing},
 		{ServiceInfo: ServiceInfo{"RestartThing", "Restart the Thing", nil, tNothing}, always: true, run: restartThing},
@@ -53,11 +53,12 @@ func genericServices() []*service {
 			[]Param{required("propertyName", tString)}, tTable}, always: true, run: getRemotePropertyBinding},
 		{ServiceInfo: ServiceInfo{"GetPropertyValues", "Present values, one column per property", nil, tTable},
 			run: getPropertyValues},
-		{ServiceInfo: ServiceInfo{"SetPropertyValues", "Set local properties, one column each",
+		{ServiceInfo: ServiceInfo{"SetPropertyValues", "Set properties, one column each; remote ones at the edge",
 			[]Param{required("values", tTable)}, tNothing}, run: setPropertyValues},
-		{ServiceInfo: ServiceInfo{"UpdatePropertyValues", "Set local properties with time and quality, one row each",
+		{ServiceInfo: ServiceInfo{"UpdatePropertyValues", "Set properties with time and quality, one row each; remote ones at the edge",
 			[]Param{required("values", tTable)}, tNothing}, run: updatePropertyValues},
 	}
+	return slices.Concat(own, definitionServices(), configurationServices())
 }
 
 func enableThing(p *Platform, c *call) (infotable.Value, error) {
@@ -114,6 +115,7 @@ func addPropertyDefinition(p *Platform, c *call) (infotable.Value, error) {
 	if c.truth("remote") {
 		d.Remote = &Binding{
 			EdgeName: c.text("remotePropertyName"), PushType: c.text("pushType"), PushThreshold: c.number("pushThreshold"),
+			Timeout: int(c.number("timeout")),
 		}
 	}
 	return nothing(), p.AddProperty(c.thing.name, d)
@@ -186,6 +188,7 @@ func setRemotePropertyBinding(p *Platform, c *call) (infotable.Value, error) {
 		d := prop.def
 		d.Remote = &Binding{
 			EdgeName: c.text("sourcePropertyName"), PushType: c.text("pushType"), PushThreshold: c.number("pushThreshold"),
+			CacheTime: int(c.number("cacheTime")), Timeout: int(c.number("timeout")),
 		}
 		if err := d.check(); err != nil {
 			return err
@@ -219,10 +222,10 @@ func getRemotePropertyBinding(p *Platform, c *call) (infotable.Value, error) {
 	}
 	table := infotable.New(infotable.Column("name", tString), infotable.Column("sourceName", tString),
 		infotable.Column("pushType", tString), infotable.Column("pushThreshold", tNumber),
-		infotable.Column("timeout", tInteger), infotable.Column("aspects", tJSON))
+		infotable.Column("timeout", tInteger), infotable.Column("cacheTime", tInteger), infotable.Column("aspects", tJSON))
 	if b := view.Remote; b != nil {
 		table.Add(infotable.String(view.Name), infotable.String(b.EdgeName), infotable.String(b.PushType),
-			infotable.Number(b.PushThreshold), infotable.Integer(0), infotable.Text(tJSON, "{}"))
+			infotable.Number(b.PushThreshold), infotable.Integer(int32(b.Timeout)), infotable.Integer(int32(b.CacheTime)), infotable.Text(tJSON, "{}"))
 	}
 	return infotable.FromTable(table), nil
 }
@@ -330,7 +333,7 @@ func setPropertyValues(p *Platform, c *call) (infotable.Value, error) {
 	if err != nil {
 		return nothing(), err
 	}
-	return nothing(), p.Set(c.thing.name, writes)
+	return nothing(), p.Set(c.ctx, c.thing.name, writes)
 }
 
 func updatePropertyValues(p *Platform, c *call) (infotable.Value, error) {
@@ -338,5 +341,5 @@ func updatePropertyValues(p *Platform, c *call) (infotable.Value, error) {
 	if err != nil {
 		return nothing(), err
 	}
-	return nothing(), p.Set(c.thing.name, writes)
+	return nothing(), p.Set(c.ctx, c.thing.name, writes)
 }

@@ -40,6 +40,8 @@ type ThingState struct {
 	Shapes      []string              `json:"shapes,omitempty"`
 	Enabled     bool                  `json:"enabled"`
 	Properties  []PropertyState       `json:"properties,omitempty"`
+	Services    []ServiceState        `json:"services,omitempty"`
+	Tables      map[string][]byte     `json:"configurationTables,omitempty"` // those that were set, in AlwaysOn form
 	Values      map[string]ValueState `json:"values,omitempty"`
 }
 
@@ -160,6 +162,7 @@ func (t *thing) state() ThingState {
 			s.Values[name] = ValueState{infotable.AppendValue(nil, prop.now.Value), prop.now.Time, prop.now.Quality}
 		}
 	}
+	s.Services, s.Tables = t.serviceStates(), t.tableStates()
 	return s
 }
 
@@ -180,6 +183,10 @@ func (p *Platform) restore(s *State) error {
 				Name: d.Name, Type: base, Description: d.Description, Category: d.Category, DataShape: d.DataShape,
 				ReadOnly: d.ReadOnly, Persistent: d.Persistent, Logged: d.Logged, Remote: d.Remote,
 			})
+		}
+		var err error
+		if spec.Services, err = servicesOf(in); err != nil {
+			return fmt.Errorf("restore Thing %s: %w", in.Name, err)
 		}
 		if spec.system { // seeded already: what was kept replaces it
 			p.mu.Lock()
@@ -215,5 +222,5 @@ func (p *Platform) restoreValues(in *ThingState) error {
 		}
 		prop.now = VTQ{v, kept.Time, kept.Quality}
 	}
-	return nil
+	return t.restoreTables(in.Tables)
 }

@@ -32,7 +32,9 @@ type thing struct {
 	shapes      []string // added to those of the template
 	props       map[string]*property
 	byEdge      map[string]*property // remote-bound ones by the edge's name
-	changed     uint64               // value of Platform.changes at the last change
+	services    map[string]*service  // own ones
+	config      map[string]*infotable.Table
+	changed     uint64 // value of Platform.changes at the last change
 }
 
 func newThing(p *Platform, spec ThingSpec) *thing {
@@ -69,6 +71,9 @@ func (t *thing) inherit(m *model) {
 				p.now = VTQ{Value: infotable.Boolean(false), Quality: qualityGood}
 			}
 			t.props[d.Name] = p
+			if d.Remote != nil {
+				t.byEdge[d.Remote.EdgeName] = p
+			}
 		}
 	}
 	for name, p := range t.props {

@@ -1,6 +1,7 @@
 package thingworx
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -138,10 +139,10 @@ func TestSettingALocalPropertySaysWhyItIsRefused(t *testing.T) {
 	}{
 		{"unknown", "speed", NotFound, `Thing Pump-1 has no property "speed"`},
 		{"read-only", "serial", Forbidden, `property serial of Thing Pump-1 is read-only`},
-		{"remote-bound", "state", Unsupported, `property state of Thing Pump-1 is remote-bound: writing it means asking the edge`},
+		{"remote-bound, and nobody is bound", "state", Unbound, `write property state of Thing Pump-1: nobody stands for Thing Pump-1`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := plant(t, Options{}).Set("Pump-1", []Write{{Property: tc.property, Value: infotable.String("x")}})
+			err := plant(t, Options{}).Set(t.Context(), "Pump-1", []Write{{Property: tc.property, Value: infotable.String("x")}})
 			refused(t, err, tc.kind, tc.want)
 		})
 	}
@@ -150,15 +151,15 @@ func TestSettingALocalPropertySaysWhyItIsRefused(t *testing.T) {
 func TestASetWithoutTimeReplacesAValueFromTheFuture(t *testing.T) {
 	p := plant(t, Options{})
 	future := time.Now().Add(time.Hour).UnixMilli()
-	must(t, p.Set("Pump-1", []Write{{Property: "mode", Value: infotable.String("a"), Time: future}}))
-	must(t, p.Set("Pump-1", []Write{{Property: "mode", Value: infotable.String("b")}}))
+	must(t, p.Set(t.Context(), "Pump-1", []Write{{Property: "mode", Value: infotable.String("a"), Time: future}}))
+	must(t, p.Set(t.Context(), "Pump-1", []Write{{Property: "mode", Value: infotable.String("b")}}))
 	if got, _ := p.Read("Pump-1", "mode"); !got.Value.Equal(infotable.String("b")) {
 		t.Errorf("got %v", got.Value)
 	}
 }
 
 func invoke(p *Platform, thing, service string, cells ...infotable.Cell) (*infotable.Table, error) {
-	return p.Call(EntityThing, thing, service, infotable.OneRow(cells...))
+	return p.Call(context.Background(), EntityThing, thing, service, infotable.OneRow(cells...))
 }
 
 func cell(name string, v infotable.Value) infotable.Cell { return infotable.Cell{Name: name, Value: v} }
@@ -167,7 +168,7 @@ func text(s string) infotable.Value { return infotable.String(s) }
 
 func TestAThingMadeByServicesTakesValuesOnlyWhenEnabled(t *testing.T) {
 	p := plant(t, Options{})
-	_, err := p.Call(EntityResource, "EntityServices", "CreateThing",
+	_, err := p.Call(context.Background(), EntityResource, "EntityServices", "CreateThing",
 		infotable.OneRow(cell("name", text("Fan")), cell("thingTemplateName", text(TemplateRemote))))
 	must(t, err)
 	_, err = invoke(p, "Fan", "AddPropertyDefinition", cell("name", text("rpm")), cell("type", text("number")),
@@ -211,7 +212,7 @@ func TestThePropertyTypeCanBeChangedByRemovingAndAddingIt(t *testing.T) {
 func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 	entity := func(service string, cells ...infotable.Cell) func(*Platform) error {
 		return func(p *Platform) error {
-			_, err := p.Call(EntityResource, "EntityServices", service, infotable.OneRow(cells...))
+			_, err := p.Call(context.Background(), EntityResource, "EntityServices", service, infotable.OneRow(cells...))
 			return err
 		}
 	}
@@ -236,7 +237,7 @@ func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 		{"two spaces", create("Pump  1", TemplateRemote), Invalid, "two spaces"},
 		{"reserved", create("me", TemplateRemote), Invalid, "reserved"},
 		{"too long", create(strings.Repeat("x", 256), TemplateRemote), Invalid, "longer than 255"},
-		{"unknown template", create("Fan", "FanTemplate"), NotFound, `there is no template "FanTemplate"; there are ConnectionServer, ConnectionServicesHub, GenericThing`},
+		{"unknown template", create("Fan", "FanTemplate"), NotFound, `there is no template "FanTemplate"; there are AzureIotHubTemplate, AzureIotThing, ConnectionServer, ConnectionServicesHub, GenericThing`},
 		{"duplicate", create("Pump-1", TemplateRemote), Exists, "create Thing Pump-1: a Thing of that name exists"},
 		{"differs only in case", create("PUMP-1", TemplateRemote), Exists, "create Thing PUMP-1: Thing Pump-1 exists"},
 		{"missing parameter", entity("CreateThing", cell("name", text("Fan"))), Invalid, "service CreateThing needs the parameter thingTemplateName"},
@@ -248,7 +249,7 @@ func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 		{"list of an unknown type", entity("GetEntityList", cell("type", text("Mashups"))), Invalid, `no entities of type "Mashup"`},
 		{"unknown service", on("Pump-1", "Explode"), NotFound, `Thing Pump-1 (template RemoteThing) has no service "Explode"`},
 		{"unknown resource", func(p *Platform) error {
-			_, err := p.Call(EntityResource, "Magic", "Do", nil)
+			_, err := p.Call(context.Background(), EntityResource, "Magic", "Do", nil)
 			return err
 		}, NotFound, "this platform has no Resources/Magic"},
 		{"unknown service of a resource", entity("Explode"), NotFound, `Resources/EntityServices has no service "Explode"`},
@@ -369,10 +370,10 @@ func TestSeveralMayBindAMultiBindThingAndDevicesFollowTheirGateway(t *testing.T)
 	if !slices.Equal(b.told, []string{"Dev"}) || a.told != nil {
 		t.Errorf("told a %v, b %v", a.told, b.told)
 	}
-	_, err := p.Call(EntityResource, "EntityServices", "AddShapeToThing",
+	_, err := p.Call(context.Background(), EntityResource, "EntityServices", "AddShapeToThing",
 		infotable.OneRow(cell("name", text("Pump-1")), cell("thingShapeName", text(ShapeRoutedEgress))))
 	must(t, err)
-	must(t, p.Set("Pump-1", []Write{{Property: propGateway, Value: infotable.Text(infotable.TypeThingName, "Hub")}}))
+	must(t, p.Set(t.Context(), "Pump-1", []Write{{Property: propGateway, Value: infotable.Text(infotable.TypeThingName, "Hub")}}))
 	if !connected(t, p, "Pump-1") {
 		t.Error("Pump-1 does not follow the gateway it was given")
 	}
@@ -592,3 +593,6 @@ func BenchmarkPush(b *testing.B) {
 		}
 	}
 }
+
+// Ask answers without content: an edge that takes everything.
+func (e *fakeEdge) Ask(context.Context, EdgeRequest) (*infotable.Table, error) { return nil, nil }

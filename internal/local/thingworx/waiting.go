@@ -124,7 +124,7 @@ func (p *Platform) Waiting(limit int) []Waiting {
 }
 
 // CreateWaiting creates the Thing of a listed device: a RemoteThing with the suggested properties, remote-bound
-// and pushed ALWAYS. If its hub has a Thing here, that becomes the gateway.
+// and pushed ALWAYS. If its hub has a Thing here, that becomes the gateway; an AzureIotHubTemplate has AzureIotThings.
 func (p *Platform) CreateWaiting(thingName string) error {
 	l := &p.waiting
 	l.mu.Lock()
@@ -136,11 +136,14 @@ func (p *Platform) CreateWaiting(thingName string) error {
 	w := d.copy()
 	l.mu.Unlock()
 	spec := ThingSpec{Name: thingName, Template: TemplateRemote, Enabled: true, Description: "Device " + w.ID}
-	if _, err := p.find(w.Hub); err == nil {
+	if hub, err := p.find(w.Hub); err == nil {
 		spec.Gateway = w.Hub
+		if hub.template == TemplateAzureHub {
+			spec.Template = TemplateAzureThing
+		}
 	}
 	taken := map[string]bool{}
-	for _, d := range p.model.inherited(TemplateRemote, []string{ShapeRoutedEgress}) {
+	for _, d := range p.model.inherited(spec.Template, []string{ShapeRoutedEgress}) {
 		taken[d.Name] = true
 	}
 	for _, s := range w.Properties {

@@ -26,14 +26,8 @@ func (p *Platform) Push(thingName string, writes []Write) error {
 	return p.store(thingName, writes, (*thing).pushTarget)
 }
 
-// Set stores values of local properties, all or none. Remote-bound properties are refused: their writes go to
-// the edge, which the local platform does not do yet.
-func (p *Platform) Set(thingName string, writes []Write) error {
-	return p.store(thingName, writes, (*thing).setTarget)
-}
-
 // SetByEdge stores values that an edge wrote with the names of properties: remote-bound ones are taken as pushed,
-// by the edge's name or their own, others as by Set. That a platform takes such a write of an edge as the new value
+// by the edge's name or their own, others are stored as by Set. That a platform takes such a write of an edge as the new value
 // is inferred.
 func (p *Platform) SetByEdge(thingName string, writes []Write) error {
 	return p.store(thingName, writes, func(t *thing, name string) (*property, error) {
@@ -43,7 +37,7 @@ func (p *Platform) SetByEdge(thingName string, writes []Write) error {
 		if prop := t.props[name]; prop != nil && prop.def.Remote != nil {
 			return prop, nil
 		}
-		return t.setTarget(name)
+		return t.localTarget(name)
 	})
 }
 
@@ -144,15 +138,21 @@ func (t *thing) setTarget(name string) (*property, error) {
 		return nil, err
 	case prop.def.ReadOnly:
 		return nil, Refuse(Forbidden, "property %s of Thing %s is read-only", name, t.name)
-	case prop.def.Remote != nil:
-		return nil, Refuse(Unsupported, "property %s of Thing %s is remote-bound: writing it means asking the edge, which"+
-			" this platform does not do yet; values come by UpdateSubscribedPropertyValues", name, t.name)
 	default:
 		return prop, nil
 	}
 }
 
-// Read returns a property as it is now. Remote-bound properties come from the platform's cache.
+// localTarget is setTarget for a value that is to be stored, not asked of the edge.
+func (t *thing) localTarget(name string) (*property, error) {
+	prop, err := t.setTarget(name)
+	if err == nil && prop.def.Remote != nil {
+		return nil, Refuse(Forbidden, "property %s of Thing %s is remote-bound since a moment ago: write it again", name, t.name)
+	}
+	return prop, err
+}
+
+// Read returns a property as it is stored now; see Fetch.
 func (p *Platform) Read(thingName, propertyName string) (PropertyView, error) {
 	t, err := p.find(thingName)
 	if err != nil {

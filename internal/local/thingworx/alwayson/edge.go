@@ -2,11 +2,14 @@ package alwayson
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	wire "azx/alwayson"
+	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx"
 )
 
 // noticeTimeout is how long an edge may take to answer a notice: as long as the C SDK waits for an answer (read).
@@ -32,6 +35,37 @@ func newEdge(s *wire.Session, log *slog.Logger) *edge {
 
 // String names the connection by the client's address.
 func (e *edge) String() string { return "the connection from " + e.session.RemoteAddr() }
+
+// Ask sends a request of the platform to the client.
+func (e *edge) Ask(ctx context.Context, r thingworx.EdgeRequest) (*infotable.Table, error) {
+	answer, err := e.session.Call(ctx, requestOf(r))
+	switch {
+	case errors.Is(err, wire.ErrNotConnected):
+		return nil, thingworx.ErrNotSent
+	case errors.Is(err, wire.ErrClosed):
+		return nil, thingworx.ErrLost
+	case errors.Is(err, wire.ErrTooLarge):
+		return nil, thingworx.Refuse(thingworx.Invalid, "the request is too large for the edge: %v", err)
+	case err != nil:
+		return nil, err
+	case !answer.Code.IsSuccess():
+		return nil, thingworx.Refuse(thingworx.Failed, "the edge %v", answer.Err())
+	default:
+		return answer.Content, nil
+	}
+}
+
+// requestOf gives a request its wire form: GET or PUT of a property, POST of a service.
+func requestOf(r thingworx.EdgeRequest) wire.Request {
+	out := wire.Request{Code: wire.Post, Entity: wire.Thing, Name: r.Thing, Kind: wire.Service, Target: r.Name, Params: r.Params}
+	switch r.Verb {
+	case thingworx.EdgeRead:
+		out.Code, out.Kind = wire.Get, wire.Property
+	case thingworx.EdgeWrite:
+		out.Code, out.Kind = wire.Put, wire.Property
+	}
+	return out
+}
 
 // NotifyPropertyUpdate queues a notice.
 func (e *edge) NotifyPropertyUpdate(thing string) {

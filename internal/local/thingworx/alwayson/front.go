@@ -1,10 +1,11 @@
 // Package alwayson is the platform's AlwaysOn front: it serves the protocol of the public package of that name for
 // the Things of a platform.
 //
-// AUTH takes an application key. BIND makes a connection stand for RemoteThings, all names or none. After a BIND, and
-// when remote bindings of a bound Thing change, the edge gets NotifyPropertyUpdate (captured). GET, PUT and POST reach
-// properties, services and events of Things, and services of Resources and Subsystems. Requests towards the edge other
-// than that notice are not made yet.
+// AUTH takes an application key. BIND makes a connection stand for RemoteThings or routing groups, all names or none.
+// After a BIND, and when remote bindings of a bound Thing change, the edge gets NotifyPropertyUpdate (captured). GET, PUT
+// and POST reach properties, services and events of Things, and services of Resources and Subsystems. The other way, an
+// edge gets GET and PUT of remote-bound properties and POST of bound services of the Things that it stands for, by the
+// edge's names.
 package alwayson
 
 import (
@@ -114,7 +115,9 @@ func (f *Front) unbind(_ context.Context, s *wire.Session, b wire.Binding) error
 func (f *Front) bound(_ context.Context, s *wire.Session, b wire.Binding) {
 	e := f.edge(s)
 	for _, name := range b.Names {
-		e.NotifyPropertyUpdate(name)
+		for _, thing := range f.platform.BoundBy(name) {
+			e.NotifyPropertyUpdate(thing)
+		}
 	}
 }
 
@@ -141,4 +144,7 @@ var codes = [...]wire.Code{
 	thingworx.Forbidden:   wire.Forbidden,
 	thingworx.Unsupported: wire.NotImplemented,
 	thingworx.Denied:      wire.Unauthorized,
+	thingworx.Unbound:     wire.ServiceUnavailable,
+	thingworx.TimedOut:    wire.GatewayTimeout,
+	thingworx.Failed:      wire.BadGateway,
 }

@@ -16,8 +16,8 @@ const contentColumn = "_content_"
 
 // request answers a request of an edge, and has the platform remember refusals. A question for what is not there is
 // none: connectors ask for every device, whether it has a Thing, and for services that only some templates have.
-func (f *Front) request(_ context.Context, s *wire.Session, r wire.Request) wire.Response {
-	content, err := f.serve(s, &r)
+func (f *Front) request(ctx context.Context, s *wire.Session, r wire.Request) wire.Response {
+	content, err := f.serve(ctx, s, &r)
 	if err != nil {
 		if kind, _ := thingworx.KindOf(err); kind != thingworx.NotFound || !isQuestion(&r) {
 			f.platform.Refused(caller(s), fmt.Sprintf("%s %s %s of %s", r.Code, r.Kind, r.Target, r.Name), err)
@@ -32,10 +32,10 @@ func isQuestion(r *wire.Request) bool {
 	return r.Code == wire.Get || r.Kind == wire.Service && strings.HasPrefix(r.Target, "Get")
 }
 
-func (f *Front) serve(s *wire.Session, r *wire.Request) (*infotable.Table, error) {
+func (f *Front) serve(ctx context.Context, s *wire.Session, r *wire.Request) (*infotable.Table, error) {
 	switch {
 	case r.Code == wire.Post && r.Kind == wire.Service:
-		return f.call(r)
+		return f.call(ctx, r)
 	case r.Entity != wire.Thing:
 		return nil, thingworx.Refuse(thingworx.NotFound,
 			"%s of a %s of entity type 0x%02X: only Things, and services of Resources and Subsystems, are served",
@@ -43,53 +43,60 @@ func (f *Front) serve(s *wire.Session, r *wire.Request) (*infotable.Table, error
 	case r.Code == wire.Post && r.Kind == wire.Event:
 		return nil, f.platform.Fire(r.Name, r.Target, r.Params)
 	case r.Code == wire.Get && r.Kind == wire.Property:
-		return f.read(r)
+		return f.read(ctx, s, r)
 	case r.Code == wire.Put && r.Kind == wire.Property:
-		return nil, f.write(s, r)
+		return nil, f.write(ctx, s, r)
 	default:
 		return nil, thingworx.Refuse(thingworx.Invalid, "%s of a %s is not possible: use GET or PUT of a property,"+
 			" POST of a service or event", r.Code, r.Kind)
 	}
 }
 
-func (f *Front) call(r *wire.Request) (*infotable.Table, error) {
+func (f *Front) call(ctx context.Context, r *wire.Request) (*infotable.Table, error) {
 	switch r.Entity {
 	case wire.Thing:
-		return f.platform.Call(thingworx.EntityThing, r.Name, r.Target, r.Params)
+		return f.platform.Call(ctx, thingworx.EntityThing, r.Name, r.Target, r.Params)
 	case wire.Resource:
-		return f.platform.Call(thingworx.EntityResource, r.Name, r.Target, r.Params)
+		return f.platform.Call(ctx, thingworx.EntityResource, r.Name, r.Target, r.Params)
 	case wire.Subsystem:
-		return f.platform.Call(thingworx.EntitySubsystem, r.Name, r.Target, r.Params)
+		return f.platform.Call(ctx, thingworx.EntitySubsystem, r.Name, r.Target, r.Params)
 	default:
 		return nil, thingworx.Refuse(thingworx.NotFound, "service %s of %s: entity type 0x%02X has no services here",
 			r.Target, r.Name, uint8(r.Entity))
 	}
 }
 
-// read returns one property, or all of them when none is named (read): one row, one column per property.
-func (f *Front) read(r *wire.Request) (*infotable.Table, error) {
+// read returns one property, or all of them when none is named (read): one row, one column per property. All of them,
+// and one that is asked for by whoever stands for the Thing, come as they are stored.
+func (f *Front) read(ctx context.Context, s *wire.Session, r *wire.Request) (*infotable.Table, error) {
 	if r.Target == "" || r.Target == "*" {
 		view, err := f.platform.Thing(r.Name)
 		return thingworx.ValueTable(view.Properties), err
 	}
-	view, err := f.platform.Read(r.Name, r.Target)
+	read := f.platform.Read
+	if !f.platform.StandsFor(f.edge(s), r.Name) {
+		read = func(thing, property string) (thingworx.PropertyView, error) {
+			return f.platform.Fetch(ctx, thing, property)
+		}
+	}
+	view, err := read(r.Name, r.Target)
 	if err != nil {
 		return nil, err
 	}
 	return thingworx.ValueTable([]thingworx.PropertyView{view}), nil
 }
 
-// write stores one property, or with the target "*" one per column (read). Whoever stands for the Thing may so write
-// its remote-bound properties, too.
-func (f *Front) write(s *wire.Session, r *wire.Request) error {
+// write writes one property, or with the target "*" one per column (read). What whoever stands for the Thing writes to
+// its remote-bound properties is stored; what anybody else writes to them is asked of the edge.
+func (f *Front) write(ctx context.Context, s *wire.Session, r *wire.Request) error {
 	writes, err := f.writes(r)
 	if err != nil {
 		return err
 	}
-	if s.IsBound(r.Name) {
+	if f.platform.StandsFor(f.edge(s), r.Name) {
 		return f.platform.SetByEdge(r.Name, writes)
 	}
-	return f.platform.Set(r.Name, writes)
+	return f.platform.Set(ctx, r.Name, writes)
 }
 
 func (f *Front) writes(r *wire.Request) ([]thingworx.Write, error) {

@@ -3,8 +3,9 @@
 // Paths are <Collection>/<Entity>/<CharacteristicCollection>/<Characteristic>; the case of collections does not
 // matter (read). Codes: 200; 400 malformed JSON or a value that does not fit; 401 no or wrong application key;
 // 403 missing Content-Type, something exists already, or not allowed now; 404 nothing of that name; 405 wrong verb;
-// 413 body too large; 500 a service refused, with the text "Unable to Invoke Service ..." (read). Every refusal has a
-// text that says why.
+// 413 body too large; 500 a service refused, with the text "Unable to Invoke Service ..." (read), or an edge that was
+// asked refused or went away; 503 no edge is there to ask; 504 the edge did not answer in time. Every refusal has a text
+// that says why.
 package rest
 
 import (
@@ -195,8 +196,13 @@ func statusOf(err error) int {
 		inner    serviceError
 		tooLarge *http.MaxBytesError
 	)
+	kind, _ := thingworx.KindOf(err)
 	switch {
-	case errors.As(err, &inner):
+	case kind == thingworx.Unbound:
+		return http.StatusServiceUnavailable
+	case kind == thingworx.TimedOut:
+		return http.StatusGatewayTimeout
+	case errors.As(err, &inner), kind == thingworx.Failed:
 		return http.StatusInternalServerError
 	case errors.As(err, &method):
 		return http.StatusMethodNotAllowed
@@ -205,7 +211,7 @@ func statusOf(err error) int {
 	case errors.Is(err, tablejson.ErrInvalid):
 		return http.StatusBadRequest
 	}
-	switch kind, _ := thingworx.KindOf(err); kind {
+	switch kind {
 	case thingworx.Denied:
 		return http.StatusUnauthorized
 	case thingworx.NotFound:

@@ -87,7 +87,7 @@ func TestARefusalHasItsCodeAndSaysWhy(t *testing.T) {
 		{"text for a number", "PUT", pump + "/Properties/limit", `{"limit":"1"}`, nil, 400, `property limit of Thing Pump-1: invalid: expected NUMBER, got "1"`},
 		{"null", "PUT", pump + "/Properties/limit", `{"limit":null}`, nil, 400, "expected NUMBER, got nothing"},
 		{"read-only", "PUT", pump + "/Properties/fixed", `{"fixed":"x"}`, nil, 403, "is read-only"},
-		{"remote-bound", "PUT", pump + "/Properties/temperature", `{"temperature":1}`, nil, 501, "is remote-bound"},
+		{"remote-bound", "PUT", pump + "/Properties/temperature", `{"temperature":1}`, nil, 503, "nobody stands for Thing Pump-1"},
 		{"missing parameter", "POST", entities + "CreateThing", `{"name":"x"}`, nil, 404, "service CreateThing needs the parameter thingTemplateName"},
 		{"parameter of a wrong type", "POST", entities + "CreateThing", `{"name":1,"thingTemplateName":"RemoteThing"}`, nil, 400, "parameter name: invalid: expected STRING, got 1"},
 		{"service that refuses", "POST", entities + "CreateThing", `{"name":"Pump-1","thingTemplateName":"RemoteThing"}`, nil, 500,
@@ -243,7 +243,7 @@ func TestTheLedgerIsPagedAndFiltered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Set("Pump-1", []thingworx.Write{{Property: "mode", Value: infotable.String("m")}}); err != nil {
+		if err := p.Set(t.Context(), "Pump-1", []thingworx.Write{{Property: "mode", Value: infotable.String("m")}}); err != nil {
 			t.Fatal(err)
 		}
 	}

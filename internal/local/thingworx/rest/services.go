@@ -43,7 +43,7 @@ func (h *Handler) call(r *request, kind thingworx.EntityKind) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	result, err := h.platform.Call(kind, entity, name, params)
+	result, err := h.platform.Call(r.Context(), kind, entity, name, params)
 	if err != nil {
 		return answer{}, serviceError{name, entity, err}
 	}

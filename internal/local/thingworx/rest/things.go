@@ -91,15 +91,15 @@ func (h *Handler) propertyDefinitions(r *request) (answer, error) {
 	if err := only(r, http.MethodGet); err != nil {
 		return answer{}, err
 	}
-	views, err := h.selected(r)
+	views, err := h.stored(r)
 	if err != nil {
 		return answer{}, err
 	}
 	return table(thingworx.PropertyTable(views))
 }
 
-// selected returns the property that the path names, or all.
-func (h *Handler) selected(r *request) ([]thingworx.PropertyView, error) {
+// stored returns the property that the path names, or all, without asking an edge.
+func (h *Handler) stored(r *request) ([]thingworx.PropertyView, error) {
 	if name := r.part(3); name != "" && name != "*" {
 		view, err := h.platform.Read(r.part(1), name)
 		return []thingworx.PropertyView{view}, err
@@ -108,8 +108,18 @@ func (h *Handler) selected(r *request) ([]thingworx.PropertyView, error) {
 	return view.Properties, err
 }
 
+// read returns the property that the path names, from the edge if its binding says so, or all as they are stored.
+func (h *Handler) read(r *request) ([]thingworx.PropertyView, error) {
+	name := r.part(3)
+	if name == "" || name == "*" {
+		return h.stored(r)
+	}
+	view, err := h.platform.Fetch(r.Context(), r.part(1), name)
+	return []thingworx.PropertyView{view}, err
+}
+
 // properties reads and writes values. GET gives one row with a column per property; PUT takes {"name": value},
-// several with the name "*" (read).
+// several with the name "*" (read). A write of a remote-bound property answers when the edge has.
 func (h *Handler) properties(r *request) (answer, error) {
 	if err := only(r, http.MethodGet, http.MethodPut); err != nil {
 		return answer{}, err
@@ -117,7 +127,7 @@ func (h *Handler) properties(r *request) (answer, error) {
 	if r.Method == http.MethodPut {
 		return answer{}, h.put(r)
 	}
-	views, err := h.selected(r)
+	views, err := h.read(r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -153,7 +163,7 @@ func (h *Handler) put(r *request) error {
 		}
 		writes = append(writes, thingworx.Write{Property: member, Value: v})
 	}
-	return h.platform.Set(view.Name, writes)
+	return h.platform.Set(r.Context(), view.Name, writes)
 }
 
 // propertiesVTQ reads values with time and quality: a row per property with the columns name, value, time and
@@ -162,7 +172,7 @@ func (h *Handler) propertiesVTQ(r *request) (answer, error) {
 	if err := only(r, http.MethodGet); err != nil {
 		return answer{}, err
 	}
-	views, err := h.selected(r)
+	views, err := h.read(r)
 	if err != nil {
 		return answer{}, err
 	}

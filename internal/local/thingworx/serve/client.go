@@ -92,36 +92,71 @@ func (c *Client) Things(ctx context.Context) ([]ThingRow, error) {
 // AddThing creates an enabled RemoteThing whose properties are remote-bound and pushed ALWAYS. If a property is
 // refused the Thing is removed again.
 func (c *Client) AddThing(ctx context.Context, name string, properties []thingworx.Definition) error {
-	err := c.do(ctx, http.MethodPost, "/Resources/EntityServices/Services/CreateThing",
-		map[string]any{"name": name, "thingTemplateName": thingworx.TemplateRemote}, nil)
-	if err != nil {
-		return fmt.Errorf("add Thing: %w", err)
+	return c.add(ctx, "Thing", map[string]any{"name": name, "thingTemplateName": thingworx.TemplateRemote}, properties, "")
+}
+
+// AddDevice creates an AzureIotThing like AddThing, whose requests go through the hub Thing gateway, which must exist.
+func (c *Client) AddDevice(ctx context.Context, name, gateway string, properties []thingworx.Definition) error {
+	if err := c.do(ctx, http.MethodGet, "/Things/"+url.PathEscape(gateway), nil, nil); err != nil {
+		return fmt.Errorf("add Thing %s: gateway: %w", name, err)
 	}
-	if err := c.complete(ctx, name, properties); err != nil {
+	return c.add(ctx, "Thing", map[string]any{"name": name, "thingTemplateName": thingworx.TemplateAzureThing, "gatewayThing": gateway},
+		properties, "")
+}
+
+// AddHub creates an enabled AzureIotHubTemplate Thing. An empty routing group leaves the template's, which is the name.
+func (c *Client) AddHub(ctx context.Context, name, routingGroup string) error {
+	return c.add(ctx, "hub Thing", map[string]any{"name": name, "thingTemplateName": thingworx.TemplateAzureHub}, nil, routingGroup)
+}
+
+// add creates a Thing with CreateThing's parameters and completes it, or removes it again.
+func (c *Client) add(ctx context.Context, what string, create map[string]any, properties []thingworx.Definition, routingGroup string) error {
+	if err := c.do(ctx, http.MethodPost, "/Resources/EntityServices/Services/CreateThing", create, nil); err != nil {
+		return fmt.Errorf("add %s: %w", what, err)
+	}
+	name, _ := create["name"].(string)
+	err := c.setRoutingGroup(ctx, name, routingGroup)
+	if err == nil {
+		err = c.complete(ctx, name, properties)
+	}
+	if err != nil {
 		undo := c.do(context.WithoutCancel(ctx), http.MethodDelete, "/Things/"+url.PathEscape(name), nil, nil)
-		return fmt.Errorf("add Thing: %w", errors.Join(err, undo))
+		return fmt.Errorf("add %s: %w", what, errors.Join(err, undo))
 	}
 	return nil
 }
 
-func (c *Client) complete(ctx context.Context, name string, properties []thingworx.Definition) error {
-	call := func(service string, body map[string]any) error {
-		return c.do(ctx, http.MethodPost, "/Things/"+url.PathEscape(name)+"/Services/"+service, body, nil)
+func (c *Client) setRoutingGroup(ctx context.Context, name, group string) error {
+	if group == "" {
+		return nil
 	}
+	column := map[string]any{"name": thingworx.ColumnRoutingGroup, "baseType": "STRING"}
+	return c.call(ctx, name, "SetConfigurationTable", map[string]any{"tableName": thingworx.TableRouting, "configurationTable": map[string]any{
+		"dataShape": map[string]any{"fieldDefinitions": map[string]any{thingworx.ColumnRoutingGroup: column}},
+		"rows":      []map[string]any{{thingworx.ColumnRoutingGroup: group}},
+	}})
+}
+
+// call calls a service of a Thing that answers nothing.
+func (c *Client) call(ctx context.Context, thing, service string, body map[string]any) error {
+	return c.do(ctx, http.MethodPost, "/Things/"+url.PathEscape(thing)+"/Services/"+service, body, nil)
+}
+
+func (c *Client) complete(ctx context.Context, name string, properties []thingworx.Definition) error {
 	for _, d := range properties {
 		body := map[string]any{"name": d.Name, "type": d.Type.String(), "persistent": true}
-		if err := call("AddPropertyDefinition", body); err != nil {
+		if err := c.call(ctx, name, "AddPropertyDefinition", body); err != nil {
 			return err
 		}
 		body = map[string]any{"propertyName": d.Name, "sourcePropertyName": d.Remote.EdgeName, "pushType": thingworx.PushAlways}
-		if err := call("SetRemotePropertyBinding", body); err != nil {
+		if err := c.call(ctx, name, "SetRemotePropertyBinding", body); err != nil {
 			return err
 		}
 	}
-	if err := call("EnableThing", nil); err != nil {
+	if err := c.call(ctx, name, "EnableThing", nil); err != nil {
 		return err
 	}
-	return call("RestartThing", nil)
+	return c.call(ctx, name, "RestartThing", nil)
 }
 
 // ParseProperty reads NAME:TYPE or NAME:TYPE:EDGENAME. A "::" belongs to a name, as modules have it.

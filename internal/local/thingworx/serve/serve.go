@@ -35,6 +35,8 @@ type Options struct {
 	Listen string
 	// NextFreePort takes the next free port when Listen's is in use, instead of giving up.
 	NextFreePort bool
+	// NoGroupBind makes a BIND of a routing group a plain one: it does not carry the requests of device Things.
+	NoGroupBind bool
 	// Bare leaves out the extensions. None can be imported yet, so it changes nothing.
 	Bare bool
 	// LedgerEntries is how many acknowledged values the ledger keeps; default 1,000,000.
@@ -83,7 +85,7 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 
 // open takes the folder, makes the core, opens the port and starts the fronts.
 func (r *Running) open(o Options) error {
-	options := thingworx.Options{LedgerEntries: o.LedgerEntries, Log: o.Log}
+	options := thingworx.Options{LedgerEntries: o.LedgerEntries, NoGroupBind: o.NoGroupBind, Log: o.Log}
 	key := newKey()
 	if o.Dir != "" {
 		var err error
