@@ -174,6 +174,7 @@ func medianSample(rounds []sample) sample {
 		P99Ms:     of(func(s sample) float64 { return s.P99Ms }),
 		PerPush:   of(func(s sample) float64 { return s.PerPush }),
 		EndsCores: of(func(s sample) float64 { return s.EndsCores }),
+		Growth:    of(func(s sample) float64 { return s.Growth }),
 	}
 }
 
@@ -191,7 +192,7 @@ func (r *report) print(out io.Writer) error {
 	r.finish()
 	fmt.Fprintf(out, "%s\n%s, medians of %d rounds, windows of %.1f s; in brackets the least and the most\n\n",
 		r.Machine, r.Date.Format(time.RFC3339), r.Rounds, r.Window)
-	processes := table{{"process", "msgs/s", "CPU-s/M", "spread", "msgs/CPU-s", "cores", "ends' cores", "RSS MiB", "first msg ms", "p50 ms", "p99 ms", "msgs/push"}}
+	processes := table{{"process", "msgs/s", "CPU-s/M", "spread", "msgs/CPU-s", "cores", "ends' cores", "RSS MiB", "first msg ms", "p50 ms", "p99 ms", "msgs/push", "backlog growth"}}
 	failures := r.failures
 	for _, row := range r.Rows {
 		for _, e := range row.Errors {
@@ -203,7 +204,7 @@ func (r *report) print(out io.Writer) error {
 		m, cpu := row.Median, column(row.Rounds, func(s sample) float64 { return s.CPUPerM })
 		processes = append(processes, []string{
 			row.Title, number("%.0f", m.Rate), number("%.2f", m.CPUPerM), spread("%.2f", cpu), number("%.0f", m.PerCPU), number("%.2f", m.Cores),
-			number("%.2f", m.EndsCores), number("%.0f", m.RSSMiB), number("%.0f", m.FirstMs), number("%.2f", m.P50Ms), number("%.2f", m.P99Ms), number("%.2f", m.PerPush),
+			number("%.2f", m.EndsCores), number("%.0f", m.RSSMiB), number("%.0f", m.FirstMs), number("%.2f", m.P50Ms), number("%.2f", m.P99Ms), number("%.2f", m.PerPush), number("%+.2f", m.Growth),
 		})
 	}
 	alone := table{{"layer alone", "CPU-s/M", "spread", "allocations/msg"}}

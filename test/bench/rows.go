@@ -52,6 +52,9 @@ type sample struct {
 	P99Ms     float64 `json:"latency_p99_ms,omitempty"`
 	PerPush   float64 `json:"messages_per_push,omitempty"`
 	EndsCores float64 `json:"source_and_sink_cores"` // what the two ends took beside it
+	// Growth is how many more messages were taken than delivered within the window, as a share of these: near 0, or the
+	// CPU time is also that of messages which are not counted.
+	Growth float64 `json:"backlog_growth"`
 }
 
 // measure runs a row once.
@@ -81,17 +84,20 @@ func (b *bench) measure(ctx context.Context, r *row) (s sample, err error) {
 		return s, err
 	}
 	s.FirstMs = first.Seconds() * 1000
-	if !pause(ctx, settleTime) {
+	if !st.steady(ctx, count) {
 		return s, ctx.Err()
 	}
 	if r.rate > 0 {
 		st.sink.MeasureLatency()
 	}
-	before := st.sink.Counts()
+	before, sent := st.sink.Counts(), st.source.Sent()
 	if err := p.observe(ctx, b.window, count, &s); err != nil {
 		return s, err
 	}
 	after := st.sink.Counts()
+	if n := after.Messages - before.Messages; n > 0 && !r.atSource && r.peer == "" {
+		s.Growth = float64(st.source.Sent()-sent)/float64(n) - 1
+	}
 	if pushes := after.Pushes - before.Pushes; pushes > 0 {
 		s.PerPush = float64(after.Messages-before.Messages) / float64(pushes)
 	}
@@ -99,6 +105,25 @@ func (b *bench) measure(ctx context.Context, r *row) (s sample, err error) {
 		s.P50Ms, s.P99Ms = percentiles(st.sink.Latencies())
 	}
 	return s, wrong(after)
+}
+
+// steady waits until Things are learnt and no backlog grows any more: what was sent and not counted stays the same,
+// within a tenth of what is counted meanwhile. It gives up on that after some time; sample.Growth tells. It returns false
+// if ctx ends before.
+func (st *stage) steady(ctx context.Context, count func() int64) bool {
+	if !pause(ctx, settleTime) {
+		return false
+	}
+	for began := time.Now(); time.Since(began) < settleLimit; {
+		n, backlog := count(), st.source.Sent()-count()
+		if !pause(ctx, settleTime/3) {
+			return false
+		}
+		if grown := st.source.Sent() - count() - backlog; grown*10 < count()-n {
+			break
+		}
+	}
+	return true
 }
 
 // wrong is an error if messages were lost on the way: then the figures are worth nothing.
