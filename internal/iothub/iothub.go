@@ -1,0 +1,135 @@
+// Package iothub is the service side of an Azure IoT Hub: registry, twins, direct methods and queries over
+// REST, cloud-to-device messages and their feedback over AMQP.
+//
+// The marks behind wire facts say how sure they are: read (in Microsoft's documentation or SDK sources), tried
+// (with a prototype), inferred, unknown.
+package iothub
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"azx/internal/access"
+	"azx/internal/fault"
+)
+
+const (
+	apiVersion = "2021-04-12" // read: azure-iothub's version.js
+	httpsPort  = 443
+	amqpsPort  = 5671
+	dialWithin = 15 * time.Second
+	idleWithin = 30 * time.Second // less than the hub's, so that it hardly ever closes a connection we are about to use
+	maxIdle    = 64               // connections kept for calls in parallel
+	headersMax = 64 << 10         // bytes of an answer's header
+)
+
+// Options say which hub a Client talks to, and how.
+type Options struct {
+	// Service names the hub. Its policy and key sign the tokens, unless Bearer is given.
+	Service access.Service
+	// Bearer gives tokens of Microsoft Entra ID; nil: tokens are signed with the key of Service.
+	Bearer TokenSource
+	// HTTPS and AMQP say how to reach the hub's two endpoints.
+	HTTPS, AMQP access.Network
+	// Quota is the hub's tier and size; the zero value is one unit of S1.
+	Quota Quota
+	// Feedback gets the outcomes of messages that asked for them, in the order of the hub, and one batch at a
+	// time. With an error the batch goes back to the hub. nil: the feedback queue is left alone. A hub has one
+	// such queue, and reading it takes records away from every other back end.
+	Feedback func(ctx context.Context, batch []Feedback) error
+	// Meter hears of every use of the hub; nil: nobody does.
+	Meter Meter
+	// Log gets what happens to the AMQP connection; nil: nothing is logged.
+	Log *slog.Logger
+}
+
+// Client talks to the service side of one hub. All methods may be called from any goroutine.
+//
+// Their errors are fault.Problems, mostly with one of this package's errors and a Refusal in the chain.
+type Client struct {
+	host       string
+	policy     string
+	options    Options
+	http       *http.Client
+	dialAMQP   dialer
+	credential *credential
+	buckets    map[Kind]*bucket
+	chunk      int // bytes that are billed as one message
+	refusals   refusals
+	line       line // the AMQP connection
+}
+
+// dialer opens a connection to a host; tests have their own.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// New makes a Client; it does not connect yet.
+func New(o Options) (*Client, error) {
+	d := &net.Dialer{Timeout: dialWithin}
+	return newClient(o, d.DialContext)
+}
+
+func newClient(o Options, dial dialer) (*Client, error) {
+	const op = "open the service side of the hub"
+	if !access.ValidHost(o.Service.Host) {
+		return nil, fault.Reject(op, "it looks like plant1.azure-devices.net", "the hub's host name is none")
+	}
+	buckets, err := o.Quota.buckets()
+	if err != nil {
+		return nil, &fault.Problem{Op: op, Class: fault.Rejected, Cause: err, Hint: "tiers are F1, B1 to B3 and S1 to S3"}
+	}
+	if o.Bearer == nil && o.Service.Key.Reveal() == "" {
+		return nil, &fault.Problem{Op: op, Class: fault.Credential, Cause: errors.New("there is neither a key nor a source of tokens")}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Meter == nil {
+		o.Meter = noMeter{}
+	}
+	c := &Client{
+		host: o.Service.Host, policy: o.Service.Policy, options: o, dialAMQP: dial,
+		credential: newCredential(o.Service, o.Bearer), buckets: buckets, chunk: o.Quota.chunk(),
+	}
+	c.http = &http.Client{Transport: transport(o, dial), CheckRedirect: noRedirects}
+	c.line.init()
+	return c, nil
+}
+
+func transport(o Options, dial dialer) *http.Transport {
+	return &http.Transport{
+		// The name to check stays the hub's, whatever address is dialled.
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dial(ctx, network, o.HTTPS.Dial(o.Service.Host, httpsPort))
+		},
+		TLSClientConfig:        o.HTTPS.TLS(o.Service.Host),
+		TLSHandshakeTimeout:    dialWithin,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdle,
+		IdleConnTimeout:        idleWithin,
+		MaxResponseHeaderBytes: headersMax,
+	}
+}
+
+// noRedirects keeps the token at the hub: it never redirects REST calls.
+func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// Close drops idle connections of REST calls. The AMQP connection ends with Run.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Target is a device, or one of its modules.
+type Target struct {
+	Device string
+	Module string // "" for the device itself
+}
+
+// String is "device" or "device/module".
+func (t Target) String() string {
+	if t.Module == "" {
+		return t.Device
+	}
+	return t.Device + "/" + t.Module
+}

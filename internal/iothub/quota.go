@@ -1,0 +1,97 @@
+package iothub
+
+import (
+	"fmt"
+	"time"
+)
+
+// Kind is a kind of operation with a quota of its own; metrics are counted by it.
+type Kind string
+
+// The kinds of operations.
+const (
+	KindRegistry   Kind = "registry"
+	KindTwinRead   Kind = "twin_read"
+	KindTwinUpdate Kind = "twin_update"
+	KindMethod     Kind = "method"
+	KindQuery      Kind = "query"
+	KindC2D        Kind = "c2d"
+	KindFeedback   Kind = "feedback" // has no quota
+)
+
+// Tier is the edition of a hub: F1, B1 to B3, S1 to S3. "" is S1.
+type Tier string
+
+// Quota says what a hub's owner pays for.
+type Quota struct {
+	Tier  Tier
+	Units int // 0 is 1
+}
+
+const (
+	// methodChunk is the unit in which the throughput of direct methods is throttled, in bytes.
+	methodChunk = 4 << 10
+	// A free hub bills in smaller pieces (read: iot-hub-devguide-pricing.md).
+	billedChunk, freeChunk = 4 << 10, 512
+)
+
+// allowance is what a hub lets pass in a window.
+type allowance struct {
+	perUnit, least float64
+	window         time.Duration
+}
+
+// sizes are the throttles by the size of a hub's units: F1, B1 and S1; B2 and S2; B3 and S3 (read: quotas page,
+// 2023-02-09).
+var sizes = map[byte]map[Kind]allowance{
+	'1': {
+		KindRegistry: {100, 0, time.Minute}, KindC2D: {100, 0, time.Minute}, KindQuery: {20, 0, time.Minute},
+		KindMethod: {40, 0, time.Second}, KindTwinRead: {0, 100, time.Second}, KindTwinUpdate: {0, 50, time.Second},
+	},
+	'2': {
+		KindRegistry: {100, 0, time.Minute}, KindC2D: {100, 0, time.Minute}, KindQuery: {20, 0, time.Minute},
+		KindMethod: {120, 0, time.Second}, KindTwinRead: {10, 100, time.Second}, KindTwinUpdate: {5, 50, time.Second},
+	},
+	'3': {
+		KindRegistry: {5000, 0, time.Minute}, KindC2D: {5000, 0, time.Minute}, KindQuery: {1000, 0, time.Minute},
+		KindMethod: {6000, 0, time.Second}, KindTwinRead: {500, 0, time.Second}, KindTwinUpdate: {250, 0, time.Second},
+	},
+}
+
+func (q Quota) tier() Tier {
+	if q.Tier == "" {
+		return "S1"
+	}
+	return q.Tier
+}
+
+// buckets has a full bucket for every kind with a quota.
+func (q Quota) buckets() (map[Kind]*bucket, error) {
+	tier, units := q.tier(), q.Units
+	if units == 0 {
+		units = 1
+	}
+	switch tier {
+	case "F1", "B1", "B2", "B3", "S1", "S2", "S3":
+	default:
+		return nil, fmt.Errorf("there is no tier %q", tier)
+	}
+	if units < 1 || units > 200 {
+		return nil, fmt.Errorf("%d units are not within 1 and 200", units)
+	}
+	all := map[Kind]*bucket{}
+	for kind, a := range sizes[tier[1]] {
+		all[kind] = newBucket(max(a.least, a.perUnit*float64(units)), a.window)
+	}
+	return all, nil
+}
+
+func (q Quota) chunk() int {
+	if q.tier() == "F1" {
+		return freeChunk
+	}
+	return billedChunk
+}
+
+// pieces is the number of chunks that a number of bytes takes: one at least, since nothing at all counts as one.
+func pieces(bytes, chunk int) int { return max(1, (bytes+chunk-1)/chunk) }
