@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,8 @@ type Config struct {
 	Retention Retention
 	// Clock is the time used everywhere; default time.Now.
 	Clock func() time.Time
+	// FeedbackDelay is how long a feedback record waits for others; default 15 s, as on a real hub.
+	FeedbackDelay time.Duration
 }
 
 // Hub is one IoT hub. All methods are safe for concurrent use. It starts no goroutines.
@@ -39,6 +42,14 @@ type Hub struct {
 	partitions []partition
 	disk       *diskLog // nil when the events are in memory
 	lost       bool
+
+	twins       *twinStore
+	presence    *presence
+	outboxes    *outboxes
+	feedback    *Feedback
+	router      router
+	limits      limiter
+	eventNumber atomic.Int64 // of the last connection state event
 
 	mu       sync.Mutex // guards what follows
 	policies []Policy
@@ -83,6 +94,9 @@ func Open(cfg Config) (*Hub, error) {
 		h.registry.entries[device.ID] = device
 	}
 	h.policies = openPolicies(s.Policies)
+	if err := h.openTwoWay(cfg, s); err != nil {
+		return nil, err
+	}
 	if cfg.Dir == "" {
 		h.openMemory(cfg)
 		return h, nil
@@ -90,6 +104,9 @@ func Open(cfg Config) (*Hub, error) {
 	h.registry.save = h.saveDevices
 	if err := h.openDisk(cfg, s, found); err != nil {
 		return nil, err
+	}
+	if h.twins, err = openTwins(cfg.Dir); err != nil {
+		return nil, errors.Join(err, h.disk.close())
 	}
 	if err := h.saveDevices(h.registry.List()); err != nil {
 		return nil, errors.Join(err, h.Close())
@@ -102,7 +119,7 @@ func (h *Hub) Close() error {
 	if h.disk == nil {
 		return nil
 	}
-	return h.disk.close()
+	return errors.Join(h.twins.close(), h.disk.close())
 }
 
 // EventsLost reports that the folder had events when the hub was last open, and that their file has gone since.
@@ -131,7 +148,7 @@ func (h *Hub) Policy(name string) (Policy, bool) {
 }
 
 // Accept takes a message of the device or module p speaks for and returns once it is in the log. Errors: ErrTooLarge,
-// ErrNotFound (deleted since it connected, or replaced by another generation), ErrDisabled.
+// ErrNotFound (deleted since it connected, or replaced by another generation), ErrDisabled, those of Admit.
 func (h *Hub) Accept(p Principal, m Message) (*Event, error) {
 	ticket, err := h.Submit(p, m)
 	if err != nil {
@@ -147,22 +164,37 @@ func (h *Hub) Submit(p Principal, m Message) (*Ticket, error) {
 	if size := m.Size(); size > MaxMessageSize {
 		return nil, fmt.Errorf("accept message of %q: %d bytes: %w", p.ID, size, ErrTooLarge)
 	}
-	identity, err := h.registry.Get(p.ID)
-	switch {
-	case err != nil:
+	if _, err := h.sender(p); err != nil {
 		return nil, fmt.Errorf("accept message: %w", err)
-	case identity.GenerationID != p.GenerationID:
-		return nil, fmt.Errorf("accept message: device %q of generation %s: %w", p.ID, p.GenerationID, ErrNotFound)
-	case identity.Disabled:
-		return nil, fmt.Errorf("accept message: device %q: %w", p.ID, ErrDisabled)
+	}
+	if err := h.Admit(OpTelemetry, m.Size()); err != nil {
+		return nil, err
 	}
 	now := h.clock()
 	e := &Event{Message: m, From: p.ID, GenerationID: p.GenerationID, AuthMethod: p.AuthMethod(), Source: SourceTelemetry, HubTime: now}
+	if !h.router.admits(e) {
+		return &Ticket{hub: h, event: e}, nil // it went where a route says
+	}
 	return &Ticket{hub: h, event: e, batch: h.partitions[h.PartitionOf(p.ID.Device)].append(e, now)}, nil
+}
+
+// sender finds the device or module p speaks for.
+func (h *Hub) sender(p Principal) (Identity, error) {
+	identity, err := h.registry.Get(p.ID)
+	switch {
+	case err != nil:
+		return Identity{}, err
+	case identity.GenerationID != p.GenerationID:
+		return Identity{}, fmt.Errorf("device %q of generation %s: %w", p.ID, p.GenerationID, ErrNotFound)
+	case identity.Disabled:
+		return Identity{}, fmt.Errorf("device %q: %w", p.ID, ErrDisabled)
+	}
+	return identity, nil
 }
 
 // count notes an accepted message.
 func (h *Hub) count(id ID) {
+	h.touch(id)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.accepted[id]++
@@ -244,7 +276,7 @@ func openState(cfg Config) (s state, found bool, err error) {
 	if found {
 		return s, true, nil
 	}
-	return state{Host: "localhost", Created: cfg.Clock().UTC(), ConsumerGroups: []string{"$Default", "azx"}}, false, nil
+	return state{Host: "localhost", Created: cfg.Clock().UTC(), ConsumerGroups: []string{"$Default", "azx"}, Routing: Routing{Fallback: true}}, false, nil
 }
 
 // openPolicies gives the built-in policies their stored keys, or new ones.
@@ -292,7 +324,7 @@ func (h *Hub) openDisk(cfg Config, s state, again bool) error {
 
 // saveDevices writes the hub's state with these devices; the registry calls it under its lock.
 func (h *Hub) saveDevices(devices []Identity) error {
-	s := state{Host: h.names.Host, Created: h.created, Log: true, ConsumerGroups: h.ConsumerGroups(), Devices: devices, Policies: map[string][]string{}}
+	s := state{Host: h.names.Host, Created: h.created, Log: true, ConsumerGroups: h.ConsumerGroups(), Devices: devices, Policies: map[string][]string{}, Routing: h.Routing()}
 	for _, p := range h.policies {
 		s.Policies[p.Name] = []string{p.PrimaryKey, p.SecondaryKey}
 	}

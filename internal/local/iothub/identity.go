@@ -68,8 +68,14 @@ type Identity struct {
 	// Edge marks an IoT Edge device.
 	Edge bool `json:"edge,omitempty"`
 	// Disabled refuses connections and messages.
-	Disabled bool      `json:"disabled,omitempty"`
-	Created  time.Time `json:"created"`
+	Disabled bool `json:"disabled,omitempty"`
+	// StatusReason is a text about Disabled, StatusUpdated when that last changed (zero: never).
+	StatusReason  string    `json:"statusReason,omitempty"`
+	StatusUpdated time.Time `json:"statusUpdated,omitzero"`
+	// Scope is the scope an edge device opens, or the one a leaf device is in; ParentScopes those above it.
+	Scope        string    `json:"scope,omitempty"`
+	ParentScopes []string  `json:"parentScopes,omitempty"`
+	Created      time.Time `json:"created"`
 }
 
 func checkID(kind, id string) error {

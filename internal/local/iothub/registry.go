@@ -15,30 +15,62 @@ import (
 // hub has a folder) before the method returns.
 type Registry struct {
 	clock func() time.Time
+	// notify is told of changes when they are done; nil in no hub.
+	notify func(registryChange)
 
 	mu      sync.RWMutex
 	entries map[ID]Identity
 	save    func([]Identity) error
 }
 
-// Spec describes a device or module to add.
+// registryChange is what became of identities.
+type registryChange struct {
+	created, removed, disabled []Identity
+}
+
+// Spec describes a device or module to add, or what it is to be.
 type Spec struct {
 	ID
 	// Edge marks an IoT Edge device; it gets the modules $edgeAgent and $edgeHub, as on a real hub (read).
 	Edge bool `json:"edge,omitempty"`
+	// Parent is the id of the IoT Edge device a leaf device, or another edge device, connects through.
+	Parent string `json:"parent,omitempty"`
+	// Scope and ParentScopes say the same as the service API does: the scope of the parent is a leaf's Scope, and the
+	// one of an edge device's ParentScopes. Parent comes first.
+	Scope        string   `json:"scope,omitempty"`
+	ParentScopes []string `json:"parentScopes,omitempty"`
+	// PrimaryKey and SecondaryKey are base64 texts of 16 to 64 bytes; empty ones are made, or stay in an update.
+	PrimaryKey   string `json:"primaryKey,omitempty"`
+	SecondaryKey string `json:"secondaryKey,omitempty"`
+	// Disabled refuses connections and messages; StatusReason is a text of up to 128 characters about it.
+	Disabled     bool   `json:"disabled,omitempty"`
+	StatusReason string `json:"statusReason,omitempty"`
 }
 
 // Add creates devices and modules with new keys, all or none, and returns them in order. The device of a module must
-// exist, or come earlier in the same call. Errors: ErrBadID, ErrExists, ErrNotFound.
+// exist, or come earlier in the same call. Errors: ErrBadID, ErrExists, ErrNotFound, TooManyModules, ArgumentInvalid.
 func (r *Registry) Add(specs ...Spec) ([]Identity, error) {
+	result, all, err := r.add(specs)
+	if err == nil {
+		r.tell(registryChange{created: all})
+	}
+	return result, err
+}
+
+func (r *Registry) tell(change registryChange) {
+	if r.notify != nil {
+		r.notify(change)
+	}
+}
+
+func (r *Registry) add(specs []Spec) (result, all []Identity, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	added := make(map[ID]Identity)
-	result := make([]Identity, 0, len(specs))
 	for _, spec := range specs {
 		identity, err := r.create(spec, added)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		result = append(result, identity)
 		if !spec.Edge {
@@ -46,11 +78,11 @@ func (r *Registry) Add(specs ...Spec) ([]Identity, error) {
 		}
 		for _, module := range [...]string{"$edgeAgent", "$edgeHub"} {
 			if _, err := r.create(Spec{ID: ID{Device: spec.Device, Module: module}}, added); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
-	return result, r.commit(added)
+	return result, sorted(added), r.commit(added)
 }
 
 // Get returns one identity, or ErrNotFound.
@@ -69,66 +101,6 @@ func (r *Registry) List() []Identity {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return sorted(r.entries)
-}
-
-// SetDisabled refuses or allows connections and messages of a device or module.
-func (r *Registry) SetDisabled(id ID, disabled bool) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	identity, ok := r.entries[id]
-	if !ok {
-		return fmt.Errorf("device %q: %w", id, ErrNotFound)
-	}
-	identity.Disabled = disabled
-	identity.ETag = newETag()
-	return r.commit(map[ID]Identity{id: identity})
-}
-
-// Remove deletes a device with its modules, or one module.
-func (r *Registry) Remove(id ID) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.entries[id]; !ok {
-		return fmt.Errorf("device %q: %w", id, ErrNotFound)
-	}
-	left := make(map[ID]Identity, len(r.entries))
-	for other, identity := range r.entries {
-		if other != id && (id.Module != "" || other.Device != id.Device) {
-			left[other] = identity
-		}
-	}
-	return r.replace(left)
-}
-
-func (r *Registry) create(spec Spec, added map[ID]Identity) (Identity, error) {
-	if err := spec.Check(); err != nil {
-		return Identity{}, fmt.Errorf("add device: %w", err)
-	}
-	if spec.Edge && spec.Module != "" {
-		return Identity{}, fmt.Errorf("add module %q: only a device can be an edge device", spec.ID)
-	}
-	exists := func(id ID) bool {
-		_, old := r.entries[id]
-		_, fresh := added[id]
-		return old || fresh
-	}
-	if exists(spec.ID) {
-		return Identity{}, fmt.Errorf("add device %q: %w", spec.ID, ErrExists)
-	}
-	if parent := (ID{Device: spec.Device}); spec.Module != "" && !exists(parent) {
-		return Identity{}, fmt.Errorf("add module %q: device %q: %w; add the device first", spec.ID, parent, ErrNotFound)
-	}
-	identity := Identity{
-		ID:           spec.ID,
-		GenerationID: r.newGeneration(),
-		ETag:         newETag(),
-		PrimaryKey:   newKey(),
-		SecondaryKey: newKey(),
-		Edge:         spec.Edge,
-		Created:      r.clock().UTC().Truncate(time.Millisecond),
-	}
-	added[spec.ID] = identity
-	return identity, nil
 }
 
 // commit merges changes; nothing changes when they cannot be written.

@@ -21,10 +21,12 @@ type state struct {
 	Log            bool                `json:"log,omitempty"` // events are kept too, in a file of their own
 	ConsumerGroups []string            `json:"consumerGroups"`
 	Devices        []Identity          `json:"devices"`
+	Routing        Routing             `json:"routing"`
 }
 
 // loadState reads the hub's file; a folder without one is a new hub (found is false).
 func loadState(dir string) (s state, found bool, err error) {
+	s.Routing.Fallback = true // of a file that says nothing of routes
 	text, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return state{}, false, nil
