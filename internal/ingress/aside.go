@@ -69,6 +69,8 @@ type Aside struct {
 	changed *sync.Cond     // waiting, keeping or stopped changed
 	stopped bool
 	failing error
+
+	notices notices
 }
 
 // task is something to be stored.
@@ -228,6 +230,7 @@ func (a *Aside) storeAll(ctx context.Context, batch []task) error {
 	a.changed.Broadcast()
 	a.mu.Unlock()
 	for _, t := range batch {
+		a.tell(t)
 		if t.then != nil {
 			t.then()
 		}

@@ -268,6 +268,31 @@ func (c *chain) checkEnd(t *testing.T, m badMessage) {
 	c.dead[m.id] = r
 }
 
+func TestTheLogTellsWhyAMessageWasPutAsideButNotOfEveryOne(t *testing.T) {
+	t.Parallel()
+	c := newChain(t)
+	bad, lost := c.on(t, "bad-1"), c.on(t, "lost-1")
+	c.addThing("bad-1", "temperature:NUMBER")
+	for range 50 {
+		bad.send(said(), `{"temperature":`)
+		bad.send(said(), `{"temperature":"warm"}`)
+		lost.send(said(), `{"temperature":1}`)
+	}
+	c.accepted += 150
+	c.connector.untilSettled(t, c.accepted)
+	for _, parts := range [][]string{
+		{"event=quarantined", "device=bad-1", "reason=undecodable", "invalid JSON", "one JSON object"},
+		{"event=quarantined", "device=bad-1", "reason=wrong-type", "want a number", "base type"},
+		{"event=kept", "device=lost-1", "reason=no-thing", "no such Thing", "create the Thing"},
+	} {
+		c.log.until(t, parts...)
+		if n := strings.Count(c.log.read(), parts[2]); n != 1 {
+			t.Errorf("%d lines have %s", n, parts[2])
+		}
+	}
+	c.connector.stop(t)
+}
+
 // finish stops the connector and looks at what it leaves behind: the checkpoint has passed everything, and the
 // quarantine has what it had and nothing else.
 func (c *chain) finish(t *testing.T) {

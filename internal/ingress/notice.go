@@ -1,0 +1,58 @@
+package ingress
+
+import (
+	"sync"
+	"time"
+
+	"azx/internal/fault"
+)
+
+// noticeEvery is the least time between two lines of the log about messages put aside for the same reason: one
+// broken device must not fill the disk. The metrics count every message.
+const noticeEvery = time.Minute
+
+// notices remembers what was told. Reasons are a fixed few, so it stays small.
+type notices struct {
+	mu   sync.Mutex
+	told map[string]notice // by reason
+}
+
+type notice struct {
+	at   time.Time
+	more int // messages since then
+}
+
+// due reports whether the reason may be told now, and how many messages were passed over since it was.
+func (n *notices) due(reason string, now time.Time) (more int, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	last, before := n.told[reason]
+	if before && now.Sub(last.at) < noticeEvery {
+		last.more++
+		n.told[reason] = last
+		return 0, false
+	}
+	if n.told == nil {
+		n.told = map[string]notice{}
+	}
+	n.told[reason] = notice{at: now}
+	return last.more, true
+}
+
+// tell logs that a message was put aside, and why.
+func (a *Aside) tell(t task) {
+	if t.do == forget {
+		return
+	}
+	more, ok := a.notices.due(t.dead.Reason, time.Now())
+	if !ok {
+		return
+	}
+	what, event := "a message was put into quarantine", "quarantined"
+	if t.do == keep {
+		what, event = "a message of a device without a Thing is kept", "kept"
+	}
+	d := t.dead
+	a.Log.Warn(what, "event", event, "hub", d.Hub, "device", d.DeviceID, "partition", d.Partition, "sequence", d.Sequence,
+		"reason", d.Reason, "error", d.Err, "hint", fault.HintOf(d.Err), "since_last_line", more)
+}
