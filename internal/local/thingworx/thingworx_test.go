@@ -308,10 +308,14 @@ func TestSubscriptionsAndDefinitionsTellAConnectorWhatToWrite(t *testing.T) {
 	}
 }
 
+// fakeEdge is an edge that remembers what it was told and asked. It answers as serve does, without it with nothing.
 type fakeEdge struct {
-	name string
-	mu   sync.Mutex
-	told []string
+	name  string
+	serve func(context.Context, EdgeRequest) (*infotable.Table, error)
+
+	mu    sync.Mutex
+	told  []string
+	asked []EdgeRequest
 }
 
 func (e *fakeEdge) String() string { return e.name }
@@ -320,6 +324,16 @@ func (e *fakeEdge) NotifyPropertyUpdate(thing string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.told = append(e.told, thing)
+}
+
+func (e *fakeEdge) Ask(ctx context.Context, r EdgeRequest) (*infotable.Table, error) {
+	e.mu.Lock()
+	e.asked = append(e.asked, r)
+	e.mu.Unlock()
+	if e.serve == nil {
+		return nil, nil
+	}
+	return e.serve(ctx, r)
 }
 
 func connected(t *testing.T, p *Platform, thing string) bool {
@@ -593,6 +607,3 @@ func BenchmarkPush(b *testing.B) {
 		}
 	}
 }
-
-// Ask answers without content: an edge that takes everything.
-func (e *fakeEdge) Ask(context.Context, EdgeRequest) (*infotable.Table, error) { return nil, nil }

@@ -142,11 +142,17 @@ func (p *Platform) CreateWaiting(thingName string) error {
 			spec.Template = TemplateAzureThing
 		}
 	}
-	taken := map[string]bool{}
+	taken, bound := map[string]bool{}, map[string]bool{}
 	for _, d := range p.model.inherited(spec.Template, []string{ShapeRoutedEgress}) {
 		taken[d.Name] = true
+		if d.Remote != nil {
+			bound[d.Remote.EdgeName] = true
+		}
 	}
 	for _, s := range w.Properties {
+		if bound[s.EdgeName] { // by the template: no device writes those
+			continue
+		}
 		name := PropertyNameFor(s.EdgeName, func(n string) bool { return taken[n] })
 		taken[name] = true
 		spec.Properties = append(spec.Properties, Definition{
