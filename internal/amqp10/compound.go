@@ -1,5 +1,7 @@
 package amqp10
 
+import "bytes"
+
 // List reads a list and returns a Reader of its fields; r stands behind the list. A null is an empty list.
 func (r *Reader) List() Reader { return r.compound(codeList8, codeList32, "list") }
 
@@ -125,13 +127,19 @@ func (r *Reader) Descriptor() uint64 {
 	return code
 }
 
-// descriptorValue reads a descriptor as it stands, a uint64 or a Symbol.
+// descriptorValue reads a descriptor as it stands: a uint64 or a Symbol, or what the standard allows besides and
+// azure-eventhub 5.11 for Python really sends (tried), binary or string.
 func (r *Reader) descriptorValue() any {
 	r.pos++
 	before := r.left
 	defer func() { r.left = before }()
-	if r.Peek() == KindSymbol {
+	switch r.Peek() {
+	case KindSymbol:
 		return Symbol(r.Bytes())
+	case KindBinary:
+		return bytes.Clone(r.Bytes())
+	case KindString:
+		return r.Text()
 	}
 	return r.Uint()
 }

@@ -28,3 +28,14 @@ func TestTheFormatOfAMessageReachesItsHandler(t *testing.T) {
 		t.Errorf("formats %#x and %#x, want %#x and 0", first, second, batch)
 	}
 }
+
+func TestAnAnswerToAnAttachHasPropertiesIfOnlyAnEmptyMap(t *testing.T) {
+	refuse := func(context.Context, *Link) error { return Errorf(CondNotFound, "no") }
+	for name, serve := range map[string]serveFunc{"accepted": idle, "refused": refuse} {
+		t.Run(name, func(t *testing.T) {
+			if got := rawDial(t, serve).attach(0, RoleReceiver); got.Properties == nil {
+				t.Errorf("attach %+v, want properties", got)
+			}
+		})
+	}
+}

@@ -107,7 +107,10 @@ func (l *Link) Accept(t Terms) error {
 	if t.Target != nil {
 		answer.Target = t.Target
 	}
-	answer.OfferedCapabilities, answer.Properties = t.OfferedCapabilities, t.Properties
+	answer.OfferedCapabilities = t.OfferedCapabilities
+	if t.Properties != nil {
+		answer.Properties = t.Properties
+	}
 	if !l.sends {
 		l.grant(t)
 		answer.MaxMessageSize = l.maxSize
@@ -128,6 +131,7 @@ func (l *Link) answer() *Attach {
 	a := &Attach{
 		Name: l.asked.Name, Handle: l.asked.Handle, Role: !l.asked.Role,
 		SenderSettleMode: l.asked.SenderSettleMode, ReceiverSettleMode: l.asked.ReceiverSettleMode,
+		Properties:     Map{}, // azure-eventhub for Python does not expect a null (tried)
 		MaxMessageSize: MaxMessageSize,
 	}
 	if l.sends {

@@ -52,6 +52,8 @@ var values = []struct {
 	{"array of lists", "f0 00000016 00000002 d0 00000004 00000000 00000005 00000001 41", Array{Kind: KindList, Items: []any{[]any{}, []any{true}}}},
 	{"array whose elements share a descriptor", "f0 00000009 00000001 00 53 07 50 01", Array{Descriptor: uint64(7), Kind: KindUbyte, Items: []any{uint8(1)}}},
 	{"described value", "00 80 0000468c00000004 a1 01 78", Described{Descriptor: uint64(0x0000468C00000004), Value: "x"}},
+	{"value described by a binary, as azure-eventhub 5.11 for Python has it", "00 a0 01 74 54 07", Described{Descriptor: []byte("t"), Value: int32(7)}},
+	{"value described by a string", "00 a1 01 74 54 07", Described{Descriptor: "t", Value: int32(7)}},
 	{"value described by a symbol", "00 a3 01 64 00 53 01 40", Described{Descriptor: Symbol("d"), Value: Described{Descriptor: uint64(1)}}},
 }
 

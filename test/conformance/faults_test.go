@@ -81,6 +81,13 @@ func TestFault2EveryPerformativeHasAllOfItsFields(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an attach has link properties, if only an empty map", func(t *testing.T) {
+		for _, frame := range p.seen[codeAttach] {
+			if frame.field(13) == nil {
+				t.Errorf("attach %v", frame.fields)
+			}
+		}
+	})
 	t.Run("an attach that is refused", func(t *testing.T) {
 		attaches := p.seen[codeAttach]
 		if last := attaches[len(attaches)-1]; last.field(5) != nil {
