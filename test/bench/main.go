@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("only", "", "measure only rows whose key contains one of these words, separated by commas")
 	jsonFile := flags.String("json", "", "also write the report to this file")
 	flags.StringVar(&b.connector, "azx", "", "the connector's binary; default: built from ./cmd/azx")
-	flags.StringVar(&b.profile, "cpuprofile", "", "write a CPU profile of the connector in the first row of -only to this file, and measure nothing else")
+	flags.StringVar(&b.profile, "perf", "", "record the connector in the first of its rows that -only names with Linux's perf, into this file, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -8,15 +8,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime/pprof"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
 	"github.com/Azure/go-amqp"
 
 	"azx/internal/amqp10"
-	"azx/internal/app"
-	"azx/internal/config"
-	"azx/internal/observe"
 	"azx/internal/supervise"
 )
 
@@ -26,7 +22,6 @@ const hostName = "bench.servicebus.windows.net"
 // peer is a process of its own beside the connector: what that is compared with.
 type peer struct {
 	source, ca, sink string // addresses, and a file of roots: with it the source is spoken to over TLS
-	config, profile  string // of the peer "connector"
 }
 
 // runPeer runs the peer that the arguments name until ctx ends.
@@ -39,8 +34,6 @@ func runPeer(ctx context.Context, args []string) error {
 	flags.StringVar(&p.source, "source", "", "host:port of the source")
 	flags.StringVar(&p.ca, "ca", "", "file of roots of the source")
 	flags.StringVar(&p.sink, "sink", "", "URL of the sink")
-	flags.StringVar(&p.config, "c", "", "the connector's file")
-	flags.StringVar(&p.profile, "cpuprofile", "", "file for a CPU profile of the connector")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -55,8 +48,6 @@ func runPeer(ctx context.Context, args []string) error {
 		return p.push(ctx)
 	case "push-flush":
 		return p.pushFlush(ctx)
-	case "connector":
-		return p.connector(ctx)
 	}
 	return fmt.Errorf("there is no peer %q", args[0])
 }
@@ -193,26 +184,4 @@ func (p *peer) scan(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// connector is azx run with a profile, which the real one has no option for.
-func (p *peer) connector(ctx context.Context) error {
-	cfg, _, err := config.Load(p.config)
-	if err != nil {
-		return err
-	}
-	log, err := observe.NewLogger(os.Stderr, "text", "warn")
-	if err != nil {
-		return err
-	}
-	file, err := os.Create(p.profile)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if err := pprof.StartCPUProfile(file); err != nil {
-		return err
-	}
-	defer pprof.StopCPUProfile()
-	return app.Run(ctx, app.Options{Config: cfg, Log: log})
 }

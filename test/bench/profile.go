@@ -5,24 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
-	"syscall"
+	"strconv"
 )
 
-// profileConnector runs the connector as in the first row that is wanted, in a process that takes a CPU profile of itself.
+// profileConnector runs the connector as in the first row that is wanted, with perf beside it: the binary that is measured
+// has no option for a profile, and needs none.
 func (b *bench) profileConnector(ctx context.Context, words []string) (err error) {
 	all := rows()
 	at := slices.IndexFunc(all, func(r row) bool { return r.peer == "" && wanted(r.key, words) })
 	if at < 0 {
 		return errors.New("only rows of the connector can be profiled")
 	}
-	r := &all[at]
-	st, err := b.open(ctx, r)
+	st, err := b.open(ctx, &all[at])
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	command, err := st.connectorCommand(b.self, "peer", "connector", "-cpuprofile", b.profile)
+	command, err := st.connectorCommand(b.connector, "run", "--log-level", "error")
 	if err != nil {
 		return err
 	}
@@ -35,19 +36,14 @@ func (b *bench) profileConnector(ctx context.Context, words []string) (err error
 	if _, err := p.first(ctx, count); err != nil {
 		return err
 	}
-	if !pause(ctx, settleTime) {
+	if !st.steady(ctx, count) {
 		return ctx.Err()
 	}
-	var s sample
-	if err := p.observe(ctx, b.window, count, &s); err != nil {
-		return err
+	perf := exec.CommandContext(ctx, "perf", "record", "-q", "-g", "-o", b.profile, "-p", strconv.Itoa(p.cmd.Process.Pid),
+		"--", "sleep", fmt.Sprint(b.window.Seconds()))
+	if out, err := perf.CombinedOutput(); err != nil {
+		return fmt.Errorf("record with perf (of the Debian package linux-perf): %w: %s", err, out)
 	}
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil { // it writes its profile at the end
-		return err
-	}
-	if err := p.cmd.Wait(); err != nil {
-		return fmt.Errorf("stop the connector: %w", err)
-	}
-	_, err = fmt.Fprintf(os.Stdout, "%.0f msgs/s, %.2f CPU-s per million; look at the profile with: go tool pprof -top %s\n", s.Rate, s.CPUPerM, b.profile)
+	_, err = fmt.Fprintf(os.Stdout, "look at it with: perf report --children -g none -i %s\n", b.profile)
 	return err
 }
