@@ -59,6 +59,7 @@ func Handler(hub *iothub.Hub, secret string, hosts []string, mqttPort int) http.
 	mux.HandleFunc("POST /groups", s.addGroup)
 	mux.HandleFunc("GET /counters", s.counters)
 	mux.HandleFunc("GET /partitions", s.partitions)
+	s.twoWay(mux)
 	inner := http.StripPrefix("/"+secret, mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/"+secret+"/") || !named(r.Host, hosts) {
@@ -219,6 +220,8 @@ func fail(w http.ResponseWriter, err error) {
 		status = http.StatusConflict
 	case errors.Is(err, iothub.ErrBadID):
 		status = http.StatusBadRequest
+	default:
+		status = iothub.AsError(err).Status()
 	}
 	reply(w, status, problem{err.Error()})
 }

@@ -25,7 +25,8 @@ func (f *front) ID() string { return "iothub" }
 // Provides lists the events of the library that are handled here.
 func (f *front) Provides(event byte) bool {
 	switch event {
-	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPacketRead, mochi.OnPublish:
+	case mochi.OnConnect, mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPacketRead, mochi.OnPublish,
+		mochi.OnSessionEstablished, mochi.OnSubscribed, mochi.OnUnsubscribed:
 		return true
 	}
 	return false
@@ -55,7 +56,10 @@ func (f *front) OnConnectAuthenticate(client *mochi.Client, packet packets.Packe
 	}
 	s.client = client
 	client.Properties.Will = mochi.Will{} // sent by forget: the library would hand it to subscribers
-	f.enter(s)
+	if err := f.enter(s); err != nil {
+		f.log.Warn("MQTT connection refused", "client", packet.Connect.ClientIdentifier, "remote", client.Net.Remote, "reason", err)
+		return false
+	}
 	f.log.Info("MQTT device connected", "device", s.principal.ID, "remote", client.Net.Remote)
 	return true
 }
@@ -69,7 +73,7 @@ func (f *front) authenticate(connect packets.ConnectParams) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{principal: principal, modelID: hello.modelID, taken: make(chan taken, maxTaken)}
+	s := &session{principal: principal, modelID: hello.modelID, taken: make(chan taken, maxTaken), outgoing: newOutgoing()}
 	if !connect.WillFlag {
 		return s, nil
 	}
@@ -97,6 +101,8 @@ func (f *front) OnPacketRead(client *mochi.Client, packet packets.Packet) (packe
 	case packet.FixedHeader.Type == packets.Publish && packet.FixedHeader.Qos == 2:
 		f.closeFor(s, "published with QoS 2, a hub takes 0 and 1")
 		return packet, packets.ErrRejectPacket
+	case packet.FixedHeader.Type == packets.Puback:
+		f.acknowledged(s, packet.PacketID)
 	}
 	return packet, nil
 }
@@ -144,8 +150,10 @@ func (f *front) OnPublish(client *mochi.Client, packet packets.Packet) (packets.
 	switch topic.kind {
 	case telemetry:
 		err, done = f.takeTelemetry(s, packet), packets.ErrRejectPacket
-	case twinRequest:
-		err = f.answerTwin(client, topic.requestID)
+	case twinGet, twinPatch:
+		err = f.answerTwin(s, topic, packet.Payload)
+	case methodReply:
+		f.takeAnswer(s, topic, packet.Payload)
 	}
 	if err != nil {
 		f.closeFor(s, err)
@@ -186,16 +194,4 @@ func (s *session) message(topicName string, payload []byte, retain bool) (*iothu
 		m.Properties["mqtt-retain"] = "true"
 	}
 	return m, nil
-}
-
-// answerTwin says that this hub has no twins yet, to this connection alone: all devices use the same topic names.
-func (f *front) answerTwin(client *mochi.Client, requestID string) error {
-	if _, listens := client.State.Subscriptions.Get("$iothub/twin/res/#"); !listens {
-		return nil
-	}
-	return client.WritePacket(packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Publish},
-		TopicName:   "$iothub/twin/res/501/?$rid=" + requestID,
-		Payload:     []byte(`{"errorCode":501000,"message":"this hub does not serve twins yet"}`),
-	})
 }

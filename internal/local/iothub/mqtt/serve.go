@@ -30,7 +30,7 @@ const (
 // Serve accepts connections of devices on l until ctx ends, and returns when all of them are closed. It closes l.
 // TLS is the listener's business. What is refused is logged with its reason.
 func Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log *slog.Logger) error {
-	f := &front{hub: hub, log: log, sessions: map[net.Conn]*session{}, current: map[iothub.ID]*session{}}
+	f := &front{hub: hub, log: log, sessions: map[net.Conn]*session{}}
 	if err := f.start(); err != nil {
 		return fmt.Errorf("serve MQTT: %w", err)
 	}
@@ -59,7 +59,6 @@ type front struct {
 
 	mu       sync.Mutex
 	sessions map[net.Conn]*session
-	current  map[iothub.ID]*session // the one connection of each device or module
 }
 
 func (f *front) start() error {

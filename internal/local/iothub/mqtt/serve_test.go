@@ -396,11 +396,11 @@ func TestATwinRequestIsAnsweredToItsConnectionAlone(t *testing.T) {
 		}
 	}
 	ask(asking, "7")
-	if got := <-answers; got != "d1 $iothub/twin/res/501/?$rid=7" {
+	if got := <-answers; got != "d1 $iothub/twin/res/200/?$rid=7" {
 		t.Fatalf("got %q", got)
 	}
 	ask(other, "8") // the next answer d2 hears is its own, so it did not hear that of d1
-	if got := <-answers; got != "d2 $iothub/twin/res/501/?$rid=8" {
+	if got := <-answers; got != "d2 $iothub/twin/res/200/?$rid=8" {
 		t.Fatalf("got %q", got)
 	}
 }

@@ -14,8 +14,11 @@ import (
 type session struct {
 	client    *mochi.Client
 	principal iothub.Principal
-	modelID   string
-	will      *iothub.Message
+	// link is the connection as the hub's core knows it.
+	link     *iothub.Session
+	outgoing *outgoing
+	modelID  string
+	will     *iothub.Message
 	// settled means the will is void: the device said goodbye, or the hub stops.
 	settled atomic.Bool
 	// told means the log says why the hub closed the connection.
@@ -25,22 +28,21 @@ type session struct {
 	taken chan taken
 }
 
-// enter makes s the device's only connection and closes the one before it (400027, read).
-func (f *front) enter(s *session) {
+// enter makes s the device's only connection; the hub closes the one before it. Error: that of the hub.
+func (f *front) enter(s *session) error {
+	link, err := f.hub.Enter(s.principal, func(reason error) { f.closeFor(s, reason) })
+	if err != nil {
+		return err
+	}
+	s.link = link
 	f.mu.Lock()
-	older := f.current[s.principal.ID]
-	f.current[s.principal.ID] = s
 	f.sessions[s.client.Net.Conn] = s
 	f.mu.Unlock()
 	f.connections.Go("MQTT acknowledgements", func(context.Context) error {
 		f.acknowledge(s)
 		return nil
 	})
-	if older != nil {
-		f.log.Warn("MQTT connection closed", "device", s.principal.ID, "remote", older.client.Net.Remote,
-			"reason", "400027: the device connected again, and has one connection at a time")
-		older.client.Stop(errClosedByHub)
-	}
+	return nil
 }
 
 // session finds the session of a connection; nil before the CONNECT packet was accepted.
@@ -62,14 +64,12 @@ func (f *front) forget(conn net.Conn) {
 	f.mu.Lock()
 	s := f.sessions[conn]
 	delete(f.sessions, conn)
-	if s != nil && f.current[s.principal.ID] == s {
-		delete(f.current, s.principal.ID)
-	}
 	f.mu.Unlock()
 	if s == nil {
 		return
 	}
 	close(s.taken)
+	f.leave(s)
 	f.log.Info("MQTT device disconnected", "device", s.principal.ID, "remote", conn.RemoteAddr())
 	if s.will == nil || s.settled.Load() {
 		return
@@ -77,6 +77,19 @@ func (f *front) forget(conn net.Conn) {
 	if _, err := f.hub.Accept(s.principal, *s.will); err != nil {
 		f.log.Warn("MQTT will dropped", "device", s.principal.ID, "reason", err)
 	}
+}
+
+// leave ends what goes to the device; what it has not acknowledged waits for it again.
+func (f *front) leave(s *session) {
+	tokens := s.outgoing.end()
+	if len(tokens) > 0 {
+		if box, err := f.hub.Outbox(s.principal.ID); err == nil {
+			for _, token := range tokens {
+				_ = box.Release(token) // a lock that is over needs no release
+			}
+		}
+	}
+	s.link.Leave()
 }
 
 // closeFor ends a connection because of what the device did.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"azx/internal/local/iothub"
@@ -16,7 +17,8 @@ type topicKind uint8
 
 const (
 	telemetry topicKind = iota
-	twinRequest
+	twinGet
+	twinPatch
 	methodReply
 )
 
@@ -24,7 +26,8 @@ const (
 type topic struct {
 	kind      topicKind
 	bag       string // of telemetry: the properties, still escaped
-	requestID string // of a twin request: $rid
+	requestID string // of a twin request and of an answer: $rid
+	status    int    // of an answer to a method
 }
 
 // parseTopic reads a topic a device publishes to (read, tried):
@@ -38,13 +41,16 @@ type topic struct {
 func parseTopic(id iothub.ID, name string) (topic, error) {
 	if request, ok := strings.CutPrefix(name, "$iothub/twin/"); ok {
 		path, query, _ := strings.Cut(request, "?")
-		if path != "GET/" && path != "PATCH/properties/reported/" {
-			return topic{}, fmt.Errorf("topic %q: %w", name, errTopic)
+		switch path {
+		case "GET/":
+			return topic{kind: twinGet, requestID: requestID(query)}, nil
+		case "PATCH/properties/reported/":
+			return topic{kind: twinPatch, requestID: requestID(query)}, nil
 		}
-		return topic{kind: twinRequest, requestID: requestID(query)}, nil
+		return topic{}, fmt.Errorf("topic %q: %w", name, errTopic)
 	}
-	if strings.HasPrefix(name, "$iothub/methods/res/") {
-		return topic{kind: methodReply}, nil
+	if answer, ok := strings.CutPrefix(name, "$iothub/methods/res/"); ok {
+		return parseAnswer(name, answer)
 	}
 	for _, path := range [...]string{id.Path(), escaped(id).Path()} {
 		rest, ok := strings.CutPrefix(name, path+"/messages/events")
@@ -55,10 +61,20 @@ func parseTopic(id iothub.ID, name string) (topic, error) {
 	return topic{}, fmt.Errorf("topic %q: %w", name, errTopic)
 }
 
+// parseAnswer reads what follows $iothub/methods/res/.
+func parseAnswer(name, answer string) (topic, error) {
+	path, query, _ := strings.Cut(answer, "?")
+	status, err := strconv.Atoi(strings.TrimSuffix(path, "/"))
+	if err != nil {
+		return topic{}, fmt.Errorf("topic %q: %w: the status is no number", name, errTopic)
+	}
+	return topic{kind: methodReply, requestID: requestID(query), status: status}, nil
+}
+
 // maySubscribe reports whether a topic filter reaches only what is for this device or module.
 func maySubscribe(id iothub.ID, filter string) bool {
 	switch filter {
-	case "$iothub/twin/res/#", "$iothub/twin/PATCH/properties/desired/#", "$iothub/methods/POST/#":
+	case filterTwinAnswers, filterDesired, filterMethods:
 		return true
 	}
 	if strings.ContainsAny(id.String(), "+#") {
