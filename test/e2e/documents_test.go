@@ -182,9 +182,13 @@ func run(t *testing.T, dir, where, text string) string {
 	return child.Stdout()
 }
 
+// shell starts a command in a clone. The flag lets what it compiles come from the cache of another clone.
 func shell(t *testing.T, dir, text string) *process.Child {
 	t.Helper()
-	return process.Start(t, process.Command{Name: "bash", Args: []string{"-euo", "pipefail", "-c", text}, Dir: dir})
+	return process.Start(t, process.Command{
+		Name: "bash", Args: []string{"-euo", "pipefail", "-c", text}, Dir: dir,
+		Env: append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -trimpath"),
+	})
 }
 
 // readsValue runs the curl command that a demo printed, and tells whether it gave a number.

@@ -38,7 +38,7 @@ func Build(ctx context.Context, dir string, tags ...string) (Binary, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, strings.Join(append([]string{"azx"}, tags...), "-"))
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-tags", strings.Join(tags, ","), "-o", path, "./cmd/azx")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", strings.Join(tags, ","), "-o", path, "./cmd/azx")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build azx: %w\n%s", err, out)
