@@ -20,14 +20,20 @@ func TestThingsAreAddedToARunningPlatform(t *testing.T) {
 		code int
 		text string
 	}{
-		{[]string{"add", "pump-1", "--property", "temperature:NUMBER:temp", "--property", "on:BOOLEAN"}, 0, "added Thing pump-1 with 2 remote properties\n"},
-		{[]string{"ls"}, 0, "pump-1\n"},
-		{[]string{"add", "pump-1"}, 1, "a Thing of that name exists"},
-		{[]string{"add", "a/b"}, 1, "contains '/'"},
-		{[]string{"add", "fan", "--property", "x"}, 2, "want NAME:TYPE"},
-		{[]string{"add"}, 2, "--help"},
+		{[]string{"thing", "add", "pump-1", "--property", "temperature:NUMBER:temp", "--property", "on:BOOLEAN"}, 0, "added Thing pump-1 with 2 remote properties\n"},
+		{[]string{"thing", "ls"}, 0, "pump-1\n"},
+		{[]string{"thing", "add", "pump-1"}, 1, "a Thing of that name exists"},
+		{[]string{"thing", "add", "a/b"}, 1, "contains '/'"},
+		{[]string{"thing", "add", "fan", "--property", "x"}, 2, "want NAME:TYPE"},
+		{[]string{"thing", "add"}, 2, "--help"},
+		{[]string{"thing", "add", "pump-2", "--gateway", "LocalHub"}, 1, "there is no Thing \"LocalHub\""},
+		{[]string{"hub", "add", "LocalHub"}, 0, "added hub Thing LocalHub\n"},
+		{[]string{"hub", "add", "LocalHub"}, 1, "a Thing of that name exists"},
+		{[]string{"hub", "add", "PlantHub", "--routing-group", "plant"}, 0, "added hub Thing PlantHub\n"},
+		{[]string{"hub", "add"}, 2, "--help"},
+		{[]string{"thing", "add", "pump-2", "--gateway", "LocalHub", "--property", "t:NUMBER"}, 0, "added Thing pump-2 with 1 remote properties\n"},
 	} {
-		code, out, problems := runWith(t, append(append([]string{"platform", "thing"}, step.args...), "--dir", dir), platformCommand())
+		code, out, problems := runWith(t, append(append([]string{"platform"}, step.args...), "--dir", dir), platformCommand())
 		if code != step.code || !strings.Contains(out+problems, step.text) {
 			t.Errorf("%v: got %d %s%s", step.args, code, out, problems)
 		}

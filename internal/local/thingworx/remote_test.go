@@ -239,7 +239,9 @@ func TestServiceDefinitionsSayWhyTheyAreRefused(t *testing.T) {
 		}
 		return infotable.FromTable(table)
 	}
-	add := func(name string, cells ...infotable.Cell) []infotable.Cell { return append(cells, cell("name", text(name))) }
+	add := func(name string, cells ...infotable.Cell) []infotable.Cell {
+		return append(cells, cell("name", text(name)))
+	}
 	for _, tc := range []struct {
 		name, thing, service string
 		cells                []infotable.Cell

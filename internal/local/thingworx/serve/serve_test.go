@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -254,4 +255,90 @@ func unwrap(err error) error {
 		return u.Unwrap()
 	}
 	return fs.ErrInvalid
+}
+
+func TestAWriteTravelsToTheDeviceBehindItsHubThingAndBack(t *testing.T) {
+	for name, group := range map[string]string{"LocalHub": "", "OtherHub": "plant"} {
+		r := start(t, Options{})
+		client := NewClient(r.Info)
+		if err := client.AddHub(t.Context(), name, group); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.AddDevice(t.Context(), "dev 1", name, []thingworx.Definition{property(t, "speed:NUMBER:rpm")}); err != nil {
+			t.Fatal(err)
+		}
+		conn := edgeOf(t, r, cmp.Or(group, name))
+		writeSpeed := func() error {
+			return client.do(t.Context(), http.MethodPut, "/Things/dev%201/Properties/speed", map[string]any{"speed": 5}, nil)
+		}
+		if err := writeSpeed(); err != nil {
+			t.Error(err)
+		}
+		view, err := r.Platform.Read("dev 1", "speed")
+		if err != nil || !view.Value.Equal(infotable.Number(5)) {
+			t.Errorf("got %+v, %v", view.VTQ, err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := writeSpeed(); err == nil || !strings.Contains(err.Error(), "HTTP status 503") || !IsRefusal(err) {
+			t.Errorf("got %v", err)
+		}
+		stop(t, r)
+	}
+}
+
+// edgeOf binds a group and echoes each write of rpm before it answers it.
+func edgeOf(t *testing.T, r *Running, group string) *wire.Conn {
+	t.Helper()
+	var conn *wire.Conn
+	ready := make(chan struct{})
+	conn, err := wire.Dial(t.Context(), wire.DialConfig{
+		URL: r.Info.WS, AppKey: func(context.Context) (string, error) { return r.Info.AppKey, nil },
+		Handler: func(ctx context.Context, r wire.Request) wire.Response {
+			<-ready
+			if r.Code != wire.Put {
+				return wire.Done()
+			}
+			values := wire.AppendPropertyPush(nil, []wire.PropertyValue{{Name: r.Target, Value: r.Param(r.Target), TimeMs: 1000}})
+			answer, err := conn.Call(ctx, wire.PropertyPush(r.Name, values))
+			if err != nil {
+				return wire.Refuse(wire.InternalServerError, err.Error())
+			}
+			return answer
+		},
+	})
+	close(ready)
+	if err == nil {
+		err = conn.Bind(t.Context(), wire.Binding{Names: []string{group}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestADeviceThingNeedsItsHubThingFirst(t *testing.T) {
+	r := start(t, Options{NoGroupBind: true})
+	defer stop(t, r)
+	client := NewClient(r.Info)
+	if err := client.AddDevice(t.Context(), "dev", "Nowhere", nil); err == nil || !strings.Contains(err.Error(), `gateway: there is no Thing "Nowhere"`) {
+		t.Errorf("got %v", err)
+	}
+	if err := client.AddHub(t.Context(), "a/b", ""); err == nil || !strings.Contains(err.Error(), "add hub Thing: ") {
+		t.Errorf("got %v", err)
+	}
+	if err := client.AddHub(t.Context(), "Hub", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.AddDevice(t.Context(), "dev", "Hub", nil); err != nil {
+		t.Fatal(err)
+	}
+	conn := edgeOf(t, r, "Hub")
+	defer func() { _ = conn.Close() }()
+	dev, err := r.Platform.Thing("dev")
+	hub, herr := r.Platform.Thing("Hub")
+	if err != nil || herr != nil || dev.Connected || !hub.Connected {
+		t.Errorf("a platform that ignores group binds: device connected %v, hub %v (%v, %v)", dev.Connected, hub.Connected, err, herr)
+	}
 }

@@ -1,0 +1,79 @@
+package rest
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx"
+)
+
+// edge answers every request alike; with hang it does not answer at all.
+type edge struct {
+	content *infotable.Table
+	err     error
+	hang    bool
+}
+
+func (e edge) NotifyPropertyUpdate(string) {}
+func (e edge) String() string              { return "the edge" }
+
+func (e edge) Ask(ctx context.Context, _ thingworx.EdgeRequest) (*infotable.Table, error) {
+	if e.hang {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return e.content, e.err
+}
+
+const addition = `{"name":"Add","remote":true,"remoteServiceName":"add","timeout":20,
+	"parameters":{"dataShape":{"fieldDefinitions":{"name":{"baseType":"STRING"},"baseType":{"baseType":"BASETYPENAME"}}},
+		"rows":[{"name":"a","baseType":"NUMBER"},{"name":"b","baseType":"JSON"}]},
+	"resultType":{"dataShape":{"fieldDefinitions":{"baseType":{"baseType":"BASETYPENAME"}}},"rows":[{"baseType":"INFOTABLE"}]}}`
+
+func TestTheOutcomeAtTheEdgeIsTheAnswerToTheCaller(t *testing.T) {
+	rows := infotable.New(infotable.Column("x", infotable.TypeNumber)).Add(infotable.Number(1))
+	put, call, get := [3]string{"PUT", pump + "/Properties/temperature", `{"temperature":1}`},
+		[3]string{"POST", pump + "/Services/Add", `{"a":1,"b":{"c":[]}}`}, [3]string{"GET", pump + "/Properties/temperature", ""}
+	for _, tc := range []struct {
+		name string
+		send [3]string
+		edge thingworx.Edge
+		code int
+		want string
+	}{
+		{"a write that is taken", put, edge{}, 200, ""},
+		{"a write with nobody there", put, nil, 503, "write property temperature of Thing Pump-1: nobody stands for Thing Pump-1"},
+		{"a write that is refused", put, edge{err: thingworx.Refuse(thingworx.Failed, "queue full")}, 500, "over the edge: queue full"},
+		{"a write whose edge dies", put, edge{err: thingworx.ErrLost}, 500, "may or may not have carried it out"},
+		{"a write without an answer", put, edge{hang: true}, 504, "no answer over the edge within 20ms"},
+		{"a service with a table", call, edge{content: rows}, 200, `"rows":[{"x":1}]`},
+		{"a service with nobody there", call, nil, 503, "Unable to Invoke Service Add on Pump-1 : nobody stands for Thing Pump-1"},
+		{"a service that is refused", call, edge{err: thingworx.Refuse(thingworx.Failed, "status 500")}, 500, "Unable to Invoke Service Add on Pump-1 : over the edge: status 500"},
+		{"a service without an answer", call, edge{hang: true}, 504, "no answer over the edge within 20ms"},
+		{"a read of the edge", get, edge{content: infotable.Single("temp", infotable.Number(5))}, 200, `"rows":[{"temperature":5}]`},
+		{"a read with nobody there", get, nil, 503, "read property temperature of Thing Pump-1: nobody stands for Thing Pump-1"},
+		{"a read that is refused", get, edge{err: thingworx.Refuse(thingworx.Failed, "throttled")}, 500, "throttled"},
+		{"a read without an answer", get, edge{hang: true}, 504, "no answer over the edge within 20ms"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h, p := plant(t)
+			ok(t, h, "POST", pump+"/Services/AddServiceDefinition", addition)
+			ok(t, h, "POST", pump+"/Services/SetRemotePropertyBinding",
+				`{"propertyName":"temperature","sourcePropertyName":"temp","cacheTime":-1,"timeout":20}`)
+			if tc.edge != nil {
+				if err := p.Bind(tc.edge, []string{"Pump-1"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, text := do(h, tc.send[0], tc.send[1], tc.send[2], nil)
+			if code != tc.code || !strings.Contains(text, tc.want) {
+				t.Errorf("got %d %s, want %d %s", code, text, tc.code, tc.want)
+			}
+			if all, text := do(h, "GET", pump+"/Properties", "", nil); all != 200 {
+				t.Errorf("all properties: %d %s", all, text)
+			}
+		})
+	}
+}
