@@ -176,3 +176,36 @@ func checkEvent(t *testing.T, e nodeEvent) {
 		t.Errorf("system properties %+v", system)
 	}
 }
+
+// TestNodeProducerSendsBatches reads back with the Go client what Microsoft's producers for Node sent to a local hub.
+func TestNodeProducerSendsBatches(t *testing.T) {
+	h := localHub(t, "--host", cloudHost)
+	out := h.succeeds(process.Command{Name: "node", Args: []string{"eventhubs_producer.js"}, Env: append(os.Environ(),
+		"NODE_EXTRA_CA_CERTS="+h.ca, "AZX_EVENTS="+h.ownerOfEvents().String(), "AZX_CUSTOM_ENDPOINT=sb://"+h.dial("", h.ports.AMQPS), "AZX_RUN="+h.mark)})
+	var told struct{ Sent int64 }
+	if err := json.Unmarshal([]byte(out), &told); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	client, ids := h.consumer(group), h.partitionIDs()
+	if got := h.enqueued(client, ids); told.Sent == 0 || got != told.Sent {
+		t.Fatalf("%d events came in, %d were sent", got, told.Sent)
+	}
+	count := map[string]int{}
+	for _, id := range ids {
+		for i, e := range h.take(h.reader(client, id, nil), int(h.partition(client, id).LastEnqueuedSequenceNumber+1)) {
+			if i < 10 && string(e.Body) != fmt.Sprintf(`{"n":%d}`, i) || *e.ContentType != "application/json" || e.Properties["line"] != "a/b" {
+				t.Errorf("event %d of partition %s is %s %+v", i, id, e.Body, e)
+			}
+			count[string(e.Body)]++
+		}
+	}
+	for n := range 110 {
+		want := 1
+		if n < 10 {
+			want = len(ids) + 1 // one for each partition, one with a key
+		}
+		if body := fmt.Sprintf(`{"n":%d}`, n); count[body] != want {
+			t.Errorf("%s came %d times, want %d", body, count[body], want)
+		}
+	}
+}
