@@ -66,7 +66,7 @@ var layers = []layer{
 	{"internal/app", join(domain, protocols, edges, flows, operation), nil, "the composition root of the connector"},
 	{"internal/local", forLocal, nil, "local stand-ins share only protocol libraries with the connector: a mistake must not cancel out"},
 	{"internal/local/devices", forLocal, []string{"github.com/eclipse/paho.mqtt.golang"}, "simulated devices speak MQTT with a client nobody here wrote"},
-	{"internal/local/iothub", forLocal, []string{"go.etcd.io/bbolt"}, "the local hub's core has no protocol; its event log is in an embedded store"},
+	{"internal/local/iothub", forLocal, []string{"go.etcd.io/bbolt"}, "the local hub's core has no protocol"},
 	{"internal/local/iothub/mqtt", forLocal, []string{"github.com/mochi-mqtt/server/v2"}, "the local hub's MQTT front"},
 	{"internal/local/thingworx", forLocal, nil, "the local platform's core has no protocol"},
 	{"internal/local/thingworx/alwayson", forLocal, []string{"github.com/gobwas/ws"}, "the local platform's AlwaysOn front"},

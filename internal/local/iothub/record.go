@@ -15,7 +15,7 @@ import (
 //	checksum of the rest  4 bytes (CRC-32C)
 //	offset, size          8 bytes each
 //	enqueued, hub time    8 bytes each, nanoseconds since 1970
-//	texts                 each a length (varint) and its bytes, in the order of texts
+//	texts                 their number (varint), and of each its length (varint) and bytes, in the order of texts
 //	properties            their number (varint), then name and value of each, as texts
 //	body                  the rest
 //
@@ -35,7 +35,8 @@ type head struct {
 // crc32c makes the table of the checksum; the library makes it once.
 func crc32c(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// texts are the fields of an event that are plain text, in the order of the record. A new one goes to the end.
+// texts are the fields of an event that are plain text, in the order of the record. A new one goes to the end: records
+// from before, which have fewer, stay readable.
 func (e *Event) texts() [16]*string {
 	return [...]*string{
 		&e.From.Device, &e.From.Module, &e.GenerationID, &e.AuthMethod, &e.Source,
@@ -51,7 +52,9 @@ func appendRecord(dst []byte, e *Event, h head) []byte {
 	for _, n := range [...]int64{h.offset, h.size, h.enqueued.UnixNano(), e.HubTime.UnixNano()} {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
 	}
-	for _, text := range e.texts() {
+	texts := e.texts()
+	dst = binary.AppendUvarint(dst, uint64(len(texts)))
+	for _, text := range texts {
 		dst = appendText(dst, *text)
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(e.Properties)))
@@ -94,7 +97,12 @@ func readRecord(record []byte, number int64) (*Event, error) {
 	e := &Event{SequenceNumber: number, Offset: strconv.FormatInt(h.offset, 10), EnqueuedTime: h.enqueued}
 	e.HubTime = time.Unix(0, int64(binary.BigEndian.Uint64(record[28:]))).UTC()
 	rest := fields{left: string(record[recordHead:])}
-	for _, text := range e.texts() {
+	texts := e.texts()
+	known := rest.count()
+	if known > len(texts) {
+		return nil, errRecord // of a later azx
+	}
+	for _, text := range texts[:known] {
 		*text = rest.text()
 	}
 	if n := rest.count(); n > 0 {
