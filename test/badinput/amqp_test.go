@@ -181,7 +181,6 @@ func conditionOf(e *amqp10.Error) amqp10.Symbol {
 }
 
 func TestBrokenBytesAtTheMQTTPortEndTheirConnectionAloneAndTheHubsLogSaysWhy(t *testing.T) {
-	t.Parallel()
 	s := newSite(t)
 	neighbour := s.newDevice("neighbour")
 	for i, b := range []struct{ name, bytes, logged string }{

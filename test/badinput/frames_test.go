@@ -22,7 +22,7 @@ import (
 // most is how much memory a broken frame may make the process allocate, its own test included, in bytes.
 const most = 24 << 20
 
-// boundedMemory runs a case and measures.
+// boundedMemory runs a case and measures. What runs at the same time counts too, so tests with it are not parallel.
 func boundedMemory(t *testing.T, run func()) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -265,7 +265,6 @@ func TestABrokenMessageOfAnEdgeIsRefusedAndItsConnectionLivesOn(t *testing.T) {
 }
 
 func TestAnEdgeThatSpeaksNoWebSocketIsRefused(t *testing.T) {
-	t.Parallel()
 	s := newSite(t)
 	for name, hello := range map[string]string{
 		"bytes that are no HTTP":       "\x00\x01\x02\x03\r\n\r\n",
@@ -296,7 +295,6 @@ func TestAnEdgeThatSpeaksNoWebSocketIsRefused(t *testing.T) {
 func TestABrokenFrameOfThePlatformEndsOneConnectionAndLosesNoMessage(t *testing.T) {
 	for _, f := range deadlyFrames(false) {
 		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
 			s := newSite(t)
 			s.addThing("pump-1", "temperature:NUMBER")
 			tampering := s.tamper(t, f.bytes, f.code == 0)
@@ -304,8 +302,10 @@ func TestABrokenFrameOfThePlatformEndsOneConnectionAndLosesNoMessage(t *testing.
 			cfg.Platform.URLs = []string{"ws://" + tampering + "/Thingworx/WS"}
 			s.newDevice("pump-1").send(said(), `{"temperature":1}`)
 			c := s.run(cfg)
-			s.log.until(t, "event=platform-unreachable", "connection ended", f.reason)
-			s.untilWritten(t, "pump-1", "temperature=1")
+			boundedMemory(t, func() {
+				s.log.until(t, "event=platform-unreachable", "connection ended", f.reason)
+				s.untilWritten(t, "pump-1", "temperature=1")
+			})
 			c.untilReady(t)
 			c.untilSettled(t, 1)
 			c.stop(t)
