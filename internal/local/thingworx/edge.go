@@ -88,9 +88,15 @@ func outcome(ctx context.Context, e Edge, timeout time.Duration, err error) erro
 
 // nobody says why no edge carries the requests of a Thing.
 func (p *Platform) nobody(t *thing) error {
+	if group, ok := p.routingGroup(t); ok {
+		return Refuse(Unbound, "nobody has bound hub Thing %s or its routing group %q: is the connector running?", t.name, group)
+	}
 	gateway := t.gateway()
-	if gateway == "" || p.opts.NoGroupBind {
+	switch {
+	case gateway == "":
 		return Refuse(Unbound, "nobody stands for Thing %s: its edge is not connected, or has not bound it", t.name)
+	case p.opts.NoGroupBind:
+		return Refuse(Unbound, "nobody has bound Thing %s itself, and this platform ignores binds of routing groups", t.name)
 	}
 	g, err := p.find(gateway)
 	if err != nil {

@@ -203,11 +203,13 @@ func TestAPlatformThatIgnoresGroupsRoutesOnlyToWhoBoundTheDevice(t *testing.T) {
 	p := hubs(t, Options{NoGroupBind: true})
 	group(t, p, text("plant"))
 	e := &fakeEdge{name: "e"}
-	must(t, p.Bind(e, []string{"plant"}))
 	_, err := invoke(p, "LocalHub", "Ping")
+	refused(t, err, Unbound, `nobody has bound hub Thing LocalHub or its routing group "plant": is the connector running?`)
+	must(t, p.Bind(e, []string{"plant"}))
+	_, err = invoke(p, "LocalHub", "Ping")
 	must(t, err)
 	_, err = invoke(p, "dev-0", "Ping")
-	refused(t, err, Unbound, "nobody stands for Thing dev-0: its edge is not connected, or has not bound it")
+	refused(t, err, Unbound, "nobody has bound Thing dev-0 itself, and this platform ignores binds of routing groups")
 	if connected(t, p, "dev-0") || !connected(t, p, "LocalHub") {
 		t.Error("isConnected is wrong")
 	}

@@ -44,10 +44,10 @@ func (e *edge) Ask(ctx context.Context, r thingworx.EdgeRequest) (*infotable.Tab
 		return nil, thingworx.ErrNotSent
 	case errors.Is(err, wire.ErrClosed):
 		return nil, thingworx.ErrLost
-	case errors.Is(err, wire.ErrTooLarge):
-		return nil, thingworx.Refuse(thingworx.Invalid, "the request is too large for the edge: %v", err)
-	case err != nil:
+	case err != nil && ctx.Err() != nil:
 		return nil, err
+	case err != nil:
+		return nil, thingworx.Refuse(thingworx.Failed, "%v", err) // the request or its answer is too large or malformed
 	case !answer.Code.IsSuccess():
 		return nil, thingworx.Refuse(thingworx.Failed, "the edge %v", answer.Err())
 	default:

@@ -250,3 +250,24 @@ func TestABoundGroupIsNotifiedOfItsHubThing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAnAnswerThatCannotBeReadIsAFailureOfTheEdge(t *testing.T) {
+	p, url := site(t)
+	conn, err := wire.Dial(t.Context(), wire.DialConfig{
+		URL: url, AppKey: func(context.Context) (string, error) { return key, nil }, Limits: wire.Limits{MaxMessageSize: 8 << 20},
+		Handler: func(_ context.Context, r wire.Request) wire.Response {
+			return wire.Result(infotable.String(strings.Repeat("x", 2<<20))) // more than the platform takes
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.Bind(t.Context(), things("LocalHub")); err != nil {
+		t.Fatal(err)
+	}
+	err = write(t.Context(), p, "dev-0", 1)
+	if kind, ok := thingworx.KindOf(err); !ok || kind != thingworx.Failed {
+		t.Errorf("got kind %d, %v", kind, err)
+	}
+}
