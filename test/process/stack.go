@@ -119,12 +119,10 @@ func (s *Stack) Configure(edit ...func(config map[string]any)) {
 	for _, e := range edit {
 		e(config)
 	}
-	if text, err = yaml.Marshal(config); err == nil {
-		err = os.WriteFile(path, text, 0o600)
-	}
-	if err != nil {
+	if text, err = yaml.Marshal(config); err != nil {
 		s.t.Fatalf("write %s: %v", path, err)
 	}
+	s.WriteFile("azx.yaml", text)
 }
 
 // Connect starts the connector and waits until messages can flow.
@@ -149,6 +147,18 @@ func (s *Stack) Run(args ...string) string {
 		s.t.Fatalf("azx %s: exit code %d\n%s", strings.Join(args, " "), code, child.Stderr())
 	}
 	return child.Stdout()
+}
+
+// WriteFile writes a file into the stack's folder, which only the owner may read.
+func (s *Stack) WriteFile(name string, text []byte) {
+	s.t.Helper()
+	err := os.MkdirAll(filepath.Dir(s.path(name)), 0o700)
+	if err == nil {
+		err = os.WriteFile(s.path(name), text, 0o600)
+	}
+	if err != nil {
+		s.t.Fatalf("write %s: %v", name, err)
+	}
 }
 
 func (s *Stack) path(name string) string { return filepath.Join(s.Dir, name) }
