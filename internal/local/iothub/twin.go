@@ -119,7 +119,7 @@ func (t Twin) Properties() map[string]any {
 
 // newTwin is the twin of a new device: empty, both sections of version 1 (from memory).
 func newTwin(id ID) Twin {
-	meta := map[string]any{"$lastUpdated": "0001-01-01T00:00:00Z"}
+	meta := map[string]any{"$lastUpdated": hubTime(time.Time{})}
 	return Twin{ID: id, ETag: twinETag(1), Version: 2, Tags: map[string]any{},
 		Desired:  Section{Values: map[string]any{}, Metadata: meta, Version: 1},
 		Reported: Section{Values: map[string]any{}, Metadata: meta, Version: 1}}
@@ -143,8 +143,13 @@ func matches(ifMatch, etag string) bool {
 	return ifMatch == "" || ifMatch == "*" || ifMatch == `"*"` || strings.Trim(ifMatch, `"`) == etag
 }
 
-// hubTime writes a time as the hub does.
-func hubTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
+// hubTime writes a time as the hub does; one that never was has no fraction (read).
+func hubTime(t time.Time) string {
+	if t.IsZero() {
+		return "0001-01-01T00:00:00Z"
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.0000000Z")
+}
 
 // mustJSON writes what came out of JSON, or strings and numbers of the hub: it cannot fail.
 func mustJSON(value any) []byte {
