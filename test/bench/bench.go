@@ -21,7 +21,7 @@ import (
 
 const (
 	settleTime      = 1500 * time.Millisecond // from the first message to the window: Things are learnt, buffers grow
-	settleLimit     = 8 * time.Second         // for a backlog to stop growing
+	settleLimit     = 15 * time.Second        // for a backlog to stop growing
 	startLimit      = 30 * time.Second        // for the first message to come
 	eventHubsString = "Endpoint=sb://" + hostName + "/;SharedAccessKeyName=bench;SharedAccessKey=YmVuY2g=;EntityPath=events"
 )

@@ -36,7 +36,7 @@ func (b *bench) profileConnector(ctx context.Context, words []string) (err error
 	if _, err := p.first(ctx, count); err != nil {
 		return err
 	}
-	if !st.steady(ctx, count) {
+	if !st.steady(ctx, &all[at], count) {
 		return ctx.Err()
 	}
 	perf := exec.CommandContext(ctx, "perf", "record", "-q", "-g", "-o", b.profile, "-p", strconv.Itoa(p.cmd.Process.Pid),

@@ -84,7 +84,7 @@ func (b *bench) measure(ctx context.Context, r *row) (s sample, err error) {
 		return s, err
 	}
 	s.FirstMs = first.Seconds() * 1000
-	if !st.steady(ctx, count) {
+	if !st.steady(ctx, r, count) {
 		return s, ctx.Err()
 	}
 	if r.rate > 0 {
@@ -107,10 +107,10 @@ func (b *bench) measure(ctx context.Context, r *row) (s sample, err error) {
 	return s, wrong(after)
 }
 
-// steady waits until Things are learnt and no backlog grows any more: what was sent and not counted stays the same,
-// within a tenth of what is counted meanwhile. It gives up on that after some time; sample.Growth tells. It returns false
+// steady waits until the connector has learnt all Things and no backlog grows any more: what was sent and not counted stays
+// the same, within a tenth of what is counted meanwhile. It gives up on that after some time; sample.Growth tells. It returns false
 // if ctx ends before.
-func (st *stage) steady(ctx context.Context, count func() int64) bool {
+func (st *stage) steady(ctx context.Context, r *row, count func() int64) bool {
 	if !pause(ctx, settleTime) {
 		return false
 	}
@@ -119,7 +119,8 @@ func (st *stage) steady(ctx context.Context, count func() int64) bool {
 		if !pause(ctx, settleTime/3) {
 			return false
 		}
-		if grown := st.source.Sent() - count() - backlog; grown*10 < count()-n {
+		learnt := r.peer != "" || st.sink.Counts().Things == source.Things
+		if grown := st.source.Sent() - count() - backlog; learnt && grown*10 < count()-n {
 			break
 		}
 	}

@@ -23,6 +23,7 @@ type Sink struct {
 	services   map[string][]byte // response bodies
 
 	messages, values, pushes atomic.Int64
+	things                   atomic.Int64
 	lost, repeated, refused  atomic.Int64
 	last                     [source.Things]atomic.Int64 // sequence of each Thing
 	first                    chan struct{}
@@ -36,6 +37,7 @@ type Sink struct {
 // Counts are what a Sink has seen.
 type Counts struct {
 	Messages, Values, Pushes int64
+	Things                   int64 // that have had a message
 	// Lost are gaps in the sequences of the Things, Repeated what is not larger than the one before it, Refused requests
 	// that were neither pushes nor known services. All are 0 unless something is wrong.
 	Lost, Repeated, Refused int64
@@ -52,7 +54,7 @@ func URL(l net.Listener) string { return "ws://" + l.Addr().String() + "/Thingwo
 // Counts returns what was seen so far.
 func (s *Sink) Counts() Counts {
 	return Counts{
-		Messages: s.messages.Load(), Values: s.values.Load(), Pushes: s.pushes.Load(),
+		Messages: s.messages.Load(), Values: s.values.Load(), Pushes: s.pushes.Load(), Things: s.things.Load(),
 		Lost: s.lost.Load(), Repeated: s.repeated.Load(), Refused: s.refused.Load(),
 	}
 }
@@ -106,7 +108,9 @@ func (s *Sink) message(thing int, sequence int64) {
 	s.once.Do(func() { close(s.first) })
 	each := int64(source.Things / s.partitions)
 	switch before := s.last[thing].Swap(sequence); {
-	case before == 0 || sequence == before+each:
+	case before == 0:
+		s.things.Add(1)
+	case sequence == before+each:
 	case sequence > before:
 		s.lost.Add((sequence-before)/each - 1)
 	default:

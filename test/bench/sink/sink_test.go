@@ -69,7 +69,7 @@ func TestAPushIsCountedByMessagesAndValues(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, want := s.Counts(), (Counts{Messages: 5, Values: 25, Pushes: 3}); got != want {
+	if got, want := s.Counts(), (Counts{Messages: 5, Values: 25, Pushes: 3, Things: 2}); got != want {
 		t.Errorf("counted %+v, want %+v", got, want)
 	}
 	<-s.First()
