@@ -73,6 +73,9 @@ type Aside struct {
 	notices notices
 }
 
+// forgetGrace is how long dropping kept messages may go on after a stop.
+const forgetGrace = 2 * time.Second
+
 // task is something to be stored.
 type task struct {
 	dead Dead
@@ -267,12 +270,20 @@ func (a *Aside) keepAll(ctx context.Context, batch []task) error {
 	return err
 }
 
+// forgetAll drops what was written from the shelf, up to the last of each Thing. A stop does not break it off at once:
+// what is not forgotten is written again at the next start.
 func (a *Aside) forgetAll(ctx context.Context, batch []task) error {
+	last := map[string]uint64{}
 	for _, t := range batch {
-		if t.do != forget {
-			continue
+		if t.do == forget {
+			last[t.dead.Thing] = max(last[t.dead.Thing], t.kept)
 		}
-		if err := a.Shelf.Forget(ctx, t.dead.Thing, t.kept); err != nil {
+	}
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(forgetGrace, cancel) })()
+	for thing, upTo := range last {
+		if err := a.Shelf.Forget(lasting, thing, upTo); err != nil {
 			return err
 		}
 	}
