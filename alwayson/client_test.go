@@ -94,6 +94,7 @@ func TestAClientComesBackAndBindsAgainAfterALoss(t *testing.T) {
 		if r, err := c.Call(t.Context(), callX(infotable.Number(1))); err != nil || r.Err() != nil {
 			t.Errorf("call: %v, %v", err, r.Err())
 		}
+		synctest.Wait() // Wait and OnState hear of a state in either order
 		want := fmt.Sprint(PhaseConnecting, PhaseConnected, PhaseConnected, PhaseWaiting, PhaseConnecting, PhaseConnected)
 		if got := told.phases(); got != want {
 			t.Errorf("phases told %s, want %s", got, want)

@@ -70,7 +70,7 @@ type WriterConfig struct {
 	// KeepTable is how long a table is used before it is asked for again; default 10 min.
 	KeepTable time.Duration
 	// AskAgain is the least time between two questions about the same Thing that an unknown key or a
-	// missing Thing gives cause for; default 8 s, so that a device that sends every second sees a change within 10.
+	// missing Thing gives cause for; default 5 s, so that a change is seen within 10 s even of a device that sends seldom.
 	AskAgain time.Duration
 
 	// AllowThings are patterns (path.Match) of Things that devices may write to although the platform does
@@ -96,7 +96,7 @@ func (c WriterConfig) withDefaults() WriterConfig {
 	byDefault(&c.ReplyTimeout, 30*time.Second)
 	byDefault(&c.MaxThings, 100_000)
 	byDefault(&c.KeepTable, 10*time.Minute)
-	byDefault(&c.AskAgain, 8*time.Second)
+	byDefault(&c.AskAgain, 5*time.Second)
 	if c.DenyThings == nil {
 		c.DenyThings = SystemThings()
 	}
