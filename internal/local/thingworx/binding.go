@@ -99,7 +99,7 @@ func (p *Platform) mayBind(e Edge, t *thing) error {
 // groups returns the Things that carry the requests of others, by routing group.
 func (p *Platform) groups() map[string][]*thing {
 	byName := map[string][]*thing{}
-	for _, t := range p.all() {
+	for _, t := range p.snapshot() {
 		if group, ok := p.routingGroup(t); ok {
 			byName[group] = append(byName[group], t)
 		}
@@ -167,28 +167,45 @@ func (b *bindings) set(thing string, holders []holder) {
 func (b *bindings) drop(p *Platform, name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.holders, name)
-	p.refreshBound([]string{name})
+	if b.holders[name] != nil {
+		delete(b.holders, name)
+		p.refreshBehind(map[string]bool{name: true})
+	}
 }
 
-// refresh sets isConnected of one Thing and of those behind it.
+// refresh sets isConnected of one Thing and, since it may have been or become a gateway, of those behind it.
 func (b *bindings) refresh(p *Platform, name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p.refreshBound([]string{name})
+	if b.holders[name] != nil {
+		p.refreshBehind(map[string]bool{name: true})
+	}
 }
 
 // refreshBound sets isConnected of these Things and of those that have one of them as gateway.
 func (p *Platform) refreshBound(names []string) {
-	if len(names) == 0 {
+	gateways := map[string]bool{}
+	for _, name := range names {
+		t, err := p.find(name)
+		if err != nil {
+			continue
+		}
+		p.refreshOne(t)
+		if p.implements(t, ShapeEgressGate) {
+			gateways[name] = true
+		}
+	}
+	p.refreshBehind(gateways)
+}
+
+// refreshBehind sets isConnected of the Things behind gateways. It looks at every Thing, so only when there is one.
+func (p *Platform) refreshBehind(gateways map[string]bool) {
+	if len(gateways) == 0 {
 		return
 	}
-	set := make(map[string]bool, len(names))
-	for _, name := range names {
-		set[name] = true
-	}
-	for _, t := range p.all() {
-		if set[t.name] || set[t.gateway()] {
+	for _, t := range p.snapshot() {
+		if gateways[t.gateway()] {
 			p.refreshOne(t)
 		}
 	}
@@ -263,7 +280,7 @@ func edgesOf(holders []holder, groupOnly bool) []Edge {
 func (p *Platform) implements(t *thing, shape string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Contains(p.model.shapesOf(t.template, t.shapes), shape)
+	return p.model.hasShape(t.template, t.shapes, shape)
 }
 
 // bindingsChanged tells those who stand for a Thing that its remote bindings changed.

@@ -92,6 +92,17 @@ func TestSeveralMayBindAMultiBindThingAndDevicesFollowTheirGateway(t *testing.T)
 	if !connected(t, p, "Pump-1") {
 		t.Error("Pump-1 does not follow the gateway it was given")
 	}
+	for _, step := range []struct {
+		service string
+		follows bool
+	}{{"RemoveShapeFromThing", false}, {"AddShapeToThing", true}} {
+		_, err := p.Call(context.Background(), EntityResource, "EntityServices", step.service,
+			infotable.OneRow(cell("name", text("Hub")), cell("thingShapeName", text(ShapeEgressGate))))
+		must(t, err)
+		if connected(t, p, "Dev") != step.follows {
+			t.Errorf("after %s a device follows its gateway: %v", step.service, !step.follows)
+		}
+	}
 	p.UnbindAll(b)
 	for _, name := range []string{"Hub", "Dev", "Pump-1"} {
 		if connected(t, p, name) {

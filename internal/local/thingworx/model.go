@@ -145,6 +145,16 @@ func (m *model) shapesOf(templateName string, added []string) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
+// hasShape reports whether Things of a template with these added shapes have a shape.
+func (m *model) hasShape(templateName string, added []string, shape string) bool {
+	for t := m.templates[templateName]; t != nil; t = m.templates[t.base] {
+		if slices.Contains(t.shapes, shape) {
+			return true
+		}
+	}
+	return slices.Contains(added, shape)
+}
+
 // inherited returns the properties that a Thing has from its template and shapes.
 func (m *model) inherited(templateName string, added []string) []Definition {
 	var out []Definition

@@ -277,11 +277,16 @@ func (p *Platform) find(name string) (*thing, error) {
 	return nil, Refuse(NotFound, "there is no Thing %q", shorten(name))
 }
 
+// snapshot returns every Thing, in no order.
+func (p *Platform) snapshot() []*thing {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return slices.Collect(maps.Values(p.things))
+}
+
 // all returns every Thing, sorted by name.
 func (p *Platform) all() []*thing {
-	p.mu.RLock()
-	out := slices.Collect(maps.Values(p.things))
-	p.mu.RUnlock()
+	out := p.snapshot()
 	slices.SortFunc(out, func(a, b *thing) int { return strings.Compare(a.name, b.name) })
 	return out
 }
