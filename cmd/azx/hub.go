@@ -33,6 +33,9 @@ kept for 24 hours, up to 256 MiB in each partition. One process at a time uses D
 			if o.Log, err = observe.NewLogger(cmd.ErrOrStderr(), "text", logLevel); err != nil {
 				return usage(err)
 			}
+			if err := serve.CheckListen(o.Listen); err != nil {
+				return usage(err)
+			}
 			return runHub(cmd, o)
 		},
 	}
@@ -44,6 +47,7 @@ kept for 24 hours, up to 256 MiB in each partition. One process at a time uses D
 	cmd.Flags().IntVar(&o.Ports.AMQP, "amqp", o.Ports.AMQP, "port of AMQP without TLS, for UseDevelopmentEmulator=true")
 	cmd.Flags().IntVar(&o.Ports.HTTPS, "https", o.Ports.HTTPS, "port of HTTPS")
 	cmd.Flags().IntVar(&o.Partitions, "partitions", 0, "number of partitions, which DIR keeps (default 4, or what DIR was made with)")
+	cmd.Flags().BoolVar(&o.NoSync, "no-sync", false, "acknowledge before messages are synced to the disk: faster, and a power cut may cost all of them")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	_ = cmd.MarkPersistentFlagRequired("dir") // an error would mean that there is no such flag
 	cmd.AddCommand(deviceCommand(&o.Dir), groupCommand(&o.Dir))
@@ -83,8 +87,8 @@ func deviceAddCommand(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add ID [--edge] [--module M] --dir DIR",
 		Short: "Add a device or a module, and print its connection string",
-		Long: `Add a device, or with --module a module of it, and print the connection string. What is there already stays as
-it is, and its connection string is printed.`,
+		Long: `Add a device, or with --module a module of it, and print the connection string. With --edge and --module the edge
+device is added as well. What is there already stays as it is, and its connection string is printed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			spec.Device = args[0]

@@ -32,13 +32,18 @@ func Open(ctx context.Context, dir string) (*Client, error) {
 	return c, nil
 }
 
-// AddDevice makes sure that a device or module exists, and returns its connection string.
+// AddDevice makes sure that a device or module exists, and returns its connection string. For a module with Edge
+// set it makes sure of the edge device too.
 func (c *Client) AddDevice(ctx context.Context, spec iothub.Spec) (string, error) {
-	devices, err := c.control.AddDevices(ctx, spec)
+	specs := []iothub.Spec{spec}
+	if spec.Edge && spec.Module != "" {
+		specs = []iothub.Spec{{ID: iothub.ID{Device: spec.Device}, Edge: true}, {ID: spec.ID}}
+	}
+	devices, err := c.control.AddDevices(ctx, specs...)
 	if err != nil {
 		return "", err
 	}
-	return devices[0].ConnectionString, nil
+	return devices[len(devices)-1].ConnectionString, nil
 }
 
 // AddConsumerGroup makes sure that the hub's events can be read with a consumer group of this name.

@@ -38,9 +38,10 @@ type Options struct {
 	Ports Ports
 	// NextFreePort takes the next free port when one is in use, instead of giving up.
 	NextFreePort bool
-	// Partitions and Retention of the event log, see iothub.Config.
+	// Partitions, Retention and NoSync of the event log, see iothub.Config.
 	Partitions int
 	Retention  iothub.Retention
+	NoSync     bool
 	// Clock is the hub's time; default time.Now.
 	Clock func() time.Time
 	// Log gets what happens; default nothing.
@@ -57,8 +58,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1"
 	}
-	if ip := net.ParseIP(o.Listen); ip == nil || !ip.IsLoopback() {
-		return o, fmt.Errorf("listen address %q: want a loopback address such as 127.0.0.1; a local hub is not for the network", o.Listen)
+	if err := CheckListen(o.Listen); err != nil {
+		return o, err
 	}
 	if o.listen == nil {
 		o.listen = net.Listen
@@ -73,4 +74,12 @@ func (o Options) withDefaults() (Options, error) {
 		o.AMQP = amqp.New().Serve
 	}
 	return o, nil
+}
+
+// CheckListen refuses what is no loopback address.
+func CheckListen(address string) error {
+	if ip := net.ParseIP(address); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("listen address %q: want a loopback address such as 127.0.0.1; a local hub is not for the network", address)
+	}
+	return nil
 }

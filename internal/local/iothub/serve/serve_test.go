@@ -328,3 +328,25 @@ func TestTheAMQPFrontGetsBothPorts(t *testing.T) {
 		t.Errorf("serves %v, want %d and %d", served, p.AMQP, p.AMQPS)
 	}
 }
+
+func TestAModuleOfAnEdgeDeviceBringsItsDevice(t *testing.T) {
+	dir := t.TempDir()
+	r, err := Start(context.Background(), Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Wait()
+	defer r.Stop()
+	c, err := Open(context.Background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.AddDevice(context.Background(), iothub.Spec{ID: iothub.ID{Device: "edge", Module: "m1"}, Edge: true})
+	if err != nil || !strings.Contains(text, "DeviceId=edge;ModuleId=m1;") {
+		t.Fatalf("got %q, %v", text, err)
+	}
+	device, err := r.Hub.Registry().Get(iothub.ID{Device: "edge"})
+	if err != nil || !device.Edge {
+		t.Fatalf("its device: %+v, %v", device, err)
+	}
+}
