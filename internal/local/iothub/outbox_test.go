@@ -240,7 +240,7 @@ func TestALockQueueKeepsOrderAndLosesNothing(t *testing.T) {
 					delete(locks, n)
 				}
 			},
-			"wait":    func(t *rapid.T) { now = now.Add(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second) },
+			"wait": func(t *rapid.T) { now = now.Add(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second) },
 			"": func(t *rapid.T) {
 				var values []int
 				for _, item := range q.items {

@@ -107,6 +107,38 @@ func TestADeviceHasFiftyModulesOfItsOwn(t *testing.T) {
 	wantCode(t, err, TooManyModules)
 }
 
+func TestADeviceThatIsMadeAgainBeginsAnew(t *testing.T) {
+	h := newHub(t, Config{})
+	d := mustAdd(t, h, ID{Device: "d1"})
+	var kicked error
+	s, err := h.Enter(principalOf(d), func(reason error) { kicked = reason })
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, h, d.ID, CloudMessage{})
+	if err := h.Registry().Remove(d.ID); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, kicked, DeviceNotFound)
+	s.Leave()
+	again := mustAdd(t, h, d.ID)
+	if p := h.Presence(d.ID); p != (Presence{}) || h.messageCount(again) != 0 {
+		t.Errorf("it has %+v and %d messages", p, h.messageCount(again))
+	}
+	if _, err := h.Enter(principalOf(d), func(error) {}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the old one enters: %v", err)
+	}
+	if _, err := h.PatchReported(principalOf(d), []byte("{}")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the old one reports: %v", err)
+	}
+	if _, err := h.Registry().Update(Spec{ID: d.ID, Disabled: true}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Enter(principalOf(again), func(error) {}); !errors.Is(err, ErrDisabled) {
+		t.Errorf("a disabled one enters: %v", err)
+	}
+}
+
 func TestBulkSaysWhichEntriesFailed(t *testing.T) {
 	h := newHub(t, Config{})
 	old := mustAdd(t, h, ID{Device: "old"})

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -213,6 +215,25 @@ func TestTwinsOutliveTheHub(t *testing.T) {
 	if fresh, err := again.Twin(gone.ID); err != nil || fresh.Version != 2 || len(fresh.Tags) != 0 {
 		t.Errorf("a device that was made again has the twin %+v, %v", fresh, err)
 	}
+}
+
+func TestADamagedTwinFileIsNamed(t *testing.T) {
+	cfg := Config{Dir: t.TempDir()}
+	mustClose(t, newHub(t, cfg))
+	path := filepath.Join(cfg.Dir, twinFile)
+	if err := os.WriteFile(path, []byte(strings.Repeat("no twins", 5000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := Open(cfg); err == nil {
+		mustClose(t, h)
+		t.Fatal("it is opened")
+	} else if !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "empty twins") {
+		t.Errorf("got %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	newHub(t, cfg)
 }
 
 // drawObject makes an object with few names, so that patches meet what is there.

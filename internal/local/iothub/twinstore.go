@@ -30,17 +30,21 @@ type storedTwin struct {
 	Twin       Twin   `json:"twin"`
 }
 
+// openTwins opens the twins of the hub in dir, which no other process has open.
 func openTwins(dir string) (*twinStore, error) {
 	s := &twinStore{twins: map[ID]storedTwin{}}
 	path := filepath.Join(dir, twinFile)
-	var err error
-	if s.db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Millisecond, NoFreelistSync: true, FreelistType: bolt.FreelistMapType}); err != nil {
-		return nil, fmt.Errorf("open hub: %s: %w; put a copy of it back, or move it away to start with empty twins", path, err)
+	err := guard(func() (err error) {
+		s.db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, NoFreelistSync: true, FreelistType: bolt.FreelistMapType})
+		if err == nil {
+			err = s.db.Update(s.load)
+		}
+		return err
+	})
+	if err == nil {
+		return s, nil
 	}
-	if err := s.db.Update(s.load); err != nil {
-		return nil, errors.Join(fmt.Errorf("open hub: %s: %w; put a copy of it back, or move it away to start with empty twins", path, err), s.db.Close())
-	}
-	return s, nil
+	return nil, errors.Join(fmt.Errorf("open hub: %s: %w; put a copy of it back, or move it away to start with empty twins", path, err), s.close())
 }
 
 func (s *twinStore) load(tx *bolt.Tx) error {

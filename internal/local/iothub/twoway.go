@@ -23,6 +23,7 @@ func (h *Hub) registryChanged(c registryChange) {
 		h.lifecycle("delete", identity, h.twins.forget(identity))
 		h.outboxes.forget(identity.ID)
 		h.presence.end(identity.ID, refusal(DeviceNotFound, "the device was removed"))
+		h.presence.forget(identity.ID)
 	}
 	for _, identity := range c.disabled {
 		h.presence.end(identity.ID, refusal(UnauthorizedAccess, "the device was disabled"))
@@ -34,4 +35,11 @@ func (p *presence) end(id ID, reason error) {
 	if s := p.session(id); s != nil {
 		s.kick(reason)
 	}
+}
+
+// forget drops what is known of a device that is gone: another of the same id begins anew.
+func (p *presence) forget(id ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.seen, id)
 }
