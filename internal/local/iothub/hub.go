@@ -26,6 +26,9 @@ type Config struct {
 	Partitions int
 	// Retention bounds each partition's log.
 	Retention Retention
+	// NoSync leaves it to the operating system when events reach the disk. They outlive the process all the same; a power
+	// cut may cost the whole event log.
+	NoSync bool
 	// Clock is the time used everywhere; default time.Now.
 	Clock func() time.Time
 	// FeedbackDelay is how long a feedback record waits for others; default 15 s, as on a real hub.
@@ -315,6 +318,7 @@ func (h *Hub) openDisk(cfg Config, s state, again bool) error {
 	if err != nil {
 		return err
 	}
+	log.db.NoSync = cfg.NoSync
 	h.disk = log
 	for _, p := range log.partitions {
 		h.partitions = append(h.partitions, p)
