@@ -199,6 +199,16 @@ func TestAThingBoundItselfIsAskedThereAndNotThroughItsGroup(t *testing.T) {
 	}
 }
 
+func TestADeviceThatGetsAGatewayIsToldToWhoBoundIt(t *testing.T) {
+	p, e := hubs(t, Options{}), &fakeEdge{name: "e"}
+	must(t, p.CreateThing(ThingSpec{Name: "late", Template: TemplateAzureThing, Enabled: true}))
+	must(t, p.Bind(e, []string{"LocalHub"}))
+	must(t, p.Set(t.Context(), "late", []Write{{Property: propGateway, Value: text("LocalHub")}}))
+	if !connected(t, p, "late") || !slices.Equal(e.told, []string{"late"}) {
+		t.Errorf("told %v", e.told)
+	}
+}
+
 func TestAPlatformThatIgnoresGroupsRoutesOnlyToWhoBoundTheDevice(t *testing.T) {
 	p := hubs(t, Options{NoGroupBind: true})
 	group(t, p, text("plant"))

@@ -55,6 +55,7 @@ func (p *Platform) store(thingName string, writes []Write, resolve func(*thing, 
 	}
 	if rewired {
 		p.bindings.refresh(p, thingName)
+		p.bindingsChanged(t) // whoever carries its requests now should know
 		p.markDirty()
 	}
 	return nil
