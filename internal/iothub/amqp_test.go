@@ -94,6 +94,13 @@ func TestTheHubsRefusalOfAMessageIsHeard(t *testing.T) {
 		"a rejection without why":  {func(_ int, in *amqp10.Incoming, _ *amqp10.Link) { in.Reject(nil) }, errInvalid, fault.Rejected, "rejected"},
 		"given back":               {func(_ int, in *amqp10.Incoming, _ *amqp10.Link) { in.Release() }, errUnavailable, fault.Transient, "transient"},
 		"a cut meanwhile":          {func(_ int, _ *amqp10.Incoming, l *amqp10.Link) { l.Conn().Close(nil) }, ErrUncertain, fault.Transient, "transient"},
+		"a close meanwhile": {func(_ int, _ *amqp10.Incoming, l *amqp10.Link) {
+			l.Conn().Close(amqp10.Errorf("amqp:connection:forced", "x"))
+		}, ErrUncertain, fault.Transient, "transient"},
+		"an end that is a refusal for some": {func(_ int, _ *amqp10.Incoming, l *amqp10.Link) {
+			l.Conn().Close(amqp10.Errorf("amqp:internal-error", "x"))
+		}, ErrUncertain, fault.Transient, "transient"},
+		"an idle link's end": {detach("amqp:link:detach-forced", "idle"), ErrUncertain, fault.Transient, "transient"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, meter := &peer{verdict: test.verdict}, &used{}
@@ -385,6 +392,17 @@ func TestSendersAreServedTogether(t *testing.T) {
 		}
 		if dials, _, messages := p.count(); dials != 1 || messages != 200 {
 			t.Errorf("%d messages over %d connections", messages, dials)
+		}
+	})
+}
+
+func TestAMessageWhoseAnswerIsLateIsUncertain(t *testing.T) {
+	p := &peer{verdict: func(int, *amqp10.Incoming, *amqp10.Link) {}}
+	connected(t, p, nil, func(t *testing.T, c *Client) {
+		err := c.Send(within(t, 10*time.Second), hello)
+		checkProblem(t, err, ErrUncertain, fault.Transient)
+		if !errors.Is(err, context.DeadlineExceeded) || len(p.messages) != 1 {
+			t.Errorf("%v after %d messages", err, len(p.messages))
 		}
 	})
 }

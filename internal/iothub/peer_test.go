@@ -43,14 +43,16 @@ func (p *peer) ServeLink(ctx context.Context, l *amqp10.Link) error {
 			return err
 		}
 	}
+	if l.Address() == "$cbs" && l.Sends() {
+		p.mu.Lock()
+		p.answers = l // before the client can ask anything
+		p.mu.Unlock()
+	}
 	if err := l.Accept(amqp10.Terms{}); err != nil {
 		return err
 	}
 	switch {
 	case l.Address() == "$cbs" && l.Sends():
-		p.mu.Lock()
-		p.answers = l
-		p.mu.Unlock()
 		<-ctx.Done()
 		return nil
 	case l.Address() == "$cbs":

@@ -26,7 +26,7 @@ var (
 	ErrBasicTier   = errors.New("the hub's tier does not offer this")                    // [rejected]
 	ErrQueueFull   = errors.New("the device's queue is full")                            // [rejected]
 	ErrTooLarge    = errors.New("it is too large for the hub")                           // [rejected]
-	ErrUncertain   = errors.New("the connection ended before the hub said what it did")  // [transient]
+	ErrUncertain   = errors.New("the hub has not said what became of it")                // [transient]
 	errSuspended   = errors.New("the hub is suspended")                                  // [credential]
 	errNoSuchHub   = errors.New("there is no such hub")                                  // [credential]
 	errRefused     = errors.New("the hub does not accept the credential")                // [credential]

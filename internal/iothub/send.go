@@ -13,7 +13,8 @@ import (
 
 // Send sends a cloud-to-device message and returns once the hub has put it into the device's queue, or has refused it:
 // ErrNotFound, ErrQueueFull, ErrThrottled, ErrDailyQuota, ErrBasicTier. It needs Run, and waits for its connection as
-// long as ctx lets it. ErrUncertain: the connection ended before the hub's answer; the message may be in the queue.
+// long as ctx lets it. ErrUncertain: ctx or the connection ended before the hub's answer; the message may be in the
+// queue.
 func (c *Client) Send(ctx context.Context, m Message) error {
 	start := time.Now()
 	waited, err := c.deliver(ctx, m)
@@ -57,30 +58,49 @@ func (c *Client) transfer(ctx context.Context, op string, m Message) error {
 		if err != nil {
 			return c.unreached(op, "endpoints.amqps", err)
 		}
-		receipt, err := l.sender.SendWithReceipt(ctx, m.wire(), nil)
-		switch {
-		case err == nil:
-			return c.outcome(ctx, op, l, receipt)
-		case ctx.Err() != nil:
-			return c.unreached(op, "endpoints.amqps", ctx.Err())
-		case !isGone(err):
-			return c.amqpProblem(op, err)
+		if err := ended(ctx, l.sender); err != nil {
+			c.line.lost(l, err)
+			continue
 		}
-		// The link was gone before the message was written; the same message goes over the next one.
+		receipt, err := l.sender.SendWithReceipt(ctx, m.wire(), nil)
+		if err != nil {
+			return c.unsettled(ctx, op, l, err)
+		}
+		return c.outcome(ctx, op, l, receipt)
+	}
+}
+
+// ended returns the error of a link that is gone, which its library tells only to those who send. What is sent here is
+// refused before it is written: a delivery tag has at most 32 octets.
+func ended(ctx context.Context, sender *amqp.Sender) error {
+	_, err := sender.SendWithReceipt(ctx, &amqp.Message{DeliveryTag: make([]byte, 33)}, nil)
+	if isGone(err) {
+		return err
+	}
+	return nil
+}
+
+// unsettled is the error of a message that may have been written and was not settled. A link that the hub ends for a
+// reason that it has words for was ended by the message; anything else leaves open what became of it.
+func (c *Client) unsettled(ctx context.Context, op string, l *link, err error) error {
+	stopped, gone := ctx.Err() != nil, isGone(err)
+	if stopped {
+		err = ctx.Err()
+	} else if gone {
 		c.line.lost(l, err)
 	}
+	p := c.amqpProblem(op, err)
+	refused := errors.As(err, new(*amqp.LinkError)) && errors.As(p, new(*Refusal))
+	if stopped || gone && !refused {
+		p.Cause = fmt.Errorf("%w: %w", ErrUncertain, p.Cause)
+	}
+	return p
 }
 
 func (c *Client) outcome(ctx context.Context, op string, l *link, receipt amqp.SendReceipt) error {
 	state, err := receipt.Wait(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			c.line.lost(l, err)
-		}
-		if conditionOf(err) != nil {
-			return c.amqpProblem(op, err)
-		}
-		return c.unreached(op, "endpoints.amqps", fmt.Errorf("%w: %w", ErrUncertain, err))
+		return c.unsettled(ctx, op, l, err)
 	}
 	switch state := state.(type) {
 	case *amqp.StateAccepted:
