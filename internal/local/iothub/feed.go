@@ -2,11 +2,14 @@ package iothub
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
-// feedLimit is how much may wait for a device that does not take it. What is more is dropped, as by a network.
+// feedLimit is how much may wait for a device that does not take it.
 const feedLimit = 1000
+
+var errFeedFull = errors.New("the device does not read: too much waits for it")
 
 // Feed is what goes to one device, or to one reader: one goroutine calls Next again and again. Putting something into a
 // feed never waits for who reads it.
@@ -60,15 +63,18 @@ func (f *Feed[T]) Close() {
 	}
 }
 
-// put adds an item; false when the feed is closed or full.
-func (f *Feed[T]) put(item T) bool {
+// put adds an item. Errors: ErrFeedClosed, errFeedFull.
+func (f *Feed[T]) put(item T) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || len(f.waiting) >= feedLimit {
-		return false
+	switch {
+	case f.closed:
+		return ErrFeedClosed
+	case len(f.waiting) >= feedLimit:
+		return errFeedFull
 	}
 	f.waiting = append(f.waiting, item)
 	close(f.grown)
 	f.grown = make(chan struct{})
-	return true
+	return nil
 }

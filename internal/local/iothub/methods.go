@@ -137,8 +137,8 @@ func (s *Session) invoke(ctx context.Context, feed *Feed[MethodRequest], call Me
 	defer s.endCall(id)
 	timer := time.NewTimer(call.ResponseTimeout)
 	defer timer.Stop()
-	if !feed.put(MethodRequest{id, call.Name, call.Payload}) {
-		return MethodResult{}, refusal(DeviceNotOnline, "device %q does not take methods any more", s.identity.ID)
+	if err := feed.put(MethodRequest{id, call.Name, call.Payload}); err != nil {
+		return MethodResult{}, refusal(DeviceNotOnline, "device %q takes no more methods: %v", s.identity.ID, err)
 	}
 	select {
 	case result := <-answer:

@@ -167,3 +167,25 @@ func TestTheNewerConnectionIsTheOne(t *testing.T) {
 		t.Errorf("after the end: %v, %+v", err, h.Presence(d.ID))
 	}
 }
+
+func TestADeviceThatDoesNotReadIsDisconnected(t *testing.T) {
+	h := newHub(t, Config{})
+	d := mustAdd(t, h, ID{Device: "d1"})
+	var kicked error
+	s, err := h.Enter(principalOf(d), func(reason error) { kicked = reason })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Leave()
+	s.WatchDesired()
+	for range feedLimit {
+		h.presence.tellDesired(d.ID, DesiredChange{})
+	}
+	if kicked != nil {
+		t.Fatalf("it is disconnected at once: %v", kicked)
+	}
+	h.presence.tellDesired(d.ID, DesiredChange{})
+	if !errors.Is(kicked, errFeedFull) {
+		t.Errorf("got %v", kicked)
+	}
+}

@@ -162,8 +162,8 @@ func (p *presence) tellDesired(id ID, change DesiredChange) {
 	s.mu.Lock()
 	feed := s.desired
 	s.mu.Unlock()
-	if feed != nil && !feed.put(change) {
-		feed.Close() // a device that does not read: it asks for its twin when it comes again
+	if feed != nil && errors.Is(feed.put(change), errFeedFull) {
+		s.kick(errFeedFull) // the device asks for its twin when it comes again
 	}
 }
 

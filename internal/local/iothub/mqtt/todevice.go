@@ -180,6 +180,9 @@ func (f *front) sendMessages(ctx context.Context, s *session, qos byte) {
 		switch {
 		case err != nil:
 			_ = box.Release(d.LockToken) // it may be free already: at the latest in a minute
+			if errors.Is(err, errUnread) {
+				f.closeFor(s, err)
+			}
 			return
 		case qos == 0:
 			_ = box.Complete(d.LockToken) // nobody hears whether the lock has held
@@ -187,7 +190,14 @@ func (f *front) sendMessages(ctx context.Context, s *session, qos byte) {
 	}
 }
 
-var errEnded = errors.New("the connection has ended")
+// maxSent is how many messages a connection may leave without acknowledgement: a device that never acknowledges gets its
+// 50 again every minute.
+const maxSent = 1000
+
+var (
+	errEnded  = errors.New("the connection has ended")
+	errUnread = errors.New("the device does not acknowledge its messages")
+)
 
 // remember gives a message a packet id that is not in use.
 func (o *outgoing) remember(lockToken string) (uint16, error) {
@@ -195,6 +205,9 @@ func (o *outgoing) remember(lockToken string) (uint16, error) {
 	defer o.mu.Unlock()
 	if o.ended {
 		return 0, errEnded
+	}
+	if len(o.sent) >= maxSent {
+		return 0, errUnread
 	}
 	for {
 		o.lastID++

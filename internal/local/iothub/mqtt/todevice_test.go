@@ -259,3 +259,25 @@ func TestRemovingADeviceEndsItsConnection(t *testing.T) {
 	}
 	r.awaitLost(ended, "404001")
 }
+
+func TestPacketIDsAreUniqueAndBounded(t *testing.T) {
+	o := newOutgoing()
+	o.lastID = 65_530
+	ids := map[uint16]bool{}
+	for range maxSent {
+		id, err := o.remember("token")
+		if err != nil || id == 0 || ids[id] {
+			t.Fatalf("got %d, %v", id, err)
+		}
+		ids[id] = true
+	}
+	if _, err := o.remember("token"); !errors.Is(err, errUnread) {
+		t.Errorf("one more: %v", err)
+	}
+	if n := len(o.end()); n != maxSent {
+		t.Errorf("%d tokens are left", n)
+	}
+	if _, err := o.remember("token"); !errors.Is(err, errEnded) {
+		t.Errorf("after the end: %v", err)
+	}
+}
