@@ -43,6 +43,7 @@ type client struct {
 	mu      sync.Mutex
 	claims  []claim
 	answers map[string][]*amqp10.Link // links to the client from $cbs and $management
+	joined  chan struct{}             // closed, and made anew, when there is one more of them
 }
 
 // plain takes the SASL PLAIN credentials of a policy or a device.

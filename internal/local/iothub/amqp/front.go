@@ -53,7 +53,7 @@ func (f *Front) Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log 
 // ServeConn runs one connection until it or ctx ends, and closes it: a WebSocket, or one that Serve accepted.
 func (f *Front) ServeConn(ctx context.Context, nc net.Conn, hub *iothub.Hub, log *slog.Logger) {
 	log = log.With("remote", nc.RemoteAddr())
-	c := &client{front: f, hub: hub, log: log, port: portOf(nc), answers: map[string][]*amqp10.Link{}}
+	c := &client{front: f, hub: hub, log: log, port: portOf(nc), answers: map[string][]*amqp10.Link{}, joined: make(chan struct{})}
 	err := amqp10.Serve(ctx, nc, amqp10.Config{
 		ContainerID: "azx-hub",
 		Plain:       c.plain,

@@ -13,6 +13,9 @@ import (
 // answerWithin is how long a client may take to give credit for an answer.
 const answerWithin = 30 * time.Second
 
+// linkWithin is how long a request may come before the link for its answer.
+const linkWithin = 5 * time.Second
+
 // answer is the reply to a request: the status in the words of HTTP, and a body. The client SDKs want the status as int.
 type answer struct {
 	status      int32
@@ -20,35 +23,47 @@ type answer struct {
 	body        amqp10.Map
 }
 
-// serveAnswers keeps a link over which answers go to the client.
+// serveAnswers keeps a link over which answers go to the client. It is known before it is accepted: the client may ask
+// as soon as it is, and on a busy machine its question came first.
 func (c *client) serveAnswers(ctx context.Context, l *amqp10.Link, node string) error {
+	c.mu.Lock()
+	c.answers[node] = append(c.answers[node], l)
+	close(c.joined)
+	c.joined = make(chan struct{})
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.answers[node] = slices.DeleteFunc(c.answers[node], func(other *amqp10.Link) bool { return other == l })
+	}()
 	if err := l.Accept(amqp10.Terms{}); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	c.answers[node] = append(c.answers[node], l)
-	c.mu.Unlock()
 	<-ctx.Done()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.answers[node] = slices.DeleteFunc(c.answers[node], func(other *amqp10.Link) bool { return other == l })
 	return nil
 }
 
 // answerLink is the link whose address on the client's side is replyTo, else the newest: some clients name another.
-func (c *client) answerLink(node, replyTo string) *amqp10.Link {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	links := c.answers[node]
-	for _, l := range slices.Backward(links) {
-		if l.ReplyAddress() == replyTo {
-			return l
+// Without any it waits for one: some clients ask for both links at once, and for the answer's first.
+func (c *client) answerLink(ctx context.Context, node, replyTo string) (*amqp10.Link, error) {
+	for {
+		c.mu.Lock()
+		links, joined := slices.Clone(c.answers[node]), c.joined
+		c.mu.Unlock()
+		for _, l := range slices.Backward(links) {
+			if l.ReplyAddress() == replyTo {
+				return l, nil
+			}
+		}
+		if len(links) > 0 {
+			return links[len(links)-1], nil
+		}
+		select {
+		case <-joined:
+		case <-ctx.Done():
+			return nil, amqp10.Errorf(amqp10.CondPreconditionFailed, "a request without a link for its answer: attach a receiver to %s first", node)
 		}
 	}
-	if len(links) == 0 {
-		return nil
-	}
-	return links[len(links)-1]
 }
 
 // serveRequests answers the requests of a link one after the other.
@@ -77,9 +92,11 @@ func (c *client) serveRequests(ctx context.Context, l *amqp10.Link, node string,
 }
 
 func (c *client) reply(ctx context.Context, node string, request *amqp10.Message, a answer) error {
-	l := c.answerLink(node, request.Properties.ReplyTo)
-	if l == nil {
-		return amqp10.Errorf(amqp10.CondPreconditionFailed, "a request without a link for its answer: attach a receiver to %s first", node)
+	patience, stop := context.WithTimeout(ctx, linkWithin)
+	defer stop()
+	l, err := c.answerLink(patience, node, request.Properties.ReplyTo)
+	if err != nil {
+		return err
 	}
 	m := &amqp10.Message{
 		Properties:            &amqp10.Properties{To: request.Properties.ReplyTo, CorrelationID: request.Properties.MessageID},
