@@ -108,7 +108,7 @@ func Open(cfg Config) (*Hub, error) {
 	if err := h.openDisk(cfg, s, found); err != nil {
 		return nil, err
 	}
-	if h.twins, err = openTwins(cfg.Dir); err != nil {
+	if h.twins, err = openTwins(cfg.Dir, cfg.NoSync); err != nil {
 		return nil, errors.Join(err, h.disk.close())
 	}
 	if err := h.saveDevices(h.registry.List()); err != nil {

@@ -30,12 +30,12 @@ type storedTwin struct {
 	Twin       Twin   `json:"twin"`
 }
 
-// openTwins opens the twins of the hub in dir, which no other process has open.
-func openTwins(dir string) (*twinStore, error) {
+// openTwins opens the twins of the hub in dir, which no other process has open. noSync is Config.NoSync.
+func openTwins(dir string, noSync bool) (*twinStore, error) {
 	s := &twinStore{twins: map[ID]storedTwin{}}
 	path := filepath.Join(dir, twinFile)
 	err := guard(func() (err error) {
-		s.db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, NoFreelistSync: true, FreelistType: bolt.FreelistMapType})
+		s.db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, NoFreelistSync: true, FreelistType: bolt.FreelistMapType, NoSync: noSync})
 		if err == nil {
 			err = s.db.Update(s.load)
 		}

@@ -42,6 +42,8 @@ type Options struct {
 	Partitions int
 	Retention  iothub.Retention
 	NoSync     bool
+	// FeedbackDelay is how long feedback waits to be sent together, see iothub.Config; default 15 s.
+	FeedbackDelay time.Duration
 	// Clock is the hub's time; default time.Now.
 	Clock func() time.Time
 	// Log gets what happens; default nothing.

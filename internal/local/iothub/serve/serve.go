@@ -46,7 +46,8 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 			return nil, fmt.Errorf("open hub: %w", err)
 		}
 	}
-	hub, err := iothub.Open(iothub.Config{Host: o.Host, Dir: o.Dir, Partitions: o.Partitions, Retention: o.Retention, NoSync: o.NoSync, Clock: o.Clock})
+	hub, err := iothub.Open(iothub.Config{Host: o.Host, Dir: o.Dir, Partitions: o.Partitions, Retention: o.Retention, NoSync: o.NoSync,
+		FeedbackDelay: o.FeedbackDelay, Clock: o.Clock})
 	if err != nil {
 		return nil, err
 	}
