@@ -44,6 +44,8 @@ type Routing struct {
 
 // router decides where messages go.
 type router struct {
+	changing sync.Mutex // held while the routes are changed and saved
+
 	mu       sync.RWMutex
 	routing  Routing
 	compiled []compiledRoute
@@ -64,8 +66,30 @@ func (h *Hub) Routing() Routing {
 
 // SetRouting replaces all routes, also for the next start. Error: ArgumentInvalid.
 func (h *Hub) SetRouting(r Routing) error {
+	return h.changeRouting(func(Routing) Routing { return r })
+}
+
+// AddRoute adds a route, or replaces the one of the same name. Error: ArgumentInvalid.
+func (h *Hub) AddRoute(route Route) error {
+	return h.changeRouting(func(r Routing) Routing {
+		r.Routes = append(slices.DeleteFunc(r.Routes, func(old Route) bool { return old.Name == route.Name }), route)
+		return r
+	})
+}
+
+// RemoveRoute removes the route of that name, if there is one.
+func (h *Hub) RemoveRoute(name string) error {
+	return h.changeRouting(func(r Routing) Routing {
+		r.Routes = slices.DeleteFunc(r.Routes, func(old Route) bool { return old.Name == name })
+		return r
+	})
+}
+
+func (h *Hub) changeRouting(how func(Routing) Routing) error {
+	h.router.changing.Lock()
+	defer h.router.changing.Unlock()
 	old := h.Routing()
-	if err := h.router.set(r); err != nil {
+	if err := h.router.set(how(h.Routing())); err != nil {
 		return err
 	}
 	if err := h.registry.rewrite(); err != nil {
@@ -73,20 +97,6 @@ func (h *Hub) SetRouting(r Routing) error {
 		return err
 	}
 	return nil
-}
-
-// AddRoute adds a route, or replaces the one of the same name.
-func (h *Hub) AddRoute(route Route) error {
-	r := h.Routing()
-	r.Routes = append(slices.DeleteFunc(r.Routes, func(old Route) bool { return old.Name == route.Name }), route)
-	return h.SetRouting(r)
-}
-
-// RemoveRoute removes the route of that name, if there is one.
-func (h *Hub) RemoveRoute(name string) error {
-	r := h.Routing()
-	r.Routes = slices.DeleteFunc(r.Routes, func(old Route) bool { return old.Name == name })
-	return h.SetRouting(r)
 }
 
 func (r *router) set(routing Routing) error {
