@@ -114,8 +114,8 @@ var results = []struct {
 var codes = map[string]int{
 	"IotHubNotFound": 401001, "IotHubUnauthorizedAccess": 401002, "IotHubUnauthorized": 401003,
 	"IotHubSuspended": 403001, "IotHubQuotaExceeded": 403002, "DeviceMaximumQueueDepthExceeded": 403004,
-	"OperationNotAllowedInCurrentTier": 403010, // the name is inferred
-	"DeviceNotFound":                   404001, "ModuleNotFound": 404010,
+	"OperationNotAllowedInCurrentState": 403010, "OperationNotAllowedInCurrentTier": 403010, // both names are inferred
+	"DeviceNotFound": 404001, "ModuleNotFound": 404010,
 	"DeviceNotOnline": 404103, "DeviceConnectionClosedRemotely": 404104, "DeviceAlreadyExists": 409001,
 	"ModuleAlreadyExistsOnDevice": 409301, "PreconditionFailed": 412001, "MessageTooLarge": 413001,
 	"ThrottlingException": 429001, "ThrottleBacklogLimitExceeded": 429002, "ThrottlingBacklogTimeout": 429003,
@@ -143,8 +143,8 @@ func (c *Client) problem(op string, r *Refusal) *fault.Problem {
 	return p
 }
 
-// readRefusal reads the answer to a refused REST call: the code from the header iothub-errorcode, else from the
-// text {"Message":"ErrorCode:<name>;..."} or {"Message":"{\"errorCode\":404103,...}"} (read).
+// readRefusal reads the answer to a refused REST call: the code from a number in the text, else from the name in the
+// header iothub-errorcode or in the text: {"Message":"ErrorCode:<name>;..."} or {"Message":"{\"errorCode\":404103,...}"} (read).
 func readRefusal(status int, header http.Header, body []byte) *Refusal {
 	var outer struct{ Message, ExceptionMessage string }
 	_ = json.Unmarshal(body, &outer) // what is no JSON has no code
@@ -169,7 +169,7 @@ func (r *Refusal) read(message string) {
 	case strings.HasPrefix(message, "ErrorCode:"):
 		name, text, _ = strings.Cut(strings.TrimPrefix(message, "ErrorCode:"), ";")
 	}
-	if n, err := strconv.Atoi(name); err == nil && r.Code == 0 && n >= 100_000 && n <= 999_999 {
+	if n, err := strconv.Atoi(name); err == nil && n >= 100_000 && n <= 999_999 {
 		r.Code = n
 	}
 	if r.Code == 0 {

@@ -89,6 +89,9 @@ func TestABucketSaysHowLongItWouldTake(t *testing.T) {
 		if n := len(s.requests()); n != 5 {
 			t.Errorf("%d requests", n)
 		}
+		if _, err := c.Page(t.Context(), Query{}); err != nil || time.Since(start).Round(time.Millisecond) != 3*time.Second {
+			t.Errorf("the refused one took its share: %v after %s", err, time.Since(start))
+		}
 	})
 }
 

@@ -266,9 +266,10 @@ func decode(op string, body []byte, into any) error {
 	return nil
 }
 
-// quoted is an etag as If-Match has it (read: azure-iothub's registry.js); any is right for none.
+// quoted is an etag as If-Match has it (read: azure-iothub's registry.js).
 func quoted(etag string) string { return `"` + etag + `"` }
 
+// matchOrAny is the If-Match for an etag; without one, anything that is there matches.
 func matchOrAny(etag string) string {
 	if etag == "" {
 		return `"*"`

@@ -117,6 +117,8 @@ func TestWhatTheHubRefusesHasItsMeaning(t *testing.T) {
 		"hung up":               {404, "", `{"Message":"{\"errorCode\":404104,\"message\":\"x\"}"}`, ErrOffline, fault.Transient, "hung up", "offline"},
 		"no answer":             {504, "", `{"Message":"{\"errorCode\":504101,\"message\":\"x\"}"}`, ErrNoAnswer, fault.Transient, "may have done", "no_answer"},
 		"Basic tier":            {403, "", `{"Message":"{\"errorCode\":403010,\"message\":\"x\"}"}`, ErrBasicTier, fault.Rejected, "Standard", "basic_tier"},
+		"Basic tier by name":    {403, "OperationNotAllowedInCurrentState", "", ErrBasicTier, fault.Rejected, "Standard", "basic_tier"},
+		"a number beats a name": {404, "DeviceNotFound", `{"Message":"{\"errorCode\":404103,\"message\":\"x\"}"}`, ErrOffline, fault.Transient, "connected", "offline"},
 		"daily quota":           {403, "IotHubQuotaExceeded", named("IotHubQuotaExceeded", "Total number of messages exceeded"), ErrDailyQuota, fault.Transient, "00:00 UTC", "daily_quota"},
 		"queue full":            {403, "DeviceMaximumQueueDepthExceeded", "", ErrQueueFull, fault.Rejected, "50", "queue_full"},
 		"suspended":             {403, "IotHubSuspended", "", errSuspended, fault.Credential, "portal", "credential"},
@@ -488,7 +490,7 @@ func TestNoErrorShowsACredential(t *testing.T) {
 				if r.requests()[0].header.Get("Authorization") != token {
 					t.Fatal("the test does not know the token")
 				}
-				if text := fmt.Sprintf("%v %+v %#v %s", err, err, err, fault.HintOf(err)); strings.Contains(text, "sig=") || strings.Contains(text, testKey) {
+				if text := fmt.Sprintf("%v %+v %#v %s", err, err, err, fault.HintOf(err)); strings.Contains(text, "sig=") || strings.Contains(text, "SharedAccess") || strings.Contains(text, testKey) {
 					t.Error(text)
 				}
 			})
