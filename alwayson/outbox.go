@@ -133,7 +133,7 @@ func (o *outbox) addChunks(h Header, prefix, slice int) {
 		o.buf = append(append(o.buf, repeated...), data...)
 		o.buf = endFrame(o.buf, start, ws.OpBinary, o.masked)
 	})
-	o.scratch = reusable(o.scratch)
+	o.scratch = o.reusable(o.scratch)
 }
 
 func (o *outbox) notify() {
@@ -147,7 +147,7 @@ func (o *outbox) notify() {
 func (o *outbox) take() (frames []byte, last bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	frames, o.buf, o.spare = o.buf, o.spare[:0], reusable(o.buf)
+	frames, o.buf, o.spare = o.buf, o.spare[:0], o.reusable(o.buf)
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
@@ -167,9 +167,9 @@ func (o *outbox) close(err error) {
 	o.notify()
 }
 
-// reusable returns b for later use, or nil if a burst made it too large to keep.
-func reusable(b []byte) []byte {
-	if cap(b) > 256<<10 && len(b) < cap(b)/4 {
+// reusable returns b for later use, or nil if a burst made it larger than what waits regularly.
+func (o *outbox) reusable(b []byte) []byte {
+	if cap(b) > 2*o.maxQueued && len(b) < cap(b)/4 {
 		return nil
 	}
 	return b
