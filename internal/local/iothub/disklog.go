@@ -12,6 +12,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"azx/internal/folder"
 )
 
 const (
@@ -62,7 +64,7 @@ func openDiskLog(dir string, partitions int, base int64, retention Retention) (*
 	if l.db, err = l.openFile(false); err != nil {
 		return nil, l.openError(err)
 	}
-	if err = WriteFile(filepath.Join(dir, holderFile), []byte(strconv.Itoa(os.Getpid())+"\n")); err == nil {
+	if err = folder.Replace(filepath.Join(dir, holderFile), []byte(strconv.Itoa(os.Getpid())+"\n")); err == nil {
 		err = l.load(partitions, base, retention)
 	}
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"azx/internal/folder"
 )
 
 // stateFile is the name of the hub's file in its folder. It holds keys, so only the owner may read it.
@@ -51,31 +53,8 @@ func saveState(dir string, s state) error {
 	if err != nil {
 		return fmt.Errorf("save hub: %w", err)
 	}
-	if err := WriteFile(filepath.Join(dir, stateFile), append(text, '\n')); err != nil {
+	if err := folder.Replace(filepath.Join(dir, stateFile), append(text, '\n')); err != nil {
 		return fmt.Errorf("save hub: %w", err)
 	}
 	return nil
-}
-
-// WriteFile replaces the file at path in one step, readable only by its owner: after a crash there is the old content
-// or the new, never a part.
-func WriteFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
 }

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"azx/internal/folder"
 	"azx/internal/local/iothub"
 )
 
@@ -167,10 +168,10 @@ func (a *authority) save(dir string) error {
 		return err
 	}
 	keyText := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := iothub.WriteFile(filepath.Join(dir, caKeyFile), keyText); err != nil {
+	if err := folder.Replace(filepath.Join(dir, caKeyFile), keyText); err != nil {
 		return err
 	}
-	return iothub.WriteFile(filepath.Join(dir, caFile), a.pem)
+	return folder.Replace(filepath.Join(dir, caFile), a.pem)
 }
 
 func sign(template, parent *x509.Certificate, public *ecdsa.PublicKey, key *ecdsa.PrivateKey) ([]byte, error) {

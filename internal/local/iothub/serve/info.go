@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"azx/internal/local/iothub"
+	"azx/internal/folder"
 )
 
 // infoFile is written to the hub's folder when the hub is ready.
@@ -66,7 +66,7 @@ func (i Info) Roots() (*x509.CertPool, error) {
 func (i Info) write(dir string) error {
 	text, err := json.MarshalIndent(i, "", "  ")
 	if err == nil {
-		err = iothub.WriteFile(filepath.Join(dir, infoFile), append(text, '\n'))
+		err = folder.Replace(filepath.Join(dir, infoFile), append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", infoFile, err)
