@@ -4,7 +4,6 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -80,26 +79,15 @@ func (s *Sink) Latencies() []time.Duration {
 // Serve serves connections until ctx ends, and closes l.
 func (s *Sink) Serve(ctx context.Context, l net.Listener) error {
 	group := supervise.New(ctx)
-	stop := context.AfterFunc(group.Context(), func() { _ = l.Close() }) // Accept then tells
-	defer stop()
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			group.Stop()
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				err = nil
-			}
-			return errors.Join(err, group.Wait())
+	group.Accept("connection", l, func(error) {}, func(ctx context.Context, nc net.Conn) {
+		defer nc.Close()
+		defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
+		if _, err := ws.Upgrade(nc); err == nil {
+			_ = (&conn{sink: s, net: nc}).serve() // the peer sees its connection end
 		}
-		group.Go("connection", func(ctx context.Context) error {
-			defer nc.Close()
-			defer context.AfterFunc(ctx, func() { _ = nc.Close() })()
-			if _, err := ws.Upgrade(nc); err == nil {
-				_ = (&conn{sink: s, net: nc}).serve() // the peer sees its connection end
-			}
-			return nil
-		})
-	}
+	})
+	group.Stop()
+	return group.Wait()
 }
 
 // message counts one message of a Thing.

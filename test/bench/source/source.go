@@ -8,7 +8,6 @@ package source
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -57,25 +56,14 @@ func (s *Source) FrameSize() int { return len(newTemplate(0, 0, true, s.cfg.Body
 // Serve serves connections until ctx ends, and closes l.
 func (s *Source) Serve(ctx context.Context, l net.Listener) error {
 	group := supervise.New(ctx)
-	stop := context.AfterFunc(group.Context(), func() { _ = l.Close() }) // Accept then tells
-	defer stop()
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			group.Stop()
-			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				err = nil
-			}
-			return errors.Join(err, group.Wait())
-		}
+	group.Accept("connection", l, func(error) {}, func(ctx context.Context, nc net.Conn) {
 		if s.cfg.TLS != nil {
 			nc = tls.Server(nc, s.cfg.TLS)
 		}
-		group.Go("connection", func(ctx context.Context) error {
-			s.connection(ctx, nc)
-			return nil
-		})
-	}
+		s.connection(ctx, nc)
+	})
+	group.Stop()
+	return group.Wait()
 }
 
 // connection serves one peer. What a peer does wrong ends its connection; the peer sees that and tells of it.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"time"
 
 	"azx/internal/amqp10"
 	"azx/internal/local/iothub"
@@ -26,28 +25,11 @@ func New() *Front { return &Front{readers: readers{slots: map[slotKey]*slot{}}} 
 // TLS is the listener's business; without it a port suits the emulator mode of the Event Hubs clients.
 func (f *Front) Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log *slog.Logger) error {
 	connections := supervise.New(ctx)
-	stop := context.AfterFunc(connections.Context(), func() { _ = l.Close() })
-	defer stop()
-	defer l.Close()
-	for {
-		nc, err := l.Accept()
-		switch {
-		case connections.Context().Err() != nil || errors.Is(err, net.ErrClosed):
-			if err == nil {
-				_ = nc.Close()
-			}
-			connections.Stop()
-			return connections.Wait()
-		case err != nil: // such as too many open files: others keep working, so try again
-			log.Error("accepting an AMQP connection", "error", err)
-			pause(connections.Context())
-		default:
-			connections.Go("AMQP connection", func(ctx context.Context) error {
-				f.ServeConn(ctx, nc, hub, log)
-				return nil
-			})
-		}
-	}
+	connections.Accept("AMQP connection", l,
+		func(err error) { log.Error("accepting an AMQP connection", "error", err) },
+		func(ctx context.Context, nc net.Conn) { f.ServeConn(ctx, nc, hub, log) })
+	connections.Stop()
+	return connections.Wait()
 }
 
 // ServeConn runs one connection until it or ctx ends, and closes it: a WebSocket, or one that Serve accepted.
@@ -81,13 +63,4 @@ func portOf(nc net.Conn) int {
 		return addr.Port
 	}
 	return standardPort
-}
-
-func pause(ctx context.Context) {
-	timer := time.NewTimer(100 * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -35,16 +35,11 @@ func Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log *slog.Logge
 		return fmt.Errorf("serve MQTT: %w", err)
 	}
 	defer f.server.Close()
-	connections := supervise.New(ctx)
-	f.connections = connections
-	stop := context.AfterFunc(connections.Context(), func() { _ = l.Close() })
-	defer stop()
-	err := f.accept(connections, l)
-	connections.Stop()
-	if waitErr := connections.Wait(); err == nil {
-		err = waitErr
-	}
-	return err
+	f.connections = supervise.New(ctx)
+	f.connections.Accept("MQTT connection", l,
+		func(err error) { log.Error("accepting an MQTT connection", "error", err) }, f.serve)
+	f.connections.Stop()
+	return f.connections.Wait()
 }
 
 // front joins the broker library to the hub. The library reads and writes packets and keeps sessions; it never routes
@@ -79,27 +74,6 @@ func (f *front) start() error {
 		return err
 	}
 	return f.server.Serve()
-}
-
-func (f *front) accept(connections *supervise.Group, l net.Listener) error {
-	for {
-		conn, err := l.Accept()
-		if ctx := connections.Context(); ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-			if err == nil {
-				_ = conn.Close()
-			}
-			return nil
-		}
-		if err != nil { // such as too many open files: others keep working, so try again
-			f.log.Error("accepting an MQTT connection", "error", err)
-			pause(connections.Context())
-			continue
-		}
-		connections.Go("MQTT connection", func(ctx context.Context) error {
-			f.serve(ctx, conn)
-			return nil
-		})
-	}
 }
 
 // serve runs one connection to its end. A panic ends this connection, not the hub.
@@ -144,13 +118,4 @@ func brokenProtocol(code packets.Code) bool {
 		return true
 	}
 	return false
-}
-
-func pause(ctx context.Context) {
-	timer := time.NewTimer(100 * time.Millisecond)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
