@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"azx/internal/fault"
 	"azx/internal/message"
@@ -141,6 +142,24 @@ func BenchmarkStandardLibrary200Bytes(b *testing.B) {
 		var m map[string]any
 		if err := json.Unmarshal(body, &m); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// The budget of messages in flight counts Message.Size; what decoding adds has to be in it.
+func TestTheReckonedSizeOfAMessageCoversItsReadings(t *testing.T) {
+	for _, members := range []int{1, 12, 150, 1000} {
+		var body strings.Builder
+		for i := range members {
+			fmt.Fprintf(&body, `,"value%d":%d.5`, i, i)
+		}
+		m := &message.Message{Body: []byte("{" + body.String()[1:] + "}")}
+		readings, err := Body(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held := len(m.Body) + cap(readings)*int(unsafe.Sizeof(message.Reading{})); held > m.Size() {
+			t.Errorf("%d members: a body of %d bytes holds %d bytes, reckoned as %d", members, len(m.Body), held, m.Size())
 		}
 	}
 }
