@@ -83,6 +83,21 @@ func idle(ctx context.Context, l *Link) error {
 	return nil
 }
 
+func TestAFlowBehindTheDetachOfItsLinkIsForgiven(t *testing.T) {
+	p := rawDial(t, idle)
+	for range 2 { // the handle serves again afterwards
+		p.attach(1, RoleReceiver)
+		p.send(0, &Detach{Handle: 1, Closed: true})
+		p.send(0, &Flow{Handle: Some[uint32](1), LinkCredit: Some[uint32](1)})
+		p.send(0, &Detach{Handle: 1, Closed: true})
+		if d := want[*Detach](p); d.Error != nil {
+			t.Errorf("detached with %v", d.Error)
+		}
+	}
+	p.send(0, &Flow{Echo: true})
+	want[*Flow](p) // the session lives
+}
+
 func TestFramesThatBreakTheRulesGetTheirError(t *testing.T) {
 	one := Some[uint32](1)
 	for _, v := range []struct {
@@ -92,6 +107,13 @@ func TestFramesThatBreakTheRulesGetTheirError(t *testing.T) {
 	}{
 		{"a flow for an unknown handle ends the session", func(p *rawPeer) *Error {
 			p.send(0, &Flow{Handle: one})
+			return want[*End](p).Error
+		}, CondUnattachedHandle},
+		{"a transfer behind the detach of its link ends the session", func(p *rawPeer) *Error {
+			p.attach(7, RoleReceiver)
+			p.send(0, &Detach{Handle: 7, Closed: true})
+			want[*Detach](p)
+			p.send(0, &Transfer{Handle: 7, DeliveryID: one}, body("x")...)
 			return want[*End](p).Error
 		}, CondUnattachedHandle},
 		{"a transfer for an unknown handle ends the session", func(p *rawPeer) *Error {

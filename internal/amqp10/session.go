@@ -11,7 +11,8 @@ type session struct {
 	conn    *Conn
 	channel uint16
 	links   map[uint32]*Link
-	ending  bool // our end is sent, the peer's is due; what comes before it is dropped
+	left    [HandleMax + 1]bool // handles whose link was detached, and that nobody has attached since
+	ending  bool                // our end is sent, the peer's is due; what comes before it is dropped
 
 	// Transfer ids count frames, delivery ids count deliveries: the two differ after the first message of several frames.
 	nextIncomingID uint32
@@ -90,7 +91,7 @@ func (s *session) onAttach(p *Attach) error {
 	}
 	c := s.conn
 	l := newLink(s, p)
-	s.links[p.Handle] = l
+	s.links[p.Handle], s.left[p.Handle] = l, false
 	if c.links >= maxLinks {
 		l.detach(Errorf(CondResourceLimitExceeded, "a connection has at most %d links", maxLinks))
 		return nil
@@ -99,6 +100,10 @@ func (s *session) onAttach(p *Attach) error {
 	c.loops.Go(l.serve)
 	return nil
 }
+
+// hasLeft reports whether the link of a handle was detached. A flow, or another detach, may come after that: go-amqp
+// sends a flow behind its own detach when a message is settled while a receiver closes (read in its source, and seen).
+func (s *session) hasLeft(handle uint32) bool { return handle <= HandleMax && s.left[handle] }
 
 // find returns the link of a handle. Nil: there is none, and the session has been ended for it.
 func (s *session) find(handle uint32) *Link {
@@ -110,12 +115,16 @@ func (s *session) find(handle uint32) *Link {
 }
 
 func (s *session) onDetach(p *Detach) {
+	if s.hasLeft(p.Handle) {
+		return
+	}
 	l := s.find(p.Handle)
 	if l == nil {
 		return
 	}
 	l.peerDetached(p)
 	delete(s.links, p.Handle)
+	s.left[p.Handle] = true
 }
 
 func (s *session) onFlow(p *Flow) {
@@ -131,6 +140,9 @@ func (s *session) onFlow(p *Flow) {
 		if p.Echo {
 			s.enqueue(s.flow())
 		}
+		return
+	}
+	if s.hasLeft(p.Handle.Value) {
 		return
 	}
 	if l := s.find(p.Handle.Value); l != nil {
