@@ -156,12 +156,13 @@ func TestAFleetGoesOnAfterTheHubWasAway(t *testing.T) {
 		}
 		next = after
 		for _, e := range events {
-			// A message comes again when its acknowledgement was lost; none may be left out.
+			// A message whose acknowledgement was lost comes again, also behind later ones: the MQTT library sends
+			// what it kept beside what is sent anew. First arrivals are in order, and none is left out.
 			got := sequenceOf(t, e)
-			if got != seen && got != seen+1 {
+			if got > seen+1 {
 				t.Fatalf("after number %d comes %d", seen, got)
 			}
-			seen = got
+			seen = max(seen, got)
 		}
 	}
 	cancel()

@@ -281,10 +281,25 @@ func TestAWriteTravelsToTheDeviceBehindItsHubThingAndBack(t *testing.T) {
 		if err := conn.Close(); err != nil {
 			t.Error(err)
 		}
+		unbound(t, r, name)
 		if err := writeSpeed(); err == nil || !strings.Contains(err.Error(), "HTTP status 503") || !IsRefusal(err) {
 			t.Errorf("got %v", err)
 		}
 		stop(t, r)
+	}
+}
+
+// unbound waits until the platform has noticed that nobody stands for a Thing any more.
+func unbound(t *testing.T, r *Running, thing string) {
+	t.Helper()
+	deadline, tick := time.After(10*time.Second), time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for r.Platform.IsBound(thing) {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s is still bound", thing)
+		}
 	}
 }
 
