@@ -44,8 +44,11 @@ type Things interface {
 	Fire(ctx context.Context, thing, event string, data *infotable.Table) error
 }
 
-// ErrChanged: the twin has changed since it was read.
-var ErrChanged = errors.New("the twin has changed since it was read")
+// Errors of Hub that the flow tells apart.
+var (
+	ErrChanged   = errors.New("the twin has changed since it was read")
+	ErrThrottled = errors.New("the hub takes no more of this kind for now")
+)
 
 // Message is a cloud-to-device message.
 type Message struct {

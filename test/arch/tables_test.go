@@ -68,6 +68,7 @@ var layers = []layer{
 	{"internal/local/devices", forLocal, []string{"github.com/eclipse/paho.mqtt.golang"}, "simulated devices speak MQTT with a client nobody here wrote"},
 	{"internal/local/iothub", forLocal, []string{"go.etcd.io/bbolt"}, "the local hub's core has no protocol"},
 	{"internal/local/iothub/mqtt", forLocal, []string{"github.com/mochi-mqtt/server/v2"}, "the local hub's MQTT front"},
+	{"internal/local/iothub/websocket", forLocal, []string{"github.com/gobwas/ws"}, "the local hub's fronts over WebSocket"},
 	{"internal/local/thingworx", forLocal, nil, "the local platform's core has no protocol"},
 	{"internal/local/thingworx/alwayson", forLocal, []string{"github.com/gobwas/ws"}, "the local platform's AlwaysOn front"},
 	{"internal/demo", join([]string{"internal/app", "internal/config", "internal/supervise", "internal/local/...", "alwayson/infotable"}), nil,
