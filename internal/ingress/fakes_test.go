@@ -177,6 +177,11 @@ func (s *fakeShelf) Forget(_ context.Context, thing string, upTo uint64) error {
 	return nil
 }
 
+// fakeTwins keeps what it is told.
+type fakeTwins struct{ changes []*message.Message }
+
+func (f *fakeTwins) Changed(m *message.Message) { f.changes = append(f.changes, m) }
+
 // fakeMeter counts endings by reason.
 type fakeMeter struct {
 	mu    sync.Mutex

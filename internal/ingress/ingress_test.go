@@ -85,15 +85,16 @@ func TestALostLinkIsOpenedAgainBehindWhatWasReceived(t *testing.T) {
 }
 
 func TestARuleSkipsAndAFaultQuarantines(t *testing.T) {
-	twin := msg(0, "a", `{"x":1}`)
-	twin.Source = "twinChangeEvents"
+	twin, life := msg(0, "a", `{"x":1}`), msg(0, "a", `{"x":1}`)
+	twin.Source, life.Source = "twinChangeEvents", "deviceLifecycleEvents"
 	tests := []struct {
 		name    string
 		m       *message.Message
 		outcome delivery.Outcome
 		ends    string // as the meter counts it
 	}{
-		{"an event that is no telemetry is skipped", twin, delivery.Outcome{}, "skipped not-telemetry"},
+		{"an event that is no telemetry is skipped", life, delivery.Outcome{}, "skipped not-telemetry"},
+		{"a changed twin is skipped: it is for others", twin, delivery.Outcome{}, "skipped twin-change"},
 		{"an empty body is a heartbeat", msg(0, "a", ``), delivery.Outcome{}, "skipped heartbeat"},
 		{"a body that is no JSON goes to quarantine", msg(0, "a", `{`), delivery.Outcome{}, "quarantined undecodable"},
 		{"a message of nobody goes to quarantine", msg(0, "", `{}`), delivery.Outcome{}, "quarantined undecodable"},
@@ -121,6 +122,25 @@ func TestARuleSkipsAndAFaultQuarantines(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAChangedTwinIsToldAndWrittenNowhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		twin := msg(0, "a", `{"version":2,"properties":{"reported":{"x":1}}}`)
+		twin.Source = message.SourceTwinChanges
+		r := newRig(KeepUnknown, accept, twin, msg(1, "a", `{"x":1}`))
+		told := &fakeTwins{}
+		r.pump().Twins = told
+		stop := r.start(t)
+		synctest.Wait()
+		stop()
+		if len(told.changes) != 1 || told.changes[0] != twin {
+			t.Errorf("told %v", told.changes)
+		}
+		if got := r.writer.sequences(); !slices.Equal(got, []int64{1}) {
+			t.Errorf("written: %v, want the telemetry alone", got)
+		}
+	})
 }
 
 func TestWhileQuarantineFailsNothingIsSettledAndReadingStops(t *testing.T) {

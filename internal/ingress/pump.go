@@ -29,6 +29,12 @@ type Writer interface {
 	Write(q delivery.Queued)
 }
 
+// Twins hear what the hub tells of changed twins.
+type Twins interface {
+	// Changed hands over an event and returns at once. A twin can always be read again: the event is not kept.
+	Changed(m *message.Message)
+}
+
 // Pump moves the messages of one partition.
 type Pump struct {
 	Tracker    *delivery.Tracker
@@ -36,6 +42,7 @@ type Pump struct {
 	Translator *Translator
 	Writer     Writer
 	Aside      *Aside
+	Twins      Twins // nil if nobody asks for twins
 	Meter      Meter
 }
 
@@ -61,6 +68,9 @@ func (p *Pump) carry(c *carried) {
 	var rule skip
 	switch {
 	case errors.As(err, &rule):
+		if rule == twinChange && p.Twins != nil {
+			p.Twins.Changed(c.Message)
+		}
 		c.end(delivery.Skipped, string(rule))
 	case err != nil:
 		p.Aside.Quarantine(c, "decode", "undecodable", err)

@@ -25,7 +25,11 @@ func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err e
 			err = fault.Reject("decode", "please report this message", "panic: %v\n%s", cause, debug.Stack())
 		}
 	}()
-	if m.Source != "" && m.Source != message.SourceTelemetry {
+	switch m.Source {
+	case message.SourceTelemetry, "":
+	case message.SourceTwinChanges:
+		return tel, twinChange
+	default:
 		return tel, skip("not-telemetry")
 	}
 	thing, err := t.Names.Thing(m.DeviceID)
@@ -48,6 +52,9 @@ func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err e
 
 // skip is the rule that leaves a message out, as metrics name it.
 type skip string
+
+// twinChange skips what is for Twins.
+const twinChange = skip("twin-change")
 
 // Error names the rule.
 func (s skip) Error() string { return "skipped: " + string(s) }

@@ -27,8 +27,11 @@ type Message struct {
 	Body            []byte            // original bytes; nobody changes them
 }
 
-// SourceTelemetry is the message source of what devices and modules send themselves.
-const SourceTelemetry = "Telemetry"
+// Message sources. An absent one stands for telemetry.
+const (
+	SourceTelemetry   = "Telemetry"        // what devices and modules send themselves
+	SourceTwinChanges = "twinChangeEvents" // what the hub tells of changed twins, where a route asks for it
+)
 
 // PropertyCreationTime is the application property in which a device states when a message was made.
 const PropertyCreationTime = "iothub-creation-time-utc"
