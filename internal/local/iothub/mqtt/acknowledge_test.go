@@ -28,7 +28,7 @@ func TestMessagesAreAcknowledgedInTheirOrderOnceTheyAreOnDisk(t *testing.T) {
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error)
-	go func() { served <- Serve(ctx, l, hub, slog.New(slog.DiscardHandler)) }()
+	go func() { served <- Serve(ctx, hub, slog.New(slog.DiscardHandler), l) }()
 	ours, theirs := net.Pipe()
 	_ = ours.SetDeadline(time.Now().Add(patience))
 	l.conns <- theirs

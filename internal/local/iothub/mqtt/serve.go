@@ -27,18 +27,24 @@ const (
 	maxPacket = iothub.MaxMessageSize + 1<<16 + 16
 )
 
-// Serve accepts connections of devices on l until ctx ends, and returns when all of them are closed. It closes l.
-// TLS is the listener's business. What is refused is logged with its reason.
-func Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log *slog.Logger) error {
+// Serve accepts connections of devices on all listeners until ctx ends or one of them is closed, and returns when all
+// connections are closed. It closes the listeners. A device finds its subscriptions again whichever way it comes.
+// TLS is the listeners' business. What is refused is logged with its reason.
+func Serve(ctx context.Context, hub *iothub.Hub, log *slog.Logger, listeners ...net.Listener) error {
 	f := &front{hub: hub, log: log, sessions: map[net.Conn]*session{}}
 	if err := f.start(); err != nil {
 		return fmt.Errorf("serve MQTT: %w", err)
 	}
 	defer f.server.Close()
 	f.connections = supervise.New(ctx)
-	f.connections.Accept("MQTT connection", l,
-		func(err error) { log.Error("accepting an MQTT connection", "error", err) }, f.serve)
-	f.connections.Stop()
+	for _, l := range listeners {
+		f.connections.Go("MQTT listener", func(context.Context) error {
+			f.connections.Accept("MQTT connection", l,
+				func(err error) { log.Error("accepting an MQTT connection", "error", err) }, f.serve)
+			f.connections.Stop()
+			return nil
+		})
+	}
 	return f.connections.Wait()
 }
 

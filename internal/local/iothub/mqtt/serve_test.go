@@ -73,7 +73,7 @@ func newRig(t *testing.T) *rig {
 	r.addr = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, l, hub, slog.New(slog.NewTextHandler(r.log, nil))) }()
+	go func() { served <- Serve(ctx, hub, slog.New(slog.NewTextHandler(r.log, nil)), l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-served; err != nil {

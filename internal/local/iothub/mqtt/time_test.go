@@ -63,7 +63,7 @@ func TestSilentClientsAreHungUpOn(t *testing.T) {
 				l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 				ctx, cancel := context.WithCancel(context.Background())
 				served := make(chan error)
-				go func() { served <- Serve(ctx, l, hub, slog.New(slog.DiscardHandler)) }()
+				go func() { served <- Serve(ctx, hub, slog.New(slog.DiscardHandler), l) }()
 				ours, theirs := net.Pipe()
 				start := time.Now()
 				l.conns <- theirs

@@ -19,6 +19,7 @@ import (
 	"azx/internal/local/iothub"
 	"azx/internal/local/iothub/control"
 	"azx/internal/local/iothub/mqtt"
+	"azx/internal/local/iothub/websocket"
 	"azx/internal/supervise"
 )
 
@@ -99,13 +100,21 @@ func (r *Running) serve(o Options, all listeners, ca *authority, secret string) 
 	front := func(name string, l net.Listener, serve Front) {
 		r.group.Go(name, func(ctx context.Context) error { return serve(ctx, l, r.Hub, o.Log) })
 	}
-	front("MQTT", tls.NewListener(all.mqtt, ca.tlsConfig()), mqtt.Serve)
+	gate := websocket.NewGate(all.https.Addr(), o.Log)
+	r.group.Go("MQTT", func(ctx context.Context) error {
+		return mqtt.Serve(ctx, r.Hub, o.Log, tls.NewListener(all.mqtt, ca.tlsConfig()), gate.MQTT())
+	})
+	front("AMQP over WebSocket", gate.AMQP(), o.AMQP)
 	front("AMQP over TLS", tls.NewListener(all.amqps, ca.tlsConfig()), o.AMQP)
 	front("AMQP", all.amqp, o.AMQP)
 	web := func(name string, l net.Listener, handler http.Handler) {
 		r.group.Go(name, func(ctx context.Context) error { return serveHTTP(ctx, l, handler, o.Log) })
 	}
-	web("HTTPS", tls.NewListener(all.https, ca.tlsConfig()), http.HandlerFunc(notYet))
+	public := http.NewServeMux()
+	public.Handle(websocket.HubPath, gate)
+	public.Handle(websocket.EventPath, gate)
+	public.HandleFunc("/", notYet)
+	web("HTTPS", tls.NewListener(all.https, ca.tlsConfig()), public)
 	port := r.Info.Ports.MQTT
 	if port == StandardPorts().MQTT {
 		port = 0
