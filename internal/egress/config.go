@@ -1,0 +1,96 @@
+package egress
+
+import (
+	"cmp"
+	"log/slog"
+	"strings"
+	"time"
+
+	"azx/internal/fault"
+	"azx/internal/message"
+)
+
+// Config is what a Dispatcher needs. Zero values of numbers and durations stand for the defaults named.
+type Config struct {
+	Hub      Hub
+	Things   Things
+	HubThing string // name of the hub Thing, which has services of its own
+
+	WriteVia     string        // how writes travel unless the Thing says otherwise: "c2d" (default), "desired", "method:<name>"
+	WriteWindow  time.Duration // how long a write waits for others of its Thing; default 20 ms
+	TTL          time.Duration // how long a cloud-to-device message lives; 0 leaves it to the hub
+	Feedback     bool          // ask the hub for the outcome of cloud-to-device messages; somebody calls Outcomes then
+	Methods      Methods
+	TwinMaxAge   time.Duration // how old a twin may be when it is read; default 1 s
+	DrainTimeout time.Duration // how long requests in flight may go on at the end; default 5 s
+	MaxRequests  int           // requests in flight; default 4096
+	Enabled      Enabled
+
+	Meter Meter        // nil: nobody counts
+	Log   *slog.Logger // nil: nothing is logged
+}
+
+// Enabled says what is switched off.
+type Enabled struct {
+	NoTwins bool // change events are not heard, and twins neither read nor written
+}
+
+// Methods are the time-outs of direct methods. Whatever they say, an answer comes before the platform gives up.
+type Methods struct {
+	Times                     // for all services
+	Services map[string]Times // by remote (edge) name, "module::name" for a module's; zero values fall back to the former
+}
+
+// Times are the two time-outs of a direct method.
+type Times struct {
+	Connect  time.Duration // how long to wait for the device to connect; default 0: it must be connected
+	Response time.Duration // how long to wait for its answer; default 25 s, at least 5 s
+}
+
+// Meter counts requests.
+type Meter interface {
+	// Ended hears of every request: verb, what it was about ("property", "twin", "service", "hub" or "ping"), its
+	// outcome ("ok", "stale" for a twin older than wanted, "busy", "stopped", "deadline", or a fault.Class) and how
+	// long it took.
+	Ended(verb message.Verb, kind, outcome string, took time.Duration)
+	// Sent hears how many writes went out together, and how: "c2d", "desired" or "method".
+	Sent(via string, writes int)
+	// TwinEvent hears what became of a change event: "pushed", "unwanted", "old", "overflow", "undecodable" or "failed".
+	TwinEvent(result string)
+}
+
+type noMeter struct{}
+
+func (noMeter) Ended(message.Verb, string, string, time.Duration) {}
+func (noMeter) Sent(string, int)                                  {}
+func (noMeter) TwinEvent(string)                                  {}
+
+const (
+	viaC2D     = "c2d"
+	viaDesired = "desired"
+	viaMethod  = "method:"
+)
+
+// CheckWriteVia returns an error unless via is "c2d", "desired" or "method:<name>".
+func CheckWriteVia(via string) error {
+	if via == viaC2D || via == viaDesired || strings.HasPrefix(via, viaMethod) && len(via) > len(viaMethod) {
+		return nil
+	}
+	return fault.Reject("read writeVia", `"c2d", "desired" and "method:<name>" are known`, "writes cannot travel by %q", via)
+}
+
+func (c Config) withDefaults() Config {
+	c.WriteVia = cmp.Or(c.WriteVia, viaC2D)
+	c.WriteWindow = cmp.Or(c.WriteWindow, 20*time.Millisecond)
+	c.Methods.Response = cmp.Or(c.Methods.Response, 25*time.Second)
+	c.TwinMaxAge = cmp.Or(c.TwinMaxAge, time.Second)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 5*time.Second)
+	c.MaxRequests = cmp.Or(c.MaxRequests, 4096)
+	if c.Meter == nil {
+		c.Meter = noMeter{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
