@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -309,23 +310,25 @@ func TestControlAnswersOnlyThoseWhoKnowItsSecretAndItsName(t *testing.T) {
 	}
 }
 
-func TestTheAMQPFrontGetsBothPorts(t *testing.T) {
+func TestTheAMQPFrontGetsItsPortsAndTheWebSocketsOfHTTPS(t *testing.T) {
 	var mu sync.Mutex
 	var served []int
-	both := make(chan struct{})
+	all := make(chan struct{})
 	r := start(t, Options{AMQP: func(ctx context.Context, l net.Listener, _ *iothub.Hub, _ *slog.Logger) error {
 		mu.Lock()
 		served = append(served, port(l))
-		if len(served) == 2 {
-			close(both)
+		if len(served) == 3 {
+			close(all)
 		}
 		mu.Unlock()
 		<-ctx.Done()
 		return l.Close()
 	}})
-	<-both
-	if p := r.Info.Ports; served[0]+served[1] != p.AMQP+p.AMQPS {
-		t.Errorf("serves %v, want %d and %d", served, p.AMQP, p.AMQPS)
+	<-all
+	slices.Sort(served)
+	want := []int{r.Info.Ports.AMQP, r.Info.Ports.AMQPS, r.Info.Ports.HTTPS}
+	if slices.Sort(want); !slices.Equal(served, want) {
+		t.Errorf("serves %v, want %v", served, want)
 	}
 }
 
