@@ -45,6 +45,26 @@ func Body(m *message.Message) ([]message.Reading, error) {
 	return readings, nil
 }
 
+// Value returns the one JSON value of a text as a reading without a key. It is nested no deeper than MaxDepth. The
+// reading borrows the text; the error says what is wrong with it, and where.
+func Value(text []byte) (message.Reading, error) {
+	if !utf8.Valid(text) {
+		return message.Reading{}, errors.New("invalid UTF-8")
+	}
+	w := &walker{text: text}
+	w.space()
+	start := w.at
+	kind, err := w.value(0)
+	if err != nil {
+		return message.Reading{}, err
+	}
+	r := message.Reading{Kind: kind, Raw: text[start:w.at]}
+	if w.space(); w.at != len(text) {
+		return message.Reading{}, w.errorf("text after the value")
+	}
+	return r, nil
+}
+
 // checkType accepts JSON in UTF-8, said or not said: most devices state neither.
 func checkType(contentType, encoding string) error {
 	if contentType != "" && contentType != "application/json" {

@@ -163,3 +163,20 @@ func TestTheReckonedSizeOfAMessageCoversItsReadings(t *testing.T) {
 		}
 	}
 }
+
+func TestOneValueIsTakenWithoutWhatStandsAroundIt(t *testing.T) {
+	for text, want := range map[string]string{
+		" 7 ": "number 7", `"a\"b"`: `string "a\"b"`, "\n{\"a\": [1]}": `object {"a": [1]}`, "null": "null null",
+		"": "invalid JSON at byte 0: expected a value", "1,2": "invalid JSON at byte 1: text after the value", "\"\xff\"": "invalid UTF-8",
+		strings.Repeat("[", 65) + strings.Repeat("]", 65): "invalid JSON at byte 64: nested deeper than 64 levels",
+	} {
+		r, err := Value([]byte(text))
+		got := fmt.Sprintf("%s %s", r.Kind, r.Raw)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+}

@@ -22,16 +22,21 @@ const (
 // platform writes it in its own JSON. Columns without a stated base type have that of their first value
 // that is not null.
 func table(r message.Reading) (infotable.Value, error) {
+	rows, fields, err := rowsOf(r)
+	if err != nil {
+		return infotable.Value{}, err
+	}
+	return fill(fields, rows)
+}
+
+// rowsOf returns the rows of a table, with the columns that it states.
+func rowsOf(r message.Reading) (rows []map[string]json.RawMessage, fields []infotable.Field, err error) {
 	var in struct {
 		DataShape struct {
-			FieldDefinitions map[string]struct {
-				BaseType string `json:"baseType"`
-				Ordinal  int    `json:"ordinal"`
-			} `json:"fieldDefinitions"`
+			FieldDefinitions map[string]definition `json:"fieldDefinitions"`
 		} `json:"dataShape"`
 		Rows []map[string]json.RawMessage `json:"rows"`
 	}
-	var err error
 	switch r.Kind {
 	case message.Array:
 		err = json.Unmarshal(r.Raw, &in.Rows)
@@ -44,12 +49,22 @@ func table(r message.Reading) (infotable.Value, error) {
 		err = errors.New("no table")
 	}
 	if err != nil {
-		return infotable.Value{}, mismatch(r, `a table: an array of objects, or {"rows": [...]}`)
+		return nil, nil, mismatch(r, `a table: an array of objects, or {"rows": [...]}`)
 	}
 	if len(in.Rows) > maxRows {
-		return infotable.Value{}, fmt.Errorf("%d rows are more than %d", len(in.Rows), maxRows)
+		return nil, nil, fmt.Errorf("%d rows are more than %d", len(in.Rows), maxRows)
 	}
-	defs := in.DataShape.FieldDefinitions
+	fields, err = fieldsOf(in.DataShape.FieldDefinitions)
+	return in.Rows, fields, err
+}
+
+// definition is a column as the platform's own JSON has it.
+type definition struct {
+	BaseType string `json:"baseType"`
+	Ordinal  int    `json:"ordinal"`
+}
+
+func fieldsOf(defs map[string]definition) ([]infotable.Field, error) {
 	names := slices.Collect(maps.Keys(defs))
 	slices.SortFunc(names, func(a, b string) int {
 		if d := defs[a].Ordinal - defs[b].Ordinal; d != 0 {
@@ -61,11 +76,11 @@ func table(r message.Reading) (infotable.Value, error) {
 	for _, name := range names {
 		base, err := infotable.ParseBaseType(defs[name].BaseType)
 		if err != nil {
-			return infotable.Value{}, fmt.Errorf("column %s: %w", quoted(name), err)
+			return nil, fmt.Errorf("column %s: %w", quoted(name), err)
 		}
 		fields = append(fields, infotable.Column(name, base))
 	}
-	return fill(fields, in.Rows)
+	return fields, nil
 }
 
 func fill(fields []infotable.Field, rows []map[string]json.RawMessage) (infotable.Value, error) {
