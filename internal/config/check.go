@@ -38,7 +38,7 @@ func (d *decoder) check(cfg *Config) {
 	d.listen("admin.listen", cfg.Admin.Listen)
 	d.between("memory", int64(cfg.Memory), 1<<20, 64<<30, "1MiB to 64GiB")
 	d.between("lanes", int64(cfg.Lanes), 1, 1024, "1 to 1024")
-	d.between("requestTimeout", int64(cfg.RequestTimeout), int64(time.Second), int64(10*time.Minute), "1s to 10m")
+	d.duration("requestTimeout", cfg.RequestTimeout, time.Second, 10*time.Minute, "1s to 10m")
 }
 
 func (d *decoder) checkPlatform(p *Platform) {
@@ -98,6 +98,7 @@ func (d *decoder) checkHub(h *Hub, at string) {
 	if h.Extensions == ExtensionsNone {
 		d.checkBareHub(h, at)
 	}
+	d.checkTwoWay(h, at)
 }
 
 // checkBareHub asks for what only an extension on the platform could otherwise tell.

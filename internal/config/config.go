@@ -59,6 +59,18 @@ type Hub struct {
 	OnUnknownThing OnUnknownThing `yaml:"onUnknownThing"` // default keep
 	// TimeField is a top-level body field with the message's time, "" for none.
 	TimeField string `yaml:"timeField"`
+
+	Bind        Bind          `yaml:"bind"`        // default auto
+	Tier        Tier          `yaml:"tier"`        // default standard
+	Units       int           `yaml:"units"`       // of the tier, 1 to 200; default 1
+	Feedback    Switch        `yaml:"feedback"`    // tell the outcomes of messages to devices; default off
+	WriteVia    string        `yaml:"writeVia"`    // how writes reach a device: c2d, desired or method:<name>; default c2d
+	WriteWindow time.Duration `yaml:"writeWindow"` // for writes of a Thing to travel together, 1 ms to 1 s; default 20 ms
+	Methods     Methods       `yaml:"methods"`
+	// MessageTTL is how long the hub keeps a message for a device, 1 s to 48 h; 0 (absent in the file): as the hub is set.
+	MessageTTL time.Duration `yaml:"messageTTL"`
+	// TwinMaxAge is how old a twin may be that is read, 100 ms to 1 h; default 1 s.
+	TwinMaxAge time.Duration `yaml:"twinMaxAge"`
 }
 
 // Allows reports whether a glob of AllowThings matches the Thing.
@@ -166,6 +178,13 @@ func (h *Hub) setDefaults() {
 		ConsumerGroup:  "azx",
 		Extensions:     ExtensionsAzx,
 		OnUnknownThing: UnknownKeep,
+		Bind:           BindAuto,
+		Tier:           TierStandard,
+		Units:          1,
+		WriteVia:       "c2d",
+		WriteWindow:    20 * time.Millisecond,
+		Methods:        Methods{ResponseTimeout: 25 * time.Second},
+		TwinMaxAge:     time.Second,
 	}
 }
 

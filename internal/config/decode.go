@@ -86,6 +86,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		d.structure(n, v, path)
 	case v.Kind() == reflect.Slice:
 		d.list(n, v, path)
+	case v.Kind() == reflect.Map:
+		d.named(n, v, path)
 	default:
 		d.scalar(n, v, path)
 	}
@@ -163,6 +165,28 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
+// named decodes a mapping whose keys are names into the map v.
+func (d *decoder) named(n *yaml.Node, v reflect.Value, path string) {
+	if n.Kind != yaml.MappingNode {
+		d.report(path, "want names and values, got "+describe(n), "")
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		at := join(path, printable(key.Value))
+		if first := seen[key.Value]; first > 0 {
+			d.reportAt(key, at, fmt.Sprintf("the key is here twice, first in line %d", first), "keep one")
+			continue
+		}
+		seen[key.Value] = key.Line
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.value(value, element, at)
+		v.SetMapIndex(reflect.ValueOf(key.Value), element)
+	}
+}
+
 // scalar decodes one text or number into v.
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	target := v.Addr().Interface()
@@ -209,6 +233,12 @@ func wanted(target any) string {
 		return "azx, other or none"
 	case *OnUnknownThing:
 		return "keep, skip or quarantine"
+	case *Bind:
+		return "auto, group or devices"
+	case *Tier:
+		return "standard, basic or an edition: F1, B1 to B3, S1 to S3"
+	case *Switch:
+		return "on or off"
 	case *secret.Source:
 		return "text, ${env:NAME} or ${file:/path}"
 	}
@@ -235,6 +265,12 @@ func (d *decoder) parse(text string, target any) (err error) {
 			return errors.New("create is not available in this version")
 		}
 		err = oneOf(text, t, UnknownKeep, UnknownSkip, UnknownQuarantine)
+	case *Bind:
+		err = oneOf(text, t, BindAuto, BindGroup, BindDevices)
+	case *Tier:
+		err = parseTier(text, t)
+	case *Switch:
+		err = parseSwitch(text, t)
 	case *secret.Source:
 		if *t, err = secret.Parse(text, d.dir); err != nil {
 			return err

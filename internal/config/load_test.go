@@ -83,6 +83,12 @@ func TestTheFullFileIsReadWhole(t *testing.T) {
 			CAFile: filepath.Join("testdata", "ca.pem"), Endpoints: Endpoints{AMQPS: "127.0.0.1:5671", HTTPS: "[::1]:443"},
 			Extensions: ExtensionsNone, AllowThings: []string{"pump-*", "line[1-4]-*"},
 			OnUnknownThing: UnknownQuarantine, TimeField: "ts",
+			Bind: BindGroup, Tier: "S2", Units: 3, Feedback: true, WriteVia: "method:write", WriteWindow: 50 * time.Millisecond,
+			Methods: Methods{ConnectTimeout: 2 * time.Second, ResponseTimeout: 20 * time.Second, Services: map[string]MethodTimeout{
+				"reboot":     {5 * time.Second, 20 * time.Second},
+				"mod1::scan": {2 * time.Second, 10 * time.Second},
+			}},
+			MessageTTL: time.Minute, TwinMaxAge: 5 * time.Second,
 		}},
 		Checkpoint: Checkpoint{File: filepath.Join("testdata", "state", "checkpoints")},
 		Quarantine: Quarantine{Dir: "/var/lib/azx/quarantine"},
@@ -120,8 +126,10 @@ func TestTheLeastFileGetsTheDefaults(t *testing.T) {
 	}
 	hub := cfg.Hubs[0]
 	got := fmt.Sprintln(strings.HasPrefix(cfg.Name, "azx"), cfg.Admin.Listen, cfg.Memory, cfg.Lanes, cfg.RequestTimeout,
-		hub.ConsumerGroup, hub.RoutingGroup == "", hub.Start, hub.Extensions, hub.OnUnknownThing, hub.ConnectionString.IsSet())
-	want := fmt.Sprintln(true, "127.0.0.1:9464", 64<<20, 64, 30*time.Second, "azx", true, "earliest", "azx", "keep", false)
+		hub.ConsumerGroup, hub.RoutingGroup == "", hub.Start, hub.Extensions, hub.OnUnknownThing, hub.ConnectionString.IsSet(),
+		hub.Bind, hub.Tier, hub.Units, hub.Feedback, hub.WriteVia, hub.WriteWindow, hub.Methods, hub.MessageTTL, hub.TwinMaxAge)
+	want := fmt.Sprintln(true, "127.0.0.1:9464", 64<<20, 64, 30*time.Second, "azx", true, "earliest", "azx", "keep", false,
+		"auto", "S1", 1, false, "c2d", 20*time.Millisecond, Methods{ResponseTimeout: 25 * time.Second}, time.Duration(0), time.Second)
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -213,7 +221,7 @@ func walk(t reflect.Type, path string, visit func(path string, field reflect.Str
 		at := path + "." + field.Name
 		visit(at, field)
 		inner := field.Type
-		for inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer {
+		for inner.Kind() == reflect.Slice || inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Map {
 			inner = inner.Elem()
 		}
 		if inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() && inner != reflect.TypeFor[Start]() {

@@ -1,0 +1,140 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// How requests reach the connector, and how long methods may take.
+const (
+	// platformPatience is how long a platform waits for the answer to a request.
+	platformPatience = 30 * time.Second
+	// longestMethod is how long connecting and answering may take together: the answer has to travel as well.
+	longestMethod  = platformPatience - time.Second
+	leastResponse  = 5 * time.Second // the hub takes no less
+	longestMessage = 48 * time.Hour  // the hub keeps none for longer
+)
+
+// Bind says what the connector binds at the platform to get its requests.
+type Bind string
+
+// What may be bound.
+const (
+	BindAuto    Bind = "auto"    // the routing group, and every device if the platform sends nothing to the group
+	BindGroup   Bind = "group"   // the routing group only
+	BindDevices Bind = "devices" // every device
+)
+
+// Tier is the edition of the hub, on which its quotas depend: F1, B1 to B3, S1 to S3. In the file standard and basic
+// stand for S1 and B1.
+type Tier string
+
+// The editions that have names of their own in the file.
+const (
+	TierStandard Tier = "S1"
+	TierBasic    Tier = "B1"
+)
+
+// Basic reports whether the edition has neither cloud-to-device messages nor methods nor twins.
+func (t Tier) Basic() bool { return strings.HasPrefix(string(t), "B") }
+
+func parseTier(text string, to *Tier) error {
+	switch text {
+	case "standard":
+		*to = TierStandard
+		return nil
+	case "basic":
+		*to = TierBasic
+		return nil
+	}
+	return oneOf(text, to, "F1", "B1", "B2", "B3", "S1", "S2", "S3")
+}
+
+// Switch is on or off.
+type Switch bool
+
+func parseSwitch(text string, to *Switch) error {
+	*to = text == "on"
+	if text != "on" && text != "off" {
+		return fmt.Errorf("%q is neither", text)
+	}
+	return nil
+}
+
+// Methods are the time-outs of direct methods: the default ones, and those of single services by their edge names
+// ("reboot", "module::reboot"). What a service leaves out in the file is the default one's after Load.
+type Methods struct {
+	ConnectTimeout  time.Duration            `yaml:"connectTimeout"`  // for the device to connect; default 0: it must be connected
+	ResponseTimeout time.Duration            `yaml:"responseTimeout"` // for its answer, at least 5 s; default 25 s
+	Services        map[string]MethodTimeout `yaml:"services"`
+}
+
+// MethodTimeout are the time-outs of one service; both together are under 30 s.
+type MethodTimeout struct {
+	ConnectTimeout  time.Duration `yaml:"connectTimeout"`
+	ResponseTimeout time.Duration `yaml:"responseTimeout"`
+}
+
+// checkTwoWay checks how requests reach the hub's devices.
+func (d *decoder) checkTwoWay(h *Hub, at string) {
+	d.between(at+".units", int64(h.Units), 1, 200, "1 to 200")
+	d.duration(at+".writeWindow", h.WriteWindow, time.Millisecond, time.Second, "1ms to 1s")
+	d.duration(at+".twinMaxAge", h.TwinMaxAge, 100*time.Millisecond, time.Hour, "100ms to 1h")
+	if d.has(at + ".messageTTL") {
+		d.duration(at+".messageTTL", h.MessageTTL, time.Second, longestMessage, "1s to 48h")
+	}
+	d.checkWriteVia(at+".writeVia", h.WriteVia)
+	d.checkMethods(&h.Methods, at+".methods")
+}
+
+func (d *decoder) checkWriteVia(at, via string) {
+	const want = "want c2d, desired or method:<name>"
+	if via == "c2d" || via == "desired" {
+		return
+	}
+	name, method := strings.CutPrefix(via, "method:")
+	switch {
+	case !method:
+		d.report(at, "not one of the allowed values", want)
+	case name == "":
+		d.report(at, "names no method", want)
+	default:
+		d.text(at, name)
+	}
+}
+
+func (d *decoder) checkMethods(m *Methods, at string) {
+	d.checkTimeout(MethodTimeout{m.ConnectTimeout, m.ResponseTimeout}, at)
+	for _, name := range slices.Sorted(maps.Keys(m.Services)) {
+		service, where := m.Services[name], join(at+".services", printable(name))
+		if strings.TrimSpace(name) == "" {
+			d.report(where, "names no service", "take the remote name of a service, such as reboot or module::reboot")
+		}
+		if !d.has(where + ".connectTimeout") {
+			service.ConnectTimeout = m.ConnectTimeout
+		}
+		if !d.has(where + ".responseTimeout") {
+			service.ResponseTimeout = m.ResponseTimeout
+		}
+		m.Services[name] = service
+		d.checkTimeout(service, where)
+	}
+}
+
+// checkTimeout keeps a method within what the hub takes and the platform waits for.
+func (d *decoder) checkTimeout(t MethodTimeout, at string) {
+	d.duration(at+".responseTimeout", t.ResponseTimeout, leastResponse, longestMethod, "5s to 29s: the platform waits 30s")
+	d.duration(at+".connectTimeout", t.ConnectTimeout, 0, longestMethod-leastResponse, "0s to 24s: the platform waits 30s")
+	if t.ConnectTimeout+t.ResponseTimeout > longestMethod {
+		d.report(at, fmt.Sprintf("connectTimeout and responseTimeout are %s together", t.ConnectTimeout+t.ResponseTimeout),
+			"want 29s or less: the platform waits 30s")
+	}
+}
+
+// duration is between for times.
+func (d *decoder) duration(at string, value, low, high time.Duration, want string) {
+	d.between(at, int64(value), int64(low), int64(high), want)
+}
