@@ -2,8 +2,8 @@ package observe
 
 import "sync"
 
-// maxValues is how many values the labels service, reason, result and outcome may have together.
-const maxValues = 64
+// maxValues is how many values the labels whose values come from outside this package may have together.
+const maxValues = 128
 
 // bounded lets the first maxValues different label values through and calls the rest "other", so
 // that no input from outside can grow the metrics without end.

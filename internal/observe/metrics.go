@@ -14,11 +14,12 @@ import (
 )
 
 // Metrics holds every metric of the connector, in a registry of its own. Labels are hub, partition,
-// service, reason, result and outcome: never a device, whose number has no bound. All methods may be
+// service, reason, result, outcome, verb, kind, via, status and mode: never a device, whose number has no bound. All methods may be
 // called from any goroutine. NewMetrics makes one.
 type Metrics struct {
 	registry *prometheus.Registry
 	labels   bounded
+	twoWay   twoWay
 
 	requests       *prometheus.CounterVec
 	requestSeconds prometheus.Histogram
@@ -40,6 +41,7 @@ type Metrics struct {
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry:       prometheus.NewRegistry(),
+		twoWay:         newTwoWay(),
 		requests:       counter(nameRequests, "service", "outcome"),
 		requestSeconds: requestHistogram(),
 		retries:        counter(nameRetries, "reason"),
@@ -59,6 +61,7 @@ func NewMetrics() *Metrics {
 		m.announced, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
 		m.checkpointErrors, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.twoWay.all()...)
 	return m
 }
 

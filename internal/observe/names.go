@@ -26,6 +26,20 @@ const (
 	nameLagSeconds       = "azx_lag_seconds"
 	nameCheckpointAge    = "azx_checkpoint_age_seconds"
 	nameBuildInfo        = "azx_build_info"
+
+	nameEgress        = "azx_egress_requests_total"
+	nameEgressSeconds = "azx_egress_request_seconds"
+	nameSent          = "azx_writes_sent_messages_total"
+	nameSentWrites    = "azx_writes_sent_total"
+	nameTwinEvents    = "azx_twin_events_total"
+	nameOutcomes      = "azx_message_outcomes_total"
+	nameBindFallbacks = "azx_bind_fallbacks_total"
+	nameBound         = "azx_bound_names"
+	nameHubOperations = "azx_hub_operations_total"
+	nameHubBilled     = "azx_hub_billed_messages_total"
+	nameHubSeconds    = "azx_hub_operation_seconds"
+	nameQuotaWaits    = "azx_hub_quota_waits_total"
+	nameQuotaSeconds  = "azx_hub_quota_wait_seconds_total"
 )
 
 // help is what each metric counts, for people.
@@ -52,10 +66,30 @@ var help = map[string]string{
 	nameLagSeconds:       "Age of the oldest message that is not settled, by its enqueued time.",
 	nameCheckpointAge:    "Time since the partition's checkpoint was last stored.",
 	nameBuildInfo:        "The version of this binary; always 1.",
+
+	nameEgress:        "Requests of the platform to devices, by what they asked and how they ended.",
+	nameEgressSeconds: "Time from a request of the platform to its answer.",
+	nameSent:          "Messages, twin changes and methods that carried property writes to devices.",
+	nameSentWrites:    "Property writes that went out to devices; several travel as one.",
+	nameTwinEvents:    "Events of changed twins, by what became of them.",
+	nameOutcomes:      "Messages to devices whose outcome the hub told, by the outcome.",
+	nameBindFallbacks: "Routing groups that brought no requests, so that devices were bound one by one.",
+	nameBound:         "Names bound at the platform, by the mode: the routing group, or devices one by one.",
+	nameHubOperations: "Uses of the hub's service side, by kind and result.",
+	nameHubBilled:     "Messages that the hub bills for uses of its service side, as far as known.",
+	nameHubSeconds:    "Time that a use of the hub's service side took, with waits and repetitions.",
+	nameQuotaWaits:    "Uses of the hub's service side that waited for its quota.",
+	nameQuotaSeconds:  "Time that uses of the hub's service side waited for its quota.",
 }
 
 func options(name string) prometheus.Opts { return prometheus.Opts{Name: name, Help: help[name]} }
 
 func counter(name string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts(options(name)), labels)
+}
+
+func histogram(name string, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: name, Help: help[name], Buckets: prometheus.ExponentialBuckets(0.0005, 2, 17), // 0.5 ms to 32 s
+	}, labels)
 }

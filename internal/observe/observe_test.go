@@ -14,6 +14,7 @@ import (
 
 	"azx/alwayson"
 	"azx/internal/delivery"
+	"azx/internal/message"
 )
 
 // scrape returns the lines of azx's own metrics by series.
@@ -85,6 +86,43 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 		`azx_checkpoint_errors_total{hub="H",partition="1"}`:                                        "1",
 		`azx_hub_connected{hub="H"}`:                                                                "1",
 		`azx_hub_connected{hub="I"}`:                                                                "0",
+	})
+}
+
+func TestTheWayOutIsCounted(t *testing.T) {
+	m := NewMetrics()
+	e := m.Egress("H")
+	e.Ended(message.VerbCall, "service", "ok", 3*time.Millisecond)
+	e.Ended(message.VerbWrite, "property", "deadline", time.Second)
+	e.Sent("c2d", 3)
+	e.Sent("c2d", 1)
+	e.TwinEvent("pushed")
+	e.Outcome("Expired")
+	e.FellBack()
+	m.HubUsed("H", HubUse{Kind: "method", Result: "ok", Messages: 2, Took: time.Millisecond})
+	m.HubUsed("H", HubUse{Kind: "method", Result: "offline", Took: time.Second, Waited: 250 * time.Millisecond})
+	m.WatchBinding("H", func() Binding { return Binding{Mode: "group", Names: 1} })
+	m.WatchBinding("I", func() Binding { return Binding{Mode: "devices", Names: 7} })
+	m.WatchBinding("J", func() Binding { return Binding{} })
+	expect(t, scrape(t, m), map[string]string{
+		`azx_egress_requests_total{hub="H",kind="service",outcome="ok",verb="call"}`:         "1",
+		`azx_egress_requests_total{hub="H",kind="property",outcome="deadline",verb="write"}`: "1",
+		`azx_egress_request_seconds_count{hub="H",kind="service",verb="call"}`:               "1",
+		`azx_writes_sent_messages_total{hub="H",via="c2d"}`:                                  "2",
+		`azx_writes_sent_total{hub="H",via="c2d"}`:                                           "4",
+		`azx_twin_events_total{hub="H",result="pushed"}`:                                     "1",
+		`azx_message_outcomes_total{hub="H",status="Expired"}`:                               "1",
+		`azx_bind_fallbacks_total{hub="H"}`:                                                  "1",
+		`azx_hub_operations_total{hub="H",kind="method",result="ok"}`:                        "1",
+		`azx_hub_operations_total{hub="H",kind="method",result="offline"}`:                   "1",
+		`azx_hub_billed_messages_total{hub="H",kind="method"}`:                               "2",
+		`azx_hub_operation_seconds_count{hub="H",kind="method"}`:                             "2",
+		`azx_hub_quota_waits_total{hub="H",kind="method"}`:                                   "1",
+		`azx_hub_quota_wait_seconds_total{hub="H",kind="method"}`:                            "0.25",
+		`azx_bound_names{hub="H",mode="group"}`:                                              "1",
+		`azx_bound_names{hub="H",mode="devices"}`:                                            "0",
+		`azx_bound_names{hub="I",mode="devices"}`:                                            "7",
+		`azx_bound_names{hub="J",mode="group"}`:                                              "0",
 	})
 }
 
