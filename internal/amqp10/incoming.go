@@ -33,11 +33,25 @@ func (l *Link) Receive(ctx context.Context) (*Incoming, error) {
 	if err := l.await(ctx, func() bool { return len(l.inbox) > 0 }); err != nil {
 		return nil, err
 	}
+	return l.take(), nil
+}
+
+// TryReceive returns the next message if it is there already, else nil.
+func (l *Link) TryReceive() *Incoming {
+	l.conn.mu.Lock()
+	defer l.conn.mu.Unlock()
+	if l.ctx.Err() != nil || len(l.inbox) == 0 {
+		return nil
+	}
+	return l.take()
+}
+
+func (l *Link) take() *Incoming {
 	in := l.inbox[0]
 	l.inbox = l.inbox[1:]
-	c.buffered -= len(in.Payload)
+	l.conn.buffered -= len(in.Payload)
 	l.replenish()
-	return in, nil
+	return in
 }
 
 // Accept tells the sender that the message is dealt with. It does nothing for a message settled beforehand.

@@ -18,6 +18,8 @@ type outgoing struct {
 // Delivery is a message sent and not yet settled.
 type Delivery struct {
 	link    *Link
+	tag     []byte // nil: the delivery id
+	judge   func(State) State
 	settled chan struct{}
 	state   State
 }
@@ -65,6 +67,30 @@ func (l *Link) Deliver(ctx context.Context, payload []byte) (*Delivery, error) {
 	return d, nil
 }
 
+// Hand sends like Deliver, with a delivery tag of up to 32 bytes, and has judge called with the peer's verdict when it
+// comes: OutcomeNone if the peer settled without one. What judge returns is what a peer that settles second gets to hear.
+// judge runs under the lock of the connection: it must not wait, nor use the link. It is not called when the link ends
+// before there is a verdict.
+func (l *Link) Hand(ctx context.Context, payload, tag []byte, judge func(State) State) error {
+	d := &Delivery{link: l, tag: tag, judge: judge, settled: make(chan struct{})}
+	if l.asked.SenderSettleMode != SenderSettled {
+		return l.send(ctx, payload, d)
+	}
+	if err := l.send(ctx, payload, nil); err != nil {
+		return err
+	}
+	judge(State{Outcome: OutcomeAccepted})
+	return nil
+}
+
+// AwaitCredit waits until the peer wants a message, for who must know before there is one. It is for the goroutine that
+// sends.
+func (l *Link) AwaitCredit(ctx context.Context) error {
+	l.conn.mu.Lock()
+	defer l.conn.mu.Unlock()
+	return l.await(ctx, func() bool { return l.state == linkAttached && l.credit > 0 })
+}
+
 // send sends a message unsettled as d, or settled when d is nil.
 func (l *Link) send(ctx context.Context, payload []byte, d *Delivery) error {
 	select {
@@ -99,10 +125,13 @@ func (l *Link) beginDelivery(d *Delivery) Transfer {
 	l.deliveryCount++
 	id := s.nextDeliveryID
 	s.nextDeliveryID++
+	l.tag = binary.BigEndian.AppendUint32(l.tag[:0], id)
 	if d != nil {
 		s.unsettled[id] = d
+		if d.tag != nil {
+			l.tag = append(l.tag[:0], d.tag...)
+		}
 	}
-	l.tag = binary.BigEndian.AppendUint32(l.tag[:0], id)
 	return Transfer{
 		Handle: l.asked.Handle, DeliveryID: Some(id), DeliveryTag: l.tag, MessageFormat: Some[uint32](0), Settled: Some(d == nil),
 	}

@@ -211,9 +211,13 @@ func (s *session) settle(id uint32, p *Disposition) {
 	}
 	delete(s.unsettled, id)
 	d.state = p.State
+	var answer State
+	if d.judge != nil {
+		answer = d.judge(p.State)
+	}
 	close(d.settled)
 	d.link.wakeUp()
 	if !p.Settled { // the receiver waits for us to settle first (§2.6.12, mode second)
-		s.enqueue(&Disposition{Role: RoleSender, First: id, Last: Some(id), Settled: true})
+		s.enqueue(&Disposition{Role: RoleSender, First: id, Last: Some(id), Settled: true, State: answer})
 	}
 }
