@@ -301,6 +301,15 @@ func (c *Client) Drop(reason error) {
 	}
 }
 
+// Serving is [Conn.Serving] of the current connection, 0 if there is none.
+func (c *Client) Serving() int {
+	conn := c.current.Load()
+	if conn == nil {
+		return 0
+	}
+	return conn.Serving()
+}
+
 // State returns a snapshot.
 func (c *Client) State() State {
 	c.mu.Lock()

@@ -91,6 +91,9 @@ func (c *Conn) binding(ctx context.Context, code Code, b Binding) error {
 	return nil
 }
 
+// Serving returns how many requests of the platform are being carried out: their answers are not on their way yet.
+func (c *Conn) Serving() int { return int(c.link.running.Load()) }
+
 // SessionID returns the session that the platform assigned.
 func (c *Conn) SessionID() uint32 { return c.link.session.Load() }
 

@@ -43,6 +43,7 @@ func (l *lane) learn(ctx context.Context, thing string) (knowledge, error) {
 	case table != nil:
 		k.until = k.asked.Add(cfg.KeepTable)
 		cfg.Meter.LookedUp("table")
+		l.writer.tellLearned(thing, table.Gateway())
 	case problem.noReply:
 		return l.park(thing, problem.outcome), nil
 	default:

@@ -8,15 +8,15 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"azx/alwayson"
+	"azx/alwayson/infotable"
 	"azx/internal/fault"
+	"azx/internal/message"
 	"azx/internal/supervise"
 )
-
-// notifyService is how the platform says that the remote properties of a bound Thing changed (captured).
-const notifyService = "NotifyPropertyUpdate"
 
 // LinkConfig says how to reach the platform.
 type LinkConfig struct {
@@ -31,8 +31,19 @@ type LinkConfig struct {
 	// Bind are names that the first socket binds, so that requests for them come here. May be empty: writing
 	// needs no binding (read).
 	Bind []string
-	// Handler answers the platform's requests, but for NotifyPropertyUpdate; nil answers "not found".
-	Handler alwayson.Handler
+	// Requests carries out what the platform asks of a bound Thing; its error becomes the refusal, see refusal.go.
+	// It has to end when ctx does. nil refuses all requests.
+	Requests func(ctx context.Context, r message.Request) (infotable.Value, error)
+	// MaxRequests is how many requests of one socket are carried out at once; default 1024. More are refused at
+	// once as transient.
+	MaxRequests int
+	// RequestTimeout ends requests that whoever carries them out let go on for too long; default 5 min.
+	RequestTimeout time.Duration
+	// Pinged is called with the Thing of each Ping that the platform passes on: Binder.Pinged. May be nil.
+	Pinged func(thing string)
+	// Reconnected is called when the socket of Client has connected, the first time too: Binder.Recheck. It must
+	// not block. May be nil.
+	Reconnected func()
 	// Forget is called with the name of a Thing whose remote properties changed: Writer.Forget. May be nil.
 	Forget func(thing string)
 	// Connections is called with the number of connected sockets when it may have changed; it must not block.
@@ -43,11 +54,10 @@ type LinkConfig struct {
 
 // Link is the connector's connections to one platform.
 type Link struct {
-	clients     []*alwayson.Client
-	log         *slog.Logger
-	forget      func(thing string)
-	handler     alwayson.Handler
-	connections func(connected int)
+	cfg      LinkConfig
+	clients  []*alwayson.Client
+	log      *slog.Logger
+	draining atomic.Bool // requests are refused
 
 	mu     sync.Mutex
 	states []alwayson.State
@@ -72,18 +82,17 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 		return nil, errors.New("set up platform link: no URL")
 	}
 	byDefault(&cfg.Sockets, 2)
+	byDefault(&cfg.RequestTimeout, 5*time.Minute)
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &Link{
-		log: cfg.Log, forget: cfg.Forget, handler: cfg.Handler, connections: cfg.Connections,
-		states: make([]alwayson.State, cfg.Sockets), since: time.Now(),
-	}
+	l := &Link{cfg: cfg, log: cfg.Log, states: make([]alwayson.State, cfg.Sockets), since: time.Now()}
 	for i := range cfg.Sockets {
 		client := alwayson.ClientConfig{
 			URLs: cfg.URLs[:1],
 			Dial: alwayson.DialConfig{
 				AppKey: cfg.AppKey, TLS: cfg.TLS, Handler: l.handle, UserAgent: "azx",
+				Limits: alwayson.Limits{MaxHandlers: cfg.MaxRequests},
 			},
 			OnState: func(s alwayson.State) { l.note(i, s) },
 		}
@@ -167,14 +176,17 @@ func (l *Link) note(socket int, s alwayson.State) {
 	if good := connected == len(l.states); good != l.good {
 		l.good, l.since = good, time.Now()
 	}
-	if l.connections != nil {
-		l.connections(connected)
+	if l.cfg.Connections != nil {
+		l.cfg.Connections(connected)
 	}
 	l.mu.Unlock()
 
 	hint := hintOfLink(s.Err)
 	switch {
 	case s.Phase == alwayson.PhaseConnected && before.Phase != alwayson.PhaseConnected:
+		if socket == 0 && l.cfg.Reconnected != nil {
+			l.cfg.Reconnected()
+		}
 		l.log.Info("connected to the platform", "event", "platform-connected", "socket", socket, "url", s.URL)
 	case s.Phase == alwayson.PhaseRefused && !alwayson.IsCredentialRefused(before.Err):
 		l.log.Error("the platform refuses the application key", "event", "platform-refused",
@@ -201,18 +213,4 @@ func hintOfLink(err error) string {
 		return "is the platform running, and reachable from here at the address in platform.urls?"
 	}
 	return "is it a ThingWorx platform that listens at the address in platform.urls?"
-}
-
-// handle answers NotifyPropertyUpdate and passes everything else on.
-func (l *Link) handle(ctx context.Context, r alwayson.Request) alwayson.Response {
-	if r.Code == alwayson.Post && r.Kind == alwayson.Service && r.Target == notifyService {
-		if l.forget != nil {
-			l.forget(r.Name)
-		}
-		return alwayson.Done()
-	}
-	if l.handler == nil {
-		return alwayson.Refuse(alwayson.NotFound, "nothing here answers "+r.Kind.String()+" "+r.Target)
-	}
-	return l.handler(ctx, r)
 }

@@ -79,6 +79,13 @@ type WriterConfig struct {
 	// DenyThings are patterns of Things that no device may write to; default: SystemThings.
 	DenyThings []string
 
+	// LastBytes bounds the memory of the last acknowledged value of each property, in bytes as reckoned; default 0:
+	// none is remembered.
+	LastBytes int
+	// Learned is called when the platform has told the remote properties of a Thing, with its gatewayThing, "" where
+	// that is not told and AllowThings lets devices write to it: Binder.Learned. It must not block. May be nil.
+	Learned func(thing, gateway string)
+
 	Backlog Backlog      // may be nil
 	Meter   Meter        // may be nil
 	Log     *slog.Logger // may be nil
@@ -201,6 +208,12 @@ func (w *Writer) CredentialRefused() bool { return w.refused.Load() > 0 }
 
 func (w *Writer) laneOf(thing string) *lane {
 	return w.lanes[maphash.String(w.seed, thing)%uint64(len(w.lanes))]
+}
+
+func (w *Writer) tellLearned(thing, gateway string) {
+	if w.cfg.Learned != nil && (gateway != "" || w.mayWrite(thing, "", "")) {
+		w.cfg.Learned(thing, gateway)
+	}
 }
 
 // mayWrite reports whether messages of a hub may be written to a Thing whose gatewayThing is gateway.

@@ -1,0 +1,139 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"azx/alwayson"
+	"azx/internal/fault"
+)
+
+// routingGroupService of a hub Thing tells the name of its routing group.
+const routingGroupService = "GetRoutingGroup"
+
+// askGroup asks the hub Thing for its routing group. A Thing that does not know the question is of another package,
+// or of none: its group has the name that is the default, the Thing's own.
+func (b *Binder) askGroup(ctx context.Context) (string, error) {
+	resp, v := call(ctx, b.cfg.Socket, alwayson.CallService(b.cfg.Hub, routingGroupService, nil), b.cfg.Timeout)
+	op := "read the routing group of hub Thing " + b.cfg.Hub
+	switch {
+	case isNotFound(resp, v):
+		return b.cfg.Hub, nil
+	case v != accepted:
+		return "", failure(op, resp, v)
+	}
+	name, ok := resp.Result().Text()
+	if !ok && !resp.Result().IsNothing() {
+		return "", noGroup(op, "is a "+resp.Result().Type().String()+", not a text")
+	}
+	if !ok {
+		return "", noGroup(op, "is null")
+	}
+	return name, checkGroup(name, op)
+}
+
+func checkGroup(name, op string) error {
+	switch {
+	case name == "":
+		return noGroup(op, "is empty")
+	case strings.TrimSpace(name) == "":
+		return noGroup(op, "is blank")
+	}
+	return nil
+}
+
+func noGroup(op, what string) error {
+	return &fault.Problem{Op: op, Class: fault.Fatal, Cause: errors.New("the routing group " + what),
+		Hint: "set the routing group of the hub Thing to a name, or back to ${hub-thing-name}; or set routingGroup in the file"}
+}
+
+func (b *Binder) setGroup(name string) {
+	b.group = name
+	b.change(func(s *BindState) { s.Group = name })
+}
+
+// renewGroup asks for the name again, unless the file names it. A name that is none is not taken.
+func (b *Binder) renewGroup(ctx context.Context) {
+	if b.cfg.Group != "" {
+		return
+	}
+	name, err := b.askGroup(ctx)
+	switch {
+	case err != nil && fault.ClassOf(err) == fault.Fatal:
+		b.warn("routing-group-refused", "the routing group is no name any more; the old one stays", err)
+	case err != nil: // the platform is busy, or away: the name stays until it says another one
+	case name != b.group:
+		b.cfg.Log.Info("the routing group has changed", "event", "routing-group-changed", "hub", b.cfg.Hub, "from", b.group, "to", name)
+		b.setGroup(name)
+		fallthrough
+	default:
+		delete(b.said, "routing-group-refused")
+	}
+}
+
+// bindGroup binds the group: first it gives back an old one, so that whatever the platform makes of two names for one
+// hub Thing, the last that it hears is the right one. A refused bind is tried again each time.
+func (b *Binder) bindGroup(ctx context.Context) {
+	if b.bound != "" && b.bound != b.group {
+		b.unbind(ctx, b.bound)
+		b.bound = ""
+	}
+	refused := b.cfg.Socket.State().Refused[b.group]
+	if b.bound == b.group && b.bindErr == nil && refused == nil {
+		return
+	}
+	b.hubReached = b.hubReached && b.bound == b.group
+	b.bound = b.group
+	b.change(func(s *BindState) { s.Verified = s.Verified && b.hubReached })
+	b.bind(ctx, b.group)
+}
+
+// bind binds names and notes how that ended.
+func (b *Binder) bind(ctx context.Context, names ...string) {
+	b.bindErr = b.cfg.Socket.Bind(ctx, names...)
+	if b.bindErr == nil {
+		delete(b.said, "bind-refused")
+		return
+	}
+	var refusal *alwayson.Error
+	if !errors.As(b.bindErr, &refusal) {
+		return // the connection ended, or the platform is slow
+	}
+	b.bindErr = &fault.Problem{Op: fmt.Sprintf("bind %d names of hub Thing %s", len(names), b.cfg.Hub), Class: fault.Rejected,
+		Cause: refusal, Hint: "is there such a Thing, of a template that derives from RemoteThing, that the connector's user may see and nobody else has bound?"}
+	b.warn("bind-refused", "the platform refuses a bind; trying again", b.bindErr)
+}
+
+func (b *Binder) unbind(ctx context.Context, names ...string) {
+	if len(names) == 0 {
+		return
+	}
+	if err := b.cfg.Socket.Unbind(ctx, names...); err != nil { // the names are off the list, and go with the connection
+		b.cfg.Log.Debug("the platform did not take an unbind", "hub", b.cfg.Hub, "names", len(names), "error", err)
+	}
+}
+
+// settle brings the state up to date after a step.
+func (b *Binder) settle() {
+	now, socket := time.Now(), b.cfg.Socket.State()
+	names, err := len(b.names), b.bindErr
+	if b.byGroup() {
+		names = 1
+	}
+	b.change(func(s *BindState) {
+		s.Names, s.Err = names, err
+		switch {
+		case err != nil || socket.Phase != alwayson.PhaseConnected:
+			s.Since = time.Time{}
+		case s.Since.IsZero() || b.session != socket.Session:
+			s.Since, b.session = now, socket.Session
+		}
+	})
+}
+
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
