@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Code is an error code of Azure IoT Hub: the HTTP status, then three digits.
@@ -104,6 +105,8 @@ func (c Code) lateName() string {
 type Error struct {
 	Code    Code
 	Message string
+	// RetryAfter is when a throttled caller may come again.
+	RetryAfter time.Duration
 }
 
 // Error is the code and the message.
@@ -152,9 +155,9 @@ func AsError(err error) *Error {
 	case errors.Is(err, ErrBadID):
 		code = ArgumentInvalid
 	}
-	return &Error{code, err.Error()}
+	return &Error{Code: code, Message: err.Error()}
 }
 
 func refusal(code Code, format string, args ...any) *Error {
-	return &Error{code, fmt.Sprintf(format, args...)}
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }

@@ -15,19 +15,19 @@ func (h *Hub) OwnerConnectionString() string { return h.policyConnectionString("
 // EventHubsConnectionString is the connection string of the Event Hubs-compatible endpoint, as the portal shows it.
 func (h *Hub) EventHubsConnectionString() string {
 	p, _ := h.Policy("service")
-	return "Endpoint=sb://" + h.names.Namespace + "/;SharedAccessKeyName=" + p.Name +
-		";SharedAccessKey=" + p.PrimaryKey + ";EntityPath=" + h.names.EventHub
+	return "Endpoint=sb://" + h.Names().Namespace + "/;SharedAccessKeyName=" + p.Name +
+		";SharedAccessKey=" + p.PrimaryKey + ";EntityPath=" + h.Names().EventHub
 }
 
 // DeviceConnectionString is what a device or module needs to connect. A port other than 0 goes behind the host name,
 // where the MQTT and AMQP transports of the SDKs read it (tried).
 func (h *Hub) DeviceConnectionString(identity Identity, port int) string {
-	return Credentials{Host: h.names.Host, Port: port, ID: identity.ID, Key: identity.PrimaryKey}.String()
+	return Credentials{Host: h.Names().Host, Port: port, ID: identity.ID, Key: identity.PrimaryKey}.String()
 }
 
 func (h *Hub) policyConnectionString(name string) string {
 	p, _ := h.Policy(name)
-	return "HostName=" + h.names.Host + ";SharedAccessKeyName=" + p.Name + ";SharedAccessKey=" + p.PrimaryKey
+	return "HostName=" + h.Names().Host + ";SharedAccessKeyName=" + p.Name + ";SharedAccessKey=" + p.PrimaryKey
 }
 
 // Credentials are the parts of a device's connection string.

@@ -37,7 +37,9 @@ type Config struct {
 
 // Hub is one IoT hub. All methods are safe for concurrent use. It starts no goroutines.
 type Hub struct {
-	names      Names
+	names      Names // before any failover
+	endpoint   atomic.Pointer[endpoint]
+	failing    sync.Mutex // held during a failover
 	clock      func() time.Time
 	created    time.Time
 	dir        string
@@ -52,6 +54,7 @@ type Hub struct {
 	feedback    *Feedback
 	router      router
 	limits      limiter
+	faults      faults
 	eventNumber atomic.Int64 // of the last connection state event
 
 	mu       sync.Mutex // guards what follows
@@ -92,6 +95,7 @@ func Open(cfg Config) (*Hub, error) {
 		return nil, fmt.Errorf("open hub: %w", err)
 	}
 	h := &Hub{names: names, clock: cfg.Clock, created: s.Created, dir: cfg.Dir, groups: s.ConsumerGroups, accepted: map[ID]uint64{}}
+	h.endpoint.Store(newEndpoint(names, s.Failovers, s.EventsFrom))
 	h.registry = &Registry{clock: cfg.Clock, entries: make(map[ID]Identity, len(s.Devices))}
 	for _, device := range s.Devices {
 		h.registry.entries[device.ID] = device
@@ -108,6 +112,7 @@ func Open(cfg Config) (*Hub, error) {
 	if err := h.openDisk(cfg, s, found); err != nil {
 		return nil, err
 	}
+	h.loseEvents(s.EventsFrom)
 	if h.twins, err = openTwins(cfg.Dir, cfg.NoSync); err != nil {
 		return nil, errors.Join(err, h.disk.close())
 	}
@@ -128,8 +133,8 @@ func (h *Hub) Close() error {
 // EventsLost reports that the folder had events when the hub was last open, and that their file has gone since.
 func (h *Hub) EventsLost() bool { return h.lost }
 
-// Names are the names the hub answers to.
-func (h *Hub) Names() Names { return h.names }
+// Names are the names the hub answers to, until it fails over.
+func (h *Hub) Names() Names { return h.endpoint.Load().names }
 
 // Now is the hub's time.
 func (h *Hub) Now() time.Time { return h.clock() }
@@ -328,7 +333,9 @@ func (h *Hub) openDisk(cfg Config, s state, again bool) error {
 
 // saveDevices writes the hub's state with these devices; the registry calls it under its lock.
 func (h *Hub) saveDevices(devices []Identity) error {
-	s := state{Host: h.names.Host, Created: h.created, Log: true, ConsumerGroups: h.ConsumerGroups(), Devices: devices, Policies: map[string][]string{}, Routing: h.Routing()}
+	at := h.endpoint.Load()
+	s := state{Host: at.names.Host, Created: h.created, Log: true, ConsumerGroups: h.ConsumerGroups(), Devices: devices,
+		Policies: map[string][]string{}, Routing: h.Routing(), Failovers: at.failovers, EventsFrom: at.from}
 	for _, p := range h.policies {
 		s.Policies[p.Name] = []string{p.PrimaryKey, p.SecondaryKey}
 	}

@@ -22,7 +22,7 @@ func (h *Hub) hubEvent(source, schema, operation string, identity Identity, body
 	}
 	now := h.clock()
 	properties := map[string]string{
-		"hubName":               h.names.Label(),
+		"hubName":               h.Names().Label(),
 		"deviceId":              identity.Device,
 		"operationTimestamp":    hubTime(now),
 		"iothub-message-schema": schema,
@@ -33,7 +33,7 @@ func (h *Hub) hubEvent(source, schema, operation string, identity Identity, body
 	}
 	return &Event{
 		Message: Message{Body: mustJSON(body()), Properties: properties, ContentType: "application/json", ContentEncoding: "utf-8",
-			UserID: h.names.Label()},
+			UserID: h.Names().Label()},
 		From:         identity.ID,
 		GenerationID: identity.GenerationID,
 		AuthMethod:   Principal{Policy: "hub"}.AuthMethod(),

@@ -103,8 +103,14 @@ func (h *Hub) Limits() Limits {
 	return h.limits.limits
 }
 
-// Admit takes one operation of that many bytes out of the hub's limits. Errors: NotInThisTier, QuotaExceeded, Throttled.
+// Admit takes one operation of that many bytes out of the hub's limits. Errors: NotInThisTier, QuotaExceeded, Throttled; besides
+// what a fault says (see SetFaults).
 func (h *Hub) Admit(op Operation, bytes int) error {
+	if h.faults.on.Load() {
+		if err := h.faults.meet(op); err != nil {
+			return err
+		}
+	}
 	if !h.limits.on.Load() {
 		return nil
 	}
@@ -129,8 +135,12 @@ func (l *limiter) admit(op Operation, bytes int, now time.Time) error {
 	if r.pieces {
 		cost = float64(pieces)
 	}
-	if l.limits.Throttle && !l.buckets[op].take(r, cost, now) {
-		return refusal(Throttled, "throttled: one unit of S1 takes %.0f in %s", r.count, r.per)
+	if l.limits.Throttle {
+		if wait := l.buckets[op].take(r, cost, now); wait > 0 {
+			refused := refusal(Throttled, "throttled: one unit of S1 takes %.0f in %s", r.count, r.per)
+			refused.RetryAfter = wait
+			return refused
+		}
 	}
 	if r.daily {
 		l.used += pieces
@@ -138,7 +148,8 @@ func (l *limiter) admit(op Operation, bytes int, now time.Time) error {
 	return nil
 }
 
-func (b *bucket) take(r rate, cost float64, now time.Time) bool {
+// take takes tokens out, or returns after what time there are enough.
+func (b *bucket) take(r rate, cost float64, now time.Time) time.Duration {
 	if b.at.IsZero() {
 		b.tokens = r.count
 	} else if passed := now.Sub(b.at); passed > 0 {
@@ -146,8 +157,8 @@ func (b *bucket) take(r rate, cost float64, now time.Time) bool {
 	}
 	b.at = now
 	if b.tokens < cost {
-		return false
+		return max(1, time.Duration((cost-b.tokens)/r.count*float64(r.per)))
 	}
 	b.tokens -= cost
-	return true
+	return 0
 }

@@ -54,7 +54,11 @@ func TestOperationsAreThrottledAtTheRatesOfS1(t *testing.T) {
 						t.Fatalf("operation %d: %v", i+1, err)
 					}
 				}
-				wantCode(t, h.Admit(c.op, c.bytes), Throttled)
+				refused := h.Admit(c.op, c.bytes)
+				wantCode(t, refused, Throttled)
+				if wait := AsError(refused).RetryAfter; wait <= 0 || wait > c.then {
+					t.Errorf("come again in %s, want %s", wait, c.then)
+				}
 				<-time.After(c.then + time.Microsecond)
 				if err := h.Admit(c.op, c.bytes); err != nil {
 					t.Errorf("after %s: %v", c.then, err)

@@ -12,8 +12,8 @@ import (
 // cloudSuffix ends the host names of real IoT hubs.
 const cloudSuffix = ".azure-devices.net"
 
-// Names are the names a hub answers to. They follow from the host name alone, so they are the same after
-// every start and may be written into certificates and connection strings.
+// Names are the names a hub answers to. They follow from the host name and the failovers alone, so they are the same
+// after every start and may be written into certificates and connection strings.
 type Names struct {
 	// Host is the hub's own name: "localhost", or as in the cloud "plant1.azure-devices.net".
 	Host string
@@ -30,18 +30,28 @@ func NewNames(host string) (Names, error) {
 	if !validHost(host) {
 		return Names{}, fmt.Errorf("hub host name %q: want localhost or a DNS name such as plant1.azure-devices.net, without a port", host)
 	}
+	return Names{Host: host}.after(0), nil
+}
+
+// after are the names of the same hub after so many failovers: another name of the event hub, and of its namespace where
+// that is not the host's.
+func (n Names) after(failovers int) Names {
+	host, seed := n.Host, n.Host
+	if failovers > 0 {
+		seed = fmt.Sprintf("%s, failover %d", host, failovers)
+	}
 	label, _, _ := strings.Cut(host, ".")
 	if net.ParseIP(host) != nil {
 		label = "ip"
 	}
 	label = label[:min(len(label), 20)]
-	sum := sha256.Sum256([]byte(host))
+	sum := sha256.Sum256([]byte(seed))
 	tail := fmt.Sprintf("%s-%07d-%s", label, binary.BigEndian.Uint32(sum[:4])%10_000_000, hex.EncodeToString(sum[4:9]))
-	n := Names{Host: host, Namespace: host, EventHub: "iothub-ehub-" + tail}
+	n = Names{Host: host, Namespace: host, EventHub: "iothub-ehub-" + tail}
 	if strings.HasSuffix(host, cloudSuffix) {
 		n.Namespace = "iothub-ns-" + tail + ".servicebus.windows.net"
 	}
-	return n, nil
+	return n
 }
 
 // Label is the first part of the host name; SASL PLAIN user names end in it ("service@sas.root.<label>").

@@ -24,6 +24,8 @@ type state struct {
 	ConsumerGroups []string            `json:"consumerGroups"`
 	Devices        []Identity          `json:"devices"`
 	Routing        Routing             `json:"routing"`
+	Failovers      int                 `json:"failovers,omitempty"`
+	EventsFrom     []int64             `json:"eventsFrom,omitempty"` // by partition; those before were lost in a failover
 }
 
 // loadState reads the hub's file; a folder without one is a new hub (found is false).

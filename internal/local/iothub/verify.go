@@ -32,8 +32,8 @@ func (h *Hub) VerifyHub(token, resource string) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	if host, _, _ := strings.Cut(p.Audience, "/"); !h.names.IsHost(host) {
-		return Principal{}, refuse("the token is for host %q, this hub is %q", host, h.names.Host)
+	if host, _, _ := strings.Cut(p.Audience, "/"); !h.Names().IsHost(host) {
+		return Principal{}, refuse("the token is for host %q, this hub is %q", host, h.Names().Host)
 	}
 	p.ID = idOfResource(resource)
 	if p.ID.Device == "" {
@@ -67,8 +67,8 @@ func (h *Hub) VerifyEventHub(token, resource string) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	if host, _, _ := strings.Cut(p.Audience, "/"); !h.names.IsNamespace(host) {
-		return Principal{}, refuse("the token is for host %q, the event hub is at %q", host, h.names.Namespace)
+	if host, _, _ := strings.Cut(p.Audience, "/"); !h.Names().IsNamespace(host) {
+		return Principal{}, refuse("the token is for host %q, the event hub is at %q", host, h.Names().Namespace)
 	}
 	if p, err = h.signedByPolicy(t, p, textKey); err == nil && !p.Can(ServiceConnect) {
 		return Principal{}, refuse("policy %q lacks ServiceConnect, which reading events needs", t.Policy)
@@ -88,11 +88,11 @@ func (h *Hub) VerifyPlain(user, password string) (Principal, error) {
 	if byPolicy {
 		hub = policyHub
 	}
-	if !strings.EqualFold(hub, h.names.Label()) {
-		return Principal{}, refuse("user name %q is for hub %q, this one is %q", user, hub, h.names.Label())
+	if !strings.EqualFold(hub, h.Names().Label()) {
+		return Principal{}, refuse("user name %q is for hub %q, this one is %q", user, hub, h.Names().Label())
 	}
 	if !byPolicy {
-		return h.VerifyHub(password, h.names.Host+"/"+ID{Device: name}.Path())
+		return h.VerifyHub(password, h.Names().Host+"/"+ID{Device: name}.Path())
 	}
 	t, err := ParseToken(password)
 	if err != nil {
@@ -138,10 +138,10 @@ func (h *Hub) signedByPolicy(t Token, p Principal, rule keyRule) (Principal, err
 func (h *Hub) isEventHub(resource string) bool {
 	host, path, _ := strings.Cut(resource, "/")
 	entity, _, _ := strings.Cut(path, "/")
-	if strings.EqualFold(entity, h.names.EventHub) {
+	if strings.EqualFold(entity, h.Names().EventHub) {
 		return true
 	}
-	return h.names.IsNamespace(host) && !h.names.IsHost(host)
+	return h.Names().IsNamespace(host) && !h.Names().IsHost(host)
 }
 
 // keyRule turns the text of a key into the secret of the signature.

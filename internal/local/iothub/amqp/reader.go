@@ -32,6 +32,7 @@ type reader struct {
 
 // serveReader serves "{event hub}/ConsumerGroups/{group}/Partitions/{id}".
 func (c *client) serveReader(ctx context.Context, l *amqp10.Link, path string) error {
+	endpoint := c.hub.Endpoint()
 	r := &reader{client: c, link: l}
 	if err := r.parse(path); err != nil {
 		return err
@@ -60,7 +61,14 @@ func (c *client) serveReader(ctx context.Context, l *amqp10.Link, path string) e
 	if err := l.Accept(amqp10.Terms{}); err != nil {
 		return err
 	}
-	return r.run(ctx, resource)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(endpoint, cancel)()
+	err = r.run(ctx, resource)
+	if endpoint.Err() != nil {
+		return amqp10.Errorf(amqp10.CondDetachForced, "the hub has failed over, the event hub has another name") // the condition is a guess
+	}
+	return err
 }
 
 func (r *reader) parse(path string) error {

@@ -60,6 +60,7 @@ func Handler(hub *iothub.Hub, secret string, hosts []string, mqttPort int) http.
 	mux.HandleFunc("GET /counters", s.counters)
 	mux.HandleFunc("GET /partitions", s.partitions)
 	s.twoWay(mux)
+	s.trouble(mux)
 	inner := http.StripPrefix("/"+secret, mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.URL.Path, "/"+secret+"/") || !named(r.Host, hosts) {

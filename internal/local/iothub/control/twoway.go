@@ -26,7 +26,6 @@ func (s *server) twoWay(mux *http.ServeMux) {
 	mux.HandleFunc("POST /routes", s.addRoute)
 	mux.HandleFunc("DELETE /routes", s.removeRoute)
 	mux.HandleFunc("GET /states", s.states)
-	mux.HandleFunc("POST /connections/drop", s.drop)
 	mux.HandleFunc("GET /twin", s.twin)
 	mux.HandleFunc("PATCH /twin", s.patchTwin)
 }
@@ -83,19 +82,6 @@ func (s *server) states(w http.ResponseWriter, _ *http.Request) {
 		states = append(states, state)
 	}
 	reply(w, http.StatusOK, states)
-}
-
-// drop ends the connection of a device or module: iothub.ID. It answers whether there was one.
-func (s *server) drop(w http.ResponseWriter, r *http.Request) {
-	var id iothub.ID
-	if !read(w, r, &id) {
-		return
-	}
-	if _, err := s.hub.Registry().Get(id); err != nil {
-		fail(w, err)
-		return
-	}
-	reply(w, http.StatusOK, map[string]bool{"dropped": s.hub.Drop(id)})
 }
 
 // twin answers with a twin as the service API shows it: ?device=ID[&module=ID].
@@ -170,13 +156,6 @@ func (c *Client) RemoveRoute(ctx context.Context, name string) error {
 func (c *Client) States(ctx context.Context) (states []State, err error) {
 	err = c.call(ctx, http.MethodGet, "/states", nil, &states)
 	return states, err
-}
-
-// Drop ends the connection of a device or module, and reports whether there was one.
-func (c *Client) Drop(ctx context.Context, id iothub.ID) (bool, error) {
-	var answer struct{ Dropped bool }
-	err := c.call(ctx, http.MethodPost, "/connections/drop", id, &answer)
-	return answer.Dropped, err
 }
 
 // Twin returns a twin as the service API shows it.

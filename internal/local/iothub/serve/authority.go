@@ -32,20 +32,21 @@ const (
 
 // authority is the hub's own certificate authority, and the server certificate it signed for the hub's names. The
 // authority is kept, so that clients have to be told once; the server certificate is made at each start and again
-// when a third of its life is left.
+// when a third of its life is left or the hub has failed over.
 type authority struct {
 	cert  *x509.Certificate
 	key   *ecdsa.PrivateKey
 	pem   []byte
-	names iothub.Names
+	names func() iothub.Names
 	clock func() time.Time
 
-	mu   sync.Mutex
-	leaf *tls.Certificate
+	mu        sync.Mutex
+	leaf      *tls.Certificate
+	leafNames iothub.Names
 }
 
 // openAuthority loads the authority from dir, or makes one there. An empty dir keeps it in memory.
-func openAuthority(dir string, names iothub.Names, clock func() time.Time) (*authority, error) {
+func openAuthority(dir string, names func() iothub.Names, clock func() time.Time) (*authority, error) {
 	a := &authority{names: names, clock: clock}
 	if dir != "" {
 		err := a.load(dir)
@@ -81,22 +82,22 @@ func (a *authority) tlsConfig() *tls.Config {
 func (a *authority) certificate() (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := a.clock()
-	if a.leaf != nil && now.Add(leafLife/3).Before(a.leaf.Leaf.NotAfter) {
+	now, names := a.clock(), a.names()
+	if a.leaf != nil && a.leafNames == names && now.Add(leafLife/3).Before(a.leaf.Leaf.NotAfter) {
 		return a.leaf, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	hosts := slices.Compact(slices.Sorted(slices.Values([]string{"localhost", a.names.Host, a.names.Namespace})))
+	hosts := slices.Compact(slices.Sorted(slices.Values([]string{"localhost", names.Host, names.Namespace})))
 	hosts = slices.DeleteFunc(hosts, func(host string) bool { return net.ParseIP(host) != nil })
 	addresses := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	if ip := net.ParseIP(a.names.Host); ip != nil {
+	if ip := net.ParseIP(names.Host); ip != nil {
 		addresses = append(addresses, ip)
 	}
 	template := &x509.Certificate{
-		Subject:     pkix.Name{CommonName: a.names.Host},
+		Subject:     pkix.Name{CommonName: names.Host},
 		DNSNames:    hosts,
 		IPAddresses: addresses,
 		NotBefore:   now.Add(-time.Hour),
@@ -112,6 +113,7 @@ func (a *authority) certificate() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.leafNames = names
 	a.leaf = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}
 	return a.leaf, nil
 }

@@ -67,7 +67,7 @@ func launch(ctx context.Context, o Options, hub *iothub.Hub) (*Running, error) {
 	if err := removeInfo(o.Dir); err != nil {
 		return nil, err
 	}
-	ca, err := openAuthority(o.Dir, hub.Names(), hub.Now)
+	ca, err := openAuthority(o.Dir, hub.Names, hub.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +76,7 @@ func launch(ctx context.Context, o Options, hub *iothub.Hub) (*Running, error) {
 		return nil, err
 	}
 	r := &Running{Hub: hub, CA: ca.pem, group: supervise.New(ctx)}
+	context.AfterFunc(r.group.Context(), func() { _ = hub.SetFaults() }) // nobody waits for a fault while the hub stops
 	secret := newSecret()
 	r.Info = describe(o, hub, all, secret)
 	r.serve(o, all, ca, secret)
