@@ -6,15 +6,26 @@ import (
 	"azx/alwayson/infotable"
 )
 
-// The entities of this file stand in for those of the Azure IoT extension. They go away when that package can be
-// imported: nothing outside this file but routingGroup's callers, waiting.go and the commands knows them.
+// The entities of this file and of azure_services.go stand in for those of the Azure IoT extension. They go away when
+// that package can be imported: nothing else but routingGroup's callers, waiting.go, write.go (writeVia) and the commands
+// knows them.
 
-// Templates of the Azure IoT extension (read), native here for the time being.
+// Templates, shapes and members of the Azure IoT extension (names read, unless marked), native here for the time being.
 const (
 	// TemplateAzureHub is that of hub Things, whose routing group a connector binds.
 	TemplateAzureHub = "AzureIotHubTemplate"
 	// TemplateAzureThing is that of device Things.
 	TemplateAzureThing = "AzureIotThing"
+	// ShapeHubAdapter has the services that find the hub Thing by themselves. It is on the Thing ConnectionServicesHub.
+	ShapeHubAdapter = "AzureIotHubAdapterServices"
+	// ServiceSendMessage sends one message to a device: of hub Things, and of ShapeHubAdapter.
+	ServiceSendMessage = "AzureIotSendMessage"
+	// EventMessageOutcome tells a device's Thing what became of a message: messageId, status, description, time. Its
+	// name is ours.
+	EventMessageOutcome = "AzureIotMessageOutcome"
+	// PropertyWriteVia says how writes of a device's Thing travel: c2d, desired or method:NAME; empty leaves it to the
+	// connector. Its name is ours.
+	PropertyWriteVia = "writeVia"
 
 	// TableRouting holds the routing group of a hub Thing: one row, the column routingGroup. The name is ours.
 	TableRouting = "RoutingSettings"
@@ -33,6 +44,8 @@ func azureTemplates() []*template {
 		return Definition{Name: name, Type: tJSON, Description: description, ReadOnly: readOnly, Persistent: true,
 			Remote: &Binding{EdgeName: name, PushType: PushAlways, CacheTime: -1}}
 	}
+	updated := Definition{Name: "twinUpdated", Type: tDateTime, ReadOnly: true, Persistent: true,
+		Description: "When the connector last heard of the device's twin", Remote: &Binding{EdgeName: "twinUpdated", PushType: PushAlways}}
 	return []*template{
 		{name: TemplateAzureHub, base: TemplateRemote, description: "Azure IoT Hub",
 			shapes: []string{ShapeEgressGate, ShapeMultiBind},
@@ -45,6 +58,9 @@ func azureTemplates() []*template {
 			services: []*service{
 				{ServiceInfo: ServiceInfo{"GetRoutingGroup", "Name under which connectors bind the hub Thing", nil, tString}, run: getRoutingGroup},
 				{ServiceInfo: ServiceInfo{"GetConfiguration", "Settings for connectors", nil, tTable}, run: getConfiguration},
+				{ServiceInfo: ServiceInfo{"GetDeviceThings", "Names of the enabled Things behind the hub Thing, sorted: those behind after",
+					[]Param{optional("after", tString), optional("maxItems", tInteger)}, tTable}, run: getDeviceThings},
+				{ServiceInfo: sendMessage(), remote: &ServiceBinding{EdgeName: ServiceSendMessage}, run: askEdge},
 				ping(),
 			}},
 		{name: TemplateAzureThing, base: TemplateFileTransfer, description: "Device of an Azure IoT Hub",
@@ -53,19 +69,40 @@ func azureTemplates() []*template {
 				twin("twinDesired", "Desired properties of the device's twin", false),
 				twin("twinReported", "Reported properties of the device's twin", true),
 				twin("twinTags", "Tags of the device's twin", false),
+				updated,
+				{Name: PropertyWriteVia, Type: tString, Persistent: true,
+					Description: "How writes travel: c2d, desired or method:NAME; empty leaves it to the connector"},
 			},
+			events: []string{EventMessageOutcome},
 			services: []*service{
 				{ServiceInfo: ServiceInfo{"GetAzureRemoteProperties", "Properties that the device may write", nil, tTable},
 					always: true, run: getAzureRemoteProperties},
+				{ServiceInfo: ServiceInfo{"GetAzureRemoteServices", "Services that the device or its modules carry out", nil, tTable},
+					always: true, run: getAzureRemoteServices},
 				ping(),
 			}},
 	}
 }
 
-// ping reaches whoever carries the Thing's requests: so a connector learns whether its bind is of use.
+// azureShapes are the shapes of the extension.
+func azureShapes() []*shape {
+	return []*shape{{name: ShapeHubAdapter, description: "Services of Azure IoT Hubs",
+		services: []*service{{ServiceInfo: sendMessage(), run: sendThroughHub}}}}
+}
+
+// ping reaches whoever carries the Thing's requests: so a connector learns whether its bind is of use. What the
+// connector answers, if anything, is for people.
 func ping() *service {
-	return &service{ServiceInfo: ServiceInfo{"Ping", "Answered by the connector", nil, tNothing},
+	return &service{ServiceInfo: ServiceInfo{"Ping", "Answered by the connector", nil, infotable.TypeVariant},
 		remote: &ServiceBinding{EdgeName: "Ping"}, run: askEdge}
+}
+
+// sendMessage has the parameters thingName and payload (read). Its payload is a table of one row, as that of the
+// extension, or JSON; application properties and the message's id as the result are ours.
+func sendMessage() ServiceInfo {
+	return ServiceInfo{ServiceSendMessage, "Send one message to a device, with all fields of the payload", []Param{
+		required("thingName", infotable.TypeThingName), required("payload", infotable.TypeVariant), optional("properties", tJSON),
+	}, tString}
 }
 
 // routingGroup returns the name that binds a Thing together with those behind it; false if it carries no requests of
@@ -98,24 +135,4 @@ func getRoutingGroup(p *Platform, c *call) (infotable.Value, error) {
 func getConfiguration(p *Platform, c *call) (infotable.Value, error) {
 	table, _, err := p.configured(c.thing, TableConnector)
 	return infotable.FromTable(table), err
-}
-
-// getAzureRemoteProperties has a row for each remote property but the template's own: those no device writes. A
-// disabled Thing has none, for the reason that getPropertySubscriptions gives.
-func getAzureRemoteProperties(p *Platform, c *call) (infotable.Value, error) {
-	view, err := p.Thing(c.thing.name)
-	if err != nil {
-		return nothing(), err
-	}
-	table := infotable.New(infotable.Column("name", tString), infotable.Column("edgeName", tString),
-		infotable.Column("baseType", tString), infotable.Column("pushType", tString),
-		infotable.Column(propGateway, infotable.TypeThingName))
-	gateway, _ := view.Property(propGateway)
-	for _, d := range view.Properties {
-		if d.Remote != nil && d.From != TemplateAzureThing && view.Enabled {
-			table.Add(infotable.String(d.Name), infotable.String(d.Remote.EdgeName), infotable.String(d.Type.String()),
-				infotable.String(d.Remote.PushType), gateway.Value)
-		}
-	}
-	return infotable.FromTable(table), nil
 }

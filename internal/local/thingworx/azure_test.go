@@ -2,6 +2,8 @@ package thingworx
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"azx/alwayson/infotable"
@@ -105,12 +107,18 @@ func TestConfigurationTablesSayWhyTheyAreRefused(t *testing.T) {
 func TestADeviceThingTellsItsRemotePropertiesAndGateway(t *testing.T) {
 	p := hubs(t, Options{})
 	must(t, p.AddProperty("dev-0", remoteProperty("m::speed", tInteger, "m::rpm")))
+	e := &fakeEdge{name: "e"}
+	must(t, p.Bind(e, []string{"LocalHub"}))
+	must(t, p.Set(t.Context(), "dev-0", []Write{{Property: PropertyWriteVia, Value: text("desired")}}))
+	if !slices.Equal(e.told, []string{"dev-0"}) {
+		t.Errorf("who carries the writes was told of %v", e.told)
+	}
 	got, err := invoke(p, "dev-0", "GetAzureRemoteProperties")
 	must(t, err)
 	want := infotable.New(infotable.Column("name", tString), infotable.Column("edgeName", tString), infotable.Column("baseType", tString),
-		infotable.Column("pushType", tString), infotable.Column("gatewayThing", infotable.TypeThingName)).
-		Add(text("m::speed"), text("m::rpm"), text("INTEGER"), text("ALWAYS"), infotable.Text(infotable.TypeThingName, "LocalHub")).
-		Add(text("n"), text("n"), text("NUMBER"), text("ALWAYS"), infotable.Text(infotable.TypeThingName, "LocalHub"))
+		infotable.Column("pushType", tString), infotable.Column("gatewayThing", infotable.TypeThingName), infotable.Column("writeVia", tString)).
+		Add(text("m::speed"), text("m::rpm"), text("INTEGER"), text("ALWAYS"), infotable.Text(infotable.TypeThingName, "LocalHub"), text("desired")).
+		Add(text("n"), text("n"), text("NUMBER"), text("ALWAYS"), infotable.Text(infotable.TypeThingName, "LocalHub"), text("desired"))
 	if !got.Equal(want) {
 		t.Errorf("got %v", got.Rows)
 	}
@@ -150,4 +158,121 @@ func TestAWaitingDeviceOfAHubThingBecomesADeviceThing(t *testing.T) {
 	if own, ok := v.Property("t"); !ok || own.Remote == nil || twin.Type != tJSON || v.Template != TemplateAzureThing {
 		t.Errorf("got %+v", v)
 	}
+}
+
+func TestADeviceThingTellsItsRemoteServices(t *testing.T) {
+	store := &memoryStore{}
+	p := hubs(t, Options{Store: store})
+	must(t, p.AddService("dev-0", ServiceDefinition{ServiceInfo: ServiceInfo{Name: "Readings", Result: tTable},
+		Fields: []infotable.Field{infotable.Column("at", tDateTime), infotable.Column("level", tNumber)},
+		Remote: &ServiceBinding{EdgeName: "mod1::readings", Timeout: 1500}}))
+	must(t, p.AddService("dev-0", ServiceDefinition{ServiceInfo: ServiceInfo{Name: "NobodyDoes", Result: tString}}))
+	must(t, p.Save())
+	again, err := New(Options{Store: keptStore{store.last()}})
+	must(t, err)
+	want := infotable.New(infotable.Column("name", tString), infotable.Column("edgeName", tString), infotable.Column("resultType", tString),
+		infotable.Column("resultFields", tJSON), infotable.Column("timeout", tInteger)).
+		Add(text("Do"), text("do"), text("NOTHING"), infotable.Nothing(), infotable.Integer(0)).
+		Add(text("Readings"), text("mod1::readings"), text("INFOTABLE"),
+			infotable.Text(tJSON, `[{"name":"at","baseType":"DATETIME"},{"name":"level","baseType":"NUMBER"}]`), infotable.Integer(1500))
+	for name, p := range map[string]*Platform{"as defined": p, "after a restart": again} {
+		if got, err := invoke(p, "dev-0", "GetAzureRemoteServices"); err != nil || !got.Equal(want) {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+	_, err = invoke(p, "dev-0", "DisableThing")
+	must(t, err)
+	if got, err := invoke(p, "dev-0", "GetAzureRemoteServices"); err != nil || got.Len() != 0 {
+		t.Errorf("a disabled Thing tells %v, %v", got, err)
+	}
+}
+
+func TestTheColumnsOfAResultAreChecked(t *testing.T) {
+	column := func(name string, base infotable.BaseType) []infotable.Field {
+		return []infotable.Field{infotable.Column(name, base)}
+	}
+	for _, tc := range []struct {
+		name   string
+		result infotable.BaseType
+		fields []infotable.Field
+		want   string
+	}{
+		{"of a result that is no table", tString, column("a", tString), "only an INFOTABLE has columns"},
+		{"without a name", tTable, column("", tString), `column "" of its result`},
+		{"of no type", tTable, column("a", tNothing), "NOTHING cannot hold values"},
+		{"twice", tTable, append(column("a", tString), column("a", tNumber)...), `column "a" of its result`},
+		{"too many", tTable, make([]infotable.Field, maxParams+1), "at most 100"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := hubs(t, Options{}).AddService("dev-0", ServiceDefinition{ServiceInfo: ServiceInfo{Name: "S", Result: tc.result},
+				Fields: tc.fields, Remote: &ServiceBinding{}})
+			refused(t, err, Invalid, tc.want)
+		})
+	}
+}
+
+func TestAHubThingTellsTheThingsBehindItPageByPage(t *testing.T) {
+	p := hubs(t, Options{})
+	must(t, p.CreateThing(ThingSpec{Name: "elsewhere", Template: TemplateAzureThing, Enabled: true, Gateway: "OtherHub"}))
+	must(t, p.CreateThing(ThingSpec{Name: "dev-55", Template: TemplateAzureThing, Gateway: "LocalHub"})) // disabled
+	var all []string
+	for after, pages := "", 0; ; pages++ {
+		got, err := invoke(p, "LocalHub", "GetDeviceThings", cell("after", text(after)), cell("maxItems", infotable.Integer(4)))
+		must(t, err)
+		if got.Len() == 0 {
+			if pages != 3 {
+				t.Errorf("%d pages", pages)
+			}
+			break
+		}
+		for i := range got.Len() {
+			after, _ = got.At(i, "name").Text()
+			all = append(all, after)
+		}
+	}
+	if want := "dev-0 dev-1 dev-2 dev-3 dev-4 dev-5 dev-6 dev-7 dev-8 dev-9"; strings.Join(all, " ") != want {
+		t.Errorf("got %v", all)
+	}
+	if got, err := invoke(p, "LocalHub", "GetDeviceThings"); err != nil || got.Len() != 10 {
+		t.Errorf("without parameters: %v, %v", got, err)
+	}
+}
+
+func TestAMessageGoesThroughTheHubThingOfItsDevice(t *testing.T) {
+	p := hubs(t, Options{})
+	e := &fakeEdge{name: "e", serve: answering(infotable.Single("result", text("id-1")), nil)}
+	must(t, p.Bind(e, []string{"LocalHub"}))
+	device, payload := cell("thingName", infotable.Text(infotable.TypeThingName, "dev-3")), infotable.Single("target", num(4))
+	for _, sent := range []infotable.Value{infotable.FromTable(payload), infotable.Text(tJSON, `{"target":4}`)} {
+		got, err := invoke(p, ConnectionServicesHub, ServiceSendMessage, device, cell("payload", sent))
+		if err != nil || !got.First("result").Equal(text("id-1")) {
+			t.Errorf("got %v, %v", got, err)
+		}
+		last := e.asked[len(e.asked)-1]
+		name, _ := last.Params.First("thingName").Text()
+		if last.Thing != "LocalHub" || last.Name != ServiceSendMessage || name != "dev-3" || !last.Params.First("payload").Unwrap().Equal(sent) {
+			t.Errorf("asked %+v", last)
+		}
+	}
+	for thing, want := range map[string]string{"Pump-1": "Thing Pump-1 has no hub: its property gatewayThing is empty",
+		"nobody": `there is no Thing "nobody"`} {
+		_, err := invoke(p, ConnectionServicesHub, ServiceSendMessage, cell("thingName", infotable.Text(infotable.TypeThingName, thing)),
+			cell("payload", infotable.FromTable(payload)))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", thing, err)
+		}
+	}
+}
+
+func TestAPlatformSavedBeforeTheShapeExistedHasItAgain(t *testing.T) {
+	store := &memoryStore{}
+	must(t, plant(t, Options{Store: store}).Save())
+	state := store.last()
+	for i := range state.Things {
+		state.Things[i].Shapes = nil
+	}
+	again, err := New(Options{Store: keptStore{state}})
+	must(t, err)
+	_, err = again.Service(EntityThing, ConnectionServicesHub, ServiceSendMessage)
+	must(t, err)
 }

@@ -62,7 +62,7 @@ type model struct {
 func newModel() *model {
 	m := &model{templates: map[string]*template{}, shapes: map[string]*shape{},
 		resources: builtinResources(), tables: map[string]map[string]*service{}}
-	for _, s := range builtinShapes() {
+	for _, s := range slices.Concat(builtinShapes(), azureShapes()) {
 		m.shapes[s.name] = s
 	}
 	for _, t := range slices.Concat(builtinTemplates(), azureTemplates()) {

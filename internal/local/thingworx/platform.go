@@ -69,6 +69,7 @@ type Platform struct {
 	ledger   *Ledger
 	waiting  waitingList
 	refusals refusalLog
+	events   eventLog
 	stats    counters
 	changes  atomic.Uint64 // grows with every change; see Changes
 	shape    atomic.Uint64 // value of changes when a Thing was last added or removed
@@ -100,7 +101,7 @@ func New(o Options) (*Platform, error) {
 	p.bindings.holders = map[string][]holder{}
 	p.waiting = newWaitingList(o.Waiting)
 	if err := p.CreateThing(ThingSpec{Name: ConnectionServicesHub, Template: TemplateHub, Enabled: true, system: true,
-		Description: "Takes the events of connectors"}); err != nil {
+		Shapes: []string{ShapeHubAdapter}, Description: "Takes the events of connectors"}); err != nil {
 		return nil, fmt.Errorf("seed platform: %w", err)
 	}
 	if o.Store == nil {

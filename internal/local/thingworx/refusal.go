@@ -18,8 +18,8 @@ const (
 	Forbidden               // not allowed in this state: Thing disabled, property read-only, bound by another
 	Unsupported             // the local platform does not do this (yet)
 	Denied                  // application key missing or wrong
-	Unbound                 // no edge is there to ask, or nobody waits for its answer
-	TimedOut                // an edge was asked and did not answer in time
+	Unbound                 // no edge is there to ask, it takes no requests now, or nobody waits for its answer
+	TimedOut                // an edge was asked and did not answer in time, or says so of its device
 	Failed                  // an edge was asked and refused, answered what does not fit, or went away
 )
 

@@ -13,7 +13,7 @@ import (
 
 // service defines one that is bound to the edge as its lower-case name.
 func remoteService(name string, result infotable.BaseType, params ...Param) ServiceDefinition {
-	return ServiceDefinition{ServiceInfo{Name: name, Params: params, Result: result}, &ServiceBinding{EdgeName: strings.ToLower(name)}}
+	return ServiceDefinition{ServiceInfo: ServiceInfo{Name: name, Params: params, Result: result}, Remote: &ServiceBinding{EdgeName: strings.ToLower(name)}}
 }
 
 // bound is plant with an edge that stands for Pump-1 and serves as told, and with services there.
@@ -28,7 +28,7 @@ func bound(t *testing.T, o Options, serve func(context.Context, EdgeRequest) (*i
 		remoteService("List", tTable),
 		remoteService("State", tJSON),
 		{ServiceInfo: ServiceInfo{Name: "Unbound", Result: tNothing}},
-		{ServiceInfo{Name: "Quick", Result: tNothing}, &ServiceBinding{Timeout: 1500}},
+		{ServiceInfo: ServiceInfo{Name: "Quick", Result: tNothing}, Remote: &ServiceBinding{Timeout: 1500}},
 	} {
 		must(t, p.AddService("Pump-1", d))
 	}

@@ -41,8 +41,9 @@ type ServiceInfo struct {
 // service is a row of a method table.
 type service struct {
 	ServiceInfo
-	always bool            // also of a disabled Thing
-	remote *ServiceBinding // of a service that the edge carries out; run is askEdge then
+	always bool              // also of a disabled Thing
+	fields []infotable.Field // columns of an INFOTABLE result, nil where they are not said
+	remote *ServiceBinding   // of a service that the edge carries out; run is askEdge then
 	run    func(p *Platform, c *call) (infotable.Value, error)
 }
 
@@ -84,26 +85,28 @@ func (c *call) table(name string) *infotable.Table {
 	return t
 }
 
+func (s *service) definition() ServiceDefinition {
+	return ServiceDefinition{s.ServiceInfo, s.fields, s.remote}
+}
+
 // Service describes one service, or refuses to.
-func (p *Platform) Service(kind EntityKind, entity, name string) (ServiceInfo, error) {
+func (p *Platform) Service(kind EntityKind, entity, name string) (ServiceDefinition, error) {
 	_, s, err := p.lookup(kind, entity, name)
 	if err != nil {
-		return ServiceInfo{}, err
+		return ServiceDefinition{}, err
 	}
-	return s.ServiceInfo, nil
+	return s.definition(), nil
 }
 
 // Services describes the services of an entity, sorted by name.
-func (p *Platform) Services(kind EntityKind, entity string) ([]ServiceInfo, error) {
+func (p *Platform) Services(kind EntityKind, entity string) ([]ServiceDefinition, error) {
 	var found []*service
 	if kind == EntityThing {
 		t, err := p.find(entity)
 		if err != nil {
 			return nil, err
 		}
-		t.mu.Lock()
-		found = slices.Concat(slices.Collect(maps.Values(t.services)), p.model.services(t.template, t.shapes))
-		t.mu.Unlock()
+		found = p.servicesOf(t)
 	} else {
 		table, err := p.resource(kind, entity)
 		if err != nil {
@@ -111,15 +114,22 @@ func (p *Platform) Services(kind EntityKind, entity string) ([]ServiceInfo, erro
 		}
 		found = table
 	}
-	byName := map[string]ServiceInfo{}
+	byName := map[string]ServiceDefinition{}
 	for _, s := range slices.Backward(found) {
-		byName[s.Name] = s.ServiceInfo
+		byName[s.Name] = s.definition()
 	}
-	out := make([]ServiceInfo, 0, len(byName))
+	out := make([]ServiceDefinition, 0, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		out = append(out, byName[name])
 	}
 	return out, nil
+}
+
+// servicesOf returns the services of a Thing, its own first.
+func (p *Platform) servicesOf(t *thing) []*service {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Concat(slices.Collect(maps.Values(t.services)), p.model.services(t.template, t.shapes))
 }
 
 func (p *Platform) resource(kind EntityKind, name string) ([]*service, error) {

@@ -24,7 +24,8 @@ type ServiceBinding struct {
 // edge can be called.
 type ServiceDefinition struct {
 	ServiceInfo
-	Remote *ServiceBinding // nil: nothing carries it out
+	Fields []infotable.Field // columns of an INFOTABLE result; nil where they are not said
+	Remote *ServiceBinding   // nil: nothing carries it out
 }
 
 // definitionServices are those of GenericThing that define services; parameters are the platform's own (read).
@@ -35,6 +36,7 @@ func definitionServices() []*service {
 				required("name", tString), optional("description", tString), optional("category", tString),
 				optional("parameters", tTable), optional("resultType", tTable), optional("remote", tBoolean),
 				optional("remoteServiceName", tString), optional("timeout", tInteger),
+				optional("resultFields", tTable), // ours: here are no data shapes that the result could name
 			}, tNothing}, always: true, run: addServiceDefinition},
 		{ServiceInfo: ServiceInfo{"RemoveServiceDefinition", "Remove an own service", []Param{required("name", tString)}, tNothing},
 			always: true, run: removeServiceDefinition},
@@ -69,6 +71,9 @@ func (d *ServiceDefinition) check() error {
 	if !d.Result.OnWire() {
 		return Refuse(Invalid, "service %s: base type %s cannot be a result here", d.Name, d.Result)
 	}
+	if err := d.checkFields(); err != nil {
+		return err
+	}
 	if d.Remote == nil {
 		return nil
 	}
@@ -83,8 +88,23 @@ func (d *ServiceDefinition) check() error {
 	return nil
 }
 
+func (d *ServiceDefinition) checkFields() error {
+	if len(d.Fields) > maxParams || len(d.Fields) > 0 && d.Result != tTable {
+		return Refuse(Invalid, "service %s: only an INFOTABLE has columns, and at most %d", d.Name, maxParams)
+	}
+	seen := map[string]bool{}
+	for _, f := range d.Fields {
+		if err := CheckPropertyName(f.Name); err != nil || seen[f.Name] || f.Type == tNothing || !f.Type.OnWire() {
+			return Refuse(Invalid, "service %s: column %q of its result: its name is no name or that of another one,"+
+				" or %s cannot hold values", d.Name, shorten(f.Name), f.Type)
+		}
+		seen[f.Name] = true
+	}
+	return nil
+}
+
 func (d *ServiceDefinition) service() *service {
-	s := &service{ServiceInfo: d.ServiceInfo, remote: d.Remote, run: askEdge}
+	s := &service{ServiceInfo: d.ServiceInfo, fields: d.Fields, remote: d.Remote, run: askEdge}
 	if d.Remote == nil {
 		s.run = noImplementation
 	}
@@ -140,6 +160,13 @@ func addServiceDefinition(p *Platform, c *call) (infotable.Value, error) {
 	}
 	if len(result) == 1 {
 		d.Result = result[0].Type
+	}
+	columns, err := fieldDefinitions(c.table("resultFields"))
+	if err != nil {
+		return nothing(), Refuse(Invalid, "service %s: resultFields: %v", shorten(d.Name), err)
+	}
+	for _, column := range columns {
+		d.Fields = append(d.Fields, infotable.Column(column.Name, column.Type))
 	}
 	if c.truth("remote") {
 		d.Remote = &ServiceBinding{EdgeName: c.text("remoteServiceName"), Timeout: int(c.number("timeout"))}
@@ -200,7 +227,7 @@ func (p *Platform) rebindService(c *call, b *ServiceBinding) error {
 		if err != nil {
 			return err
 		}
-		return p.addService(t, ServiceDefinition{s.ServiceInfo, b})
+		return p.addService(t, ServiceDefinition{s.ServiceInfo, s.fields, b})
 	})
 }
 
@@ -277,7 +304,7 @@ func resultOf(t infotable.BaseType, content *infotable.Table) (infotable.Value, 
 func (t *thing) definitions() []ServiceDefinition {
 	var out []ServiceDefinition
 	for _, s := range t.services {
-		out = append(out, ServiceDefinition{s.ServiceInfo, s.remote})
+		out = append(out, s.definition())
 	}
 	slices.SortFunc(out, func(a, b ServiceDefinition) int { return strings.Compare(a.Name, b.Name) })
 	return out

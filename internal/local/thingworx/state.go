@@ -188,7 +188,8 @@ func (p *Platform) restore(s *State) error {
 		if spec.Services, err = servicesOf(in); err != nil {
 			return fmt.Errorf("restore Thing %s: %w", in.Name, err)
 		}
-		if spec.system { // seeded already: what was kept replaces it
+		if spec.system { // seeded already: what was kept replaces it, but for shapes that are new since
+			spec.Shapes = append(spec.Shapes, ShapeHubAdapter)
 			p.mu.Lock()
 			delete(p.things, in.Name)
 			delete(p.folded, strings.ToLower(in.Name))

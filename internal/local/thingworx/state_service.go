@@ -12,6 +12,7 @@ type ServiceState struct {
 	Description string          `json:"description,omitempty"`
 	Params      []ParamState    `json:"parameters,omitempty"`
 	Result      string          `json:"result"`
+	Fields      []ParamState    `json:"resultFields,omitempty"`
 	Remote      *ServiceBinding `json:"remote,omitempty"`
 }
 
@@ -29,6 +30,9 @@ func (t *thing) serviceStates() []ServiceState {
 		for _, param := range d.Params {
 			s.Params = append(s.Params, ParamState{param.Name, param.Type.String(), param.Required})
 		}
+		for _, f := range d.Fields {
+			s.Fields = append(s.Fields, ParamState{Name: f.Name, Type: f.Type.String()})
+		}
 		out = append(out, s)
 	}
 	return out
@@ -38,7 +42,7 @@ func (t *thing) serviceStates() []ServiceState {
 func servicesOf(in *ThingState) ([]ServiceDefinition, error) {
 	var out []ServiceDefinition
 	for _, s := range in.Services {
-		d := ServiceDefinition{ServiceInfo{Name: s.Name, Description: s.Description}, s.Remote}
+		d := ServiceDefinition{ServiceInfo: ServiceInfo{Name: s.Name, Description: s.Description}, Remote: s.Remote}
 		var err error
 		if d.Result, err = infotable.ParseBaseType(s.Result); err != nil {
 			return nil, fmt.Errorf("service %s: %w", s.Name, err)
@@ -49,6 +53,13 @@ func servicesOf(in *ThingState) ([]ServiceDefinition, error) {
 				return nil, fmt.Errorf("service %s, parameter %s: %w", s.Name, param.Name, err)
 			}
 			d.Params = append(d.Params, Param{param.Name, base, param.Required})
+		}
+		for _, f := range s.Fields {
+			base, err := infotable.ParseBaseType(f.Type)
+			if err != nil {
+				return nil, fmt.Errorf("service %s, column %s of its result: %w", s.Name, f.Name, err)
+			}
+			d.Fields = append(d.Fields, infotable.Column(f.Name, base))
 		}
 		out = append(out, d)
 	}

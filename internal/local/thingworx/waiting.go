@@ -162,31 +162,6 @@ func (p *Platform) CreateWaiting(thingName string) error {
 	return p.CreateThing(spec)
 }
 
-// Fire takes an event of a Thing. Nothing subscribes to events here, except that ThingNotFoundError of
-// ConnectionServicesHub feeds the list of devices without a Thing.
-func (p *Platform) Fire(thingName, event string, data *infotable.Table) error {
-	t, err := p.find(thingName)
-	if err != nil {
-		return err
-	}
-	t.mu.Lock()
-	err = t.usable()
-	t.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	if !p.model.hasEvent(t.template, event) {
-		return Refuse(NotFound, "Thing %s has no event %q", thingName, shorten(event))
-	}
-	if event == EventThingNotFound {
-		if err := p.deviceWithoutThing(data); err != nil {
-			return err
-		}
-	}
-	p.stats.events.Add(1)
-	return nil
-}
-
 // unknownDevice is the context of a ThingNotFoundError, as this project's connector fills it.
 type unknownDevice struct {
 	HubThing   string `json:"hubThing"`
@@ -198,7 +173,7 @@ type unknownDevice struct {
 	Time int64 `json:"time"` // milliseconds since 1970-01-01 UTC
 }
 
-// deviceWithoutThing reads the event's fields id, message, context and edgeIdentifier (read: the data shape
+// deviceWithoutThing lists the device that an event is about. It reads the event's fields id, message, context and edgeIdentifier (read: the data shape
 // CXSEvent.ThingNotFoundError).
 func (p *Platform) deviceWithoutThing(data *infotable.Table) error {
 	id, _ := data.First("edgeIdentifier").Text()

@@ -81,7 +81,7 @@ func (p *Platform) storeLocked(t *thing, writes []Write, now int64,
 	for _, w := range targets {
 		if w.latest || w.prop.now.Value.IsNothing() || w.vtq.Time >= w.prop.now.Time {
 			w.prop.now = w.vtq
-			rewired = rewired || w.prop.def.Name == propGateway
+			rewired = rewired || w.prop.def.Name == propGateway || w.prop.def.Name == PropertyWriteVia
 		}
 	}
 	p.ledger.append(t.name, targets, now)

@@ -49,9 +49,21 @@ func (e *edge) Ask(ctx context.Context, r thingworx.EdgeRequest) (*infotable.Tab
 	case err != nil:
 		return nil, thingworx.Refuse(thingworx.Failed, "%v", err) // the request or its answer is too large or malformed
 	case !answer.Code.IsSuccess():
-		return nil, thingworx.Refuse(thingworx.Failed, "the edge %v", answer.Err())
+		return nil, thingworx.Refuse(kindOf(answer.Code), "the edge %v", answer.Err())
 	default:
 		return answer.Content, nil
+	}
+}
+
+// kindOf classes what an edge answered. Whether a platform tells its callers apart what it heard is not known.
+func kindOf(code wire.Code) thingworx.Kind {
+	switch code {
+	case wire.GatewayTimeout:
+		return thingworx.TimedOut
+	case wire.ServiceUnavailable:
+		return thingworx.Unbound
+	default:
+		return thingworx.Failed
 	}
 }
 

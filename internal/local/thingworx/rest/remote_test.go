@@ -77,3 +77,48 @@ func TestTheOutcomeAtTheEdgeIsTheAnswerToTheCaller(t *testing.T) {
 		})
 	}
 }
+
+func TestFiredEventsAreShownTheNewestFirst(t *testing.T) {
+	h, p := plant(t)
+	err := p.CreateThing(thingworx.ThingSpec{Name: "dev", Template: thingworx.TemplateAzureThing, Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []string{"Expired", "Success"} {
+		if err := p.Fire("dev", thingworx.EventMessageOutcome, infotable.Single("status", infotable.String(status))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		name, query string
+		code        int
+		want        string
+	}{
+		{"of all", "", 200, `{"events":[{"index":2,"thing":"dev","event":"AzureIotMessageOutcome","time":`},
+		{"the last one", "?limit=1", 200, `"rows":[{"status":"Success"}]}}]}`},
+		{"of another Thing", "?thing=Pump-1", 200, `{"events":[]}`},
+		{"a limit that is none", "?limit=many", 400, "limit must be 1 to 10000"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			code, text := do(h, "GET", "/azx/events"+tc.query, "", nil)
+			if code != tc.code || !strings.Contains(text, tc.want) {
+				t.Errorf("got %d %s", code, text)
+			}
+		})
+	}
+	if code, _ := do(h, "DELETE", "/azx/events", "", nil); code != 405 {
+		t.Errorf("DELETE: got %d", code)
+	}
+}
+
+func TestAServiceDefinitionShowsItsBindingAndTheColumnsOfItsResult(t *testing.T) {
+	h, _ := plant(t)
+	ok(t, h, "POST", pump+"/Services/AddServiceDefinition", strings.Replace(addition, `"resultType"`,
+		`"resultFields":{"dataShape":{"fieldDefinitions":{"name":{"baseType":"STRING"},"baseType":{"baseType":"BASETYPENAME"}}},
+		"rows":[{"name":"x","baseType":"NUMBER"}]},"resultType"`, 1))
+	_, text := do(h, "GET", pump+"/ServiceDefinitions/Add", "", nil)
+	want := `"resultType":{"name":"result","baseType":"INFOTABLE","columns":[{"name":"x","baseType":"NUMBER"}]},"remote":{"EdgeName":"add","Timeout":20}`
+	if !strings.Contains(text, want) {
+		t.Errorf("got %s", text)
+	}
+}

@@ -90,6 +90,9 @@ func (h *Handler) serve(r *request) (answer, error) {
 	if len(r.path) == 2 && r.path[0] == "azx" && r.path[1] == "ledger" {
 		return h.ledger(r)
 	}
+	if len(r.path) == 2 && r.path[0] == "azx" && r.path[1] == "events" {
+		return h.events(r)
+	}
 	if len(r.path) == 0 || !equal(r.path[0], "Thingworx") {
 		return answer{}, notHere(r)
 	}

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
 
 	"azx/alwayson/infotable"
 	"azx/internal/local/thingworx"
@@ -39,7 +37,7 @@ func (h *Handler) call(r *request, kind thingworx.EntityKind) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	params, err := parameters(info, members)
+	params, err := parameters(info.ServiceInfo, members)
 	if err != nil {
 		return answer{}, err
 	}
@@ -91,89 +89,35 @@ func (h *Handler) serviceDefinitions(r *request, kind thingworx.EntityKind) (ans
 		if err != nil {
 			return answer{}, err
 		}
-		infos = []thingworx.ServiceInfo{info}
+		infos = []thingworx.ServiceDefinition{info}
 	}
 	type field struct {
 		Name     string `json:"name"`
 		BaseType string `json:"baseType"`
 		Required bool   `json:"isRequired,omitempty"`
 	}
+	type result struct {
+		field
+		Columns []field `json:"columns,omitempty"` // ours: the platform names a data shape in its place
+	}
 	type definition struct {
-		Name        string           `json:"name"`
-		Description string           `json:"description"`
-		Parameters  map[string]field `json:"parameterDefinitions"`
-		Result      field            `json:"resultType"`
+		Name        string                    `json:"name"`
+		Description string                    `json:"description"`
+		Parameters  map[string]field          `json:"parameterDefinitions"`
+		Result      result                    `json:"resultType"`
+		Remote      *thingworx.ServiceBinding `json:"remote,omitempty"` // ours
 	}
 	out := map[string]map[string]definition{"serviceDefinitions": {}}
 	for _, info := range infos {
-		d := definition{info.Name, info.Description, map[string]field{}, field{Name: "result", BaseType: info.Result.String()}}
+		d := definition{info.Name, info.Description, map[string]field{},
+			result{field: field{Name: "result", BaseType: info.Result.String()}}, info.Remote}
+		for _, f := range info.Fields {
+			d.Result.Columns = append(d.Result.Columns, field{Name: f.Name, BaseType: f.Type.String()})
+		}
 		for _, p := range info.Params {
 			d.Parameters[p.Name] = field{p.Name, p.Type.String(), p.Required}
 		}
 		out["serviceDefinitions"][info.Name] = d
 	}
 	return marshal(out)
-}
-
-// Pages of the ledger.
-const (
-	pageDefault = 1000
-	pageMost    = 10_000
-)
-
-// LedgerEntry is one acknowledged value in a LedgerPage.
-type LedgerEntry struct {
-	Index    uint64          `json:"index"` // from 1, in the order of acknowledgement
-	Thing    string          `json:"thing"`
-	Property string          `json:"property"`
-	BaseType string          `json:"baseType"`
-	Value    json.RawMessage `json:"value"`
-	Time     int64           `json:"time"`     // of the value: milliseconds since 1970-01-01 UTC
-	Received int64           `json:"received"` // by the platform: milliseconds since 1970-01-01 UTC
-}
-
-// LedgerPage answers GET /azx/ledger?thing=&property=&after=&limit=. Ask again with after=Next until Entries is empty.
-type LedgerPage struct {
-	First   uint64        `json:"first"` // index of the oldest entry that is kept
-	Last    uint64        `json:"last"`  // index of the newest entry there is
-	Next    uint64        `json:"next"`  // value of "after" for the next page
-	Entries []LedgerEntry `json:"entries"`
-}
-
-func (h *Handler) ledger(r *request) (answer, error) {
-	if err := only(r, http.MethodGet); err != nil {
-		return answer{}, err
-	}
-	q := r.URL.Query()
-	query := thingworx.Query{Thing: q.Get("thing"), Property: q.Get("property"), Limit: pageDefault}
-	if text := q.Get("after"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			return answer{}, thingworx.Refuse(thingworx.Invalid, "after must be the index of an entry, got %q", text)
-		}
-		query.After = n
-	}
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > pageMost {
-			return answer{}, thingworx.Refuse(thingworx.Invalid, "limit must be 1 to %d, got %q", pageMost, text)
-		}
-		query.Limit = n
-	}
-	ledger := h.platform.Ledger()
-	page := LedgerPage{Next: query.After, Entries: []LedgerEntry{}}
-	page.First, page.Last = ledger.Bounds()
-	entries := ledger.Read(query)
-	page.Entries = slices.Grow(page.Entries, len(entries))
-	for _, e := range entries {
-		value, err := tablejson.AppendValue(nil, e.Value)
-		if err != nil {
-			return answer{}, fmt.Errorf("ledger entry %d: %w", e.Index, err)
-		}
-		page.Entries = append(page.Entries, LedgerEntry{
-			e.Index, e.Thing, e.Property, e.Value.Type().String(), value, e.Time, e.Received,
-		})
-		page.Next = e.Index
-	}
-	return marshal(page)
 }
