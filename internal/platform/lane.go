@@ -14,6 +14,7 @@ type lane struct {
 	writer *Writer
 	socket *wire
 	tables *tables
+	last   *lastValues
 	wake   chan struct{} // holds one token while a line may be waiting
 
 	mu      sync.Mutex
@@ -38,13 +39,14 @@ type lane struct {
 type line struct {
 	thing   string
 	waiting fifo[delivery.Queued]
+	pushes  []*push
 	visit   bool // take a turn although nothing waits
 }
 
-func newLane(w *Writer, s *wire, t *tables) *lane {
+func newLane(w *Writer, s *wire, t *tables, last *lastValues) *lane {
 	idle := make(chan struct{})
 	close(idle)
-	return &lane{writer: w, socket: s, tables: t, wake: make(chan struct{}, 1), lines: map[string]*line{}, idle: idle}
+	return &lane{writer: w, socket: s, tables: t, last: last, wake: make(chan struct{}, 1), lines: map[string]*line{}, idle: idle}
 }
 
 func (l *lane) add(q delivery.Queued) {
@@ -134,7 +136,7 @@ func (l *lane) next() *line {
 func (l *lane) leave(ln *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ln.visit || ln.waiting.len() > 0 {
+	if ln.visit || ln.waiting.len() > 0 || len(ln.pushes) > 0 {
 		l.enqueue(ln)
 		return
 	}

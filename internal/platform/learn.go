@@ -93,8 +93,7 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 	case v != accepted:
 		return nil, notLearned(thing, defs, v), nil
 	}
-	options := infotable.OneRow(infotable.Cell{Name: "options", Value: infotable.Text(infotable.TypeJSON, `{"hasDeadband":true}`)})
-	subs, v, err := l.ask(ctx, alwayson.CallService(thing, subscriptionsService, options), probe)
+	subs, v, err := l.ask(ctx, subscriptionsOf(thing), probe)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -119,29 +118,55 @@ func content(r alwayson.Response) *infotable.Table {
 	return r.Content
 }
 
+// subscriptionsOf asks for the remote names of a Thing.
+func subscriptionsOf(thing string) alwayson.Request {
+	return alwayson.CallService(thing, subscriptionsService, infotable.OneRow(
+		infotable.Cell{Name: "options", Value: infotable.Text(infotable.TypeJSON, `{"hasDeadband":true}`)}))
+}
+
 // remoteTable reads rows of name, edgeName, baseType and gatewayThing.
 func remoteTable(rows *infotable.Table) *mapping.Table {
+	return mapping.NewTable(remoteProperties(rows), firstText(rows, "gatewayThing"))
+}
+
+func remoteProperties(rows *infotable.Table) []mapping.Property {
 	var properties []mapping.Property
-	gateway := ""
 	for i := range rows.Len() {
-		name, _ := rows.At(i, "edgeName").Text()
-		if name == "" {
-			name, _ = rows.At(i, "name").Text()
-		}
-		if g, _ := rows.At(i, "gatewayThing").Text(); g != "" {
-			gateway = g
-		}
-		if name != "" {
+		if name := edgeName(rows, i); name != "" {
 			properties = append(properties, mapping.Property{EdgeName: name, Type: baseType(rows.At(i, "baseType"))})
 		}
 	}
-	return mapping.NewTable(properties, gateway)
+	return properties
 }
 
-// subscribedTable joins the platform's two answers. Only remote names are told, not whose they are: one that
+// edgeName returns the remote name in a row, which is the own name unless another is set.
+func edgeName(rows *infotable.Table, row int) string {
+	name, _ := rows.At(row, "edgeName").Text()
+	if name == "" {
+		name, _ = rows.At(row, "name").Text()
+	}
+	return name
+}
+
+// firstText returns the first text of a column that is not empty.
+func firstText(rows *infotable.Table, column string) string {
+	for i := range rows.Len() {
+		if text, _ := rows.At(i, column).Text(); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// subscribedTable is the table of a Thing whose gatewayThing is not told.
+func subscribedTable(definitions, subscriptions *infotable.Table) *mapping.Table {
+	return mapping.NewTable(subscribedProperties(definitions, subscriptions), "")
+}
+
+// subscribedProperties joins the platform's two answers. Only remote names are told, not whose they are: one that
 // is also a property's name has that property's base type, any other takes the JSON type of what comes
 // (what a real platform answers for a property bound under another name is unknown).
-func subscribedTable(definitions, subscriptions *infotable.Table) *mapping.Table {
+func subscribedProperties(definitions, subscriptions *infotable.Table) []mapping.Property {
 	types := make(map[string]infotable.BaseType, definitions.Len())
 	for i := range definitions.Len() {
 		name, _ := definitions.At(i, "name").Text()
@@ -159,7 +184,7 @@ func subscribedTable(definitions, subscriptions *infotable.Table) *mapping.Table
 		}
 		properties = append(properties, mapping.Property{EdgeName: name, Type: base})
 	}
-	return mapping.NewTable(properties, "")
+	return properties
 }
 
 // baseType reads a base type's name. One that cannot travel leaves the choice to the value.

@@ -2,10 +2,12 @@ package platform
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"time"
 
+	"azx/alwayson"
 	"azx/alwayson/infotable"
+	"azx/internal/fault"
 	"azx/internal/mapping"
 	"azx/internal/message"
 )
@@ -24,46 +26,133 @@ type ThingsConfig struct {
 	AskAgain time.Duration
 	// Timeout is how long an answer of the platform may take; default 30 s.
 	Timeout time.Duration
-	Log     *slog.Logger // may be nil
 }
 
-// Things is what egress knows of Things and does to them.
+// Things is what egress knows of Things and does to them. What it asks and does is tried once: who has made the
+// request that it is for can make it again.
 type Things struct {
-	cfg ThingsConfig
+	cfg        ThingsConfig
+	services   *declared[services]
+	properties *declared[properties]
 }
+
+// keepAbsent is how long a Thing without the services of our template is taken to stay one.
+const keepAbsent = time.Minute
 
 // NewThings checks cfg and returns Things, which need no goroutine of their own.
-func NewThings(cfg ThingsConfig) (*Things, error) { return &Things{cfg: cfg}, nil }
+func NewThings(cfg ThingsConfig) (*Things, error) {
+	if cfg.Writer == nil {
+		return nil, errors.New("set up Things: no writer")
+	}
+	byDefault(&cfg.MaxThings, 10_000)
+	byDefault(&cfg.Keep, 10*time.Minute)
+	byDefault(&cfg.AskAgain, 5*time.Second)
+	byDefault(&cfg.Timeout, 30*time.Second)
+	return &Things{
+		cfg:        cfg,
+		services:   newDeclared[services](cfg.MaxThings, cfg.AskAgain),
+		properties: newDeclared[properties](cfg.MaxThings, cfg.AskAgain),
+	}, nil
+}
 
 // Service returns the declaration of a remote service; a VARIANT result if the platform does not tell.
 func (t *Things) Service(ctx context.Context, thing, edgeName string) (mapping.Service, error) {
-	panic("not yet")
+	undeclared := mapping.Service{EdgeName: edgeName, Result: infotable.TypeVariant}
+	if !t.cfg.AzxExtension {
+		return undeclared, nil
+	}
+	known, err := t.services.get(ctx, thing, func(s services) bool { return s.has(edgeName) }, t.askServices)
+	if err != nil {
+		return mapping.Service{}, err
+	}
+	if s, ok := known.byName[edgeName]; ok {
+		return s, nil
+	}
+	return undeclared, nil
 }
 
 // Property returns the declaration of a remote property; false if the Thing has none of that edge name.
 func (t *Things) Property(ctx context.Context, thing, edgeName string) (mapping.Property, bool, error) {
-	panic("not yet")
+	known, err := t.properties.get(ctx, thing, func(p properties) bool { return p.has(edgeName) }, t.askProperties)
+	base, ok := known.types[edgeName]
+	return mapping.Property{EdgeName: edgeName, Type: base}, ok, err
 }
 
-// WriteVia returns how writes to the Thing travel; "" if the Thing leaves it to the configuration.
-func (t *Things) WriteVia(ctx context.Context, thing string) (string, error) { panic("not yet") }
+// WriteVia returns how writes to the Thing travel: "c2d", "desired" or "method:<name>", as the platform tells it; "" if
+// the Thing leaves it to the configuration.
+func (t *Things) WriteVia(ctx context.Context, thing string) (string, error) {
+	known, err := t.properties.get(ctx, thing, func(properties) bool { return true }, t.askProperties)
+	return known.writeVia, err
+}
 
 // Last returns the last value of a remote property that the platform acknowledged, and its time in ms since
 // 1970-01-01 UTC; false if none is remembered.
 func (t *Things) Last(thing, edgeName string) (v infotable.Value, at int64, ok bool) {
-	panic("not yet")
+	return t.cfg.Writer.laneOf(thing).last.get(thing, edgeName)
 }
 
-// Push writes values to remote properties of a Thing, after what its lane is sending, and returns once the platform
-// has acknowledged them. It is tried once.
+// Push is Writer.Push.
 func (t *Things) Push(ctx context.Context, thing string, writes []message.Write) error {
-	panic("not yet")
+	return t.cfg.Writer.Push(ctx, thing, writes)
 }
 
-// Fire fires an event of a Thing with one row of data. It is tried once.
+// Fire fires an event of a Thing with one row of data.
 func (t *Things) Fire(ctx context.Context, thing, event string, data *infotable.Table) error {
-	panic("not yet")
+	resp, v := t.call(ctx, alwayson.FireEvent(thing, event, data))
+	if v != accepted {
+		return failure("fire event "+event+" of Thing "+thing, resp, v)
+	}
+	return nil
 }
 
 // Forget drops what is known of a Thing, as NotifyPropertyUpdate asks for.
-func (t *Things) Forget(thing string) {}
+func (t *Things) Forget(thing string) {
+	t.services.forget(thing)
+	t.properties.forget(thing)
+}
+
+// call sends a request over the socket of the Thing's lane.
+func (t *Things) call(ctx context.Context, r alwayson.Request) (alwayson.Response, verdict) {
+	start := time.Now()
+	resp, v := call(ctx, t.cfg.Writer.laneOf(r.Name).socket, r, t.cfg.Timeout)
+	t.cfg.Writer.cfg.Meter.Request(r.Target, resp.Code, time.Since(start))
+	return resp, v
+}
+
+func (t *Things) askServices(ctx context.Context, thing string) (services, time.Duration, error) {
+	resp, v := t.call(ctx, alwayson.CallService(thing, remoteServicesService, nil))
+	switch {
+	case v == accepted:
+		return readServices(content(resp)), t.cfg.Keep, nil
+	case isNotFound(resp, v):
+		return services{absent: true}, keepAbsent, nil
+	}
+	return services{}, 0, failure("ask for the remote services of Thing "+thing, resp, v)
+}
+
+// askProperties asks our template's service, or else the platform's own two.
+func (t *Things) askProperties(ctx context.Context, thing string) (properties, time.Duration, error) {
+	op := "ask for the remote properties of Thing " + thing
+	if t.cfg.AzxExtension {
+		resp, v := t.call(ctx, alwayson.CallService(thing, remotePropertiesService, nil))
+		switch {
+		case v == accepted:
+			rows := content(resp)
+			return newProperties(remoteProperties(rows), firstText(rows, "writeVia")), t.cfg.Keep, nil
+		case v != rejected || resp.Code == alwayson.Forbidden:
+			return properties{}, 0, failure(op, resp, v)
+		} // no such service, however the platform says it, or no such Thing
+	}
+	defs, v := t.call(ctx, alwayson.CallService(thing, definitionsService, nil))
+	if isNotFound(defs, v) {
+		return properties{}, 0, missing{fault.Reject(op, "is the name right?", "there is no such Thing, or the connector's user may not see it")}
+	}
+	if v != accepted {
+		return properties{}, 0, failure(op, defs, v)
+	}
+	subs, v := t.call(ctx, subscriptionsOf(thing))
+	if v != accepted {
+		return properties{}, 0, failure(op, subs, v)
+	}
+	return newProperties(subscribedProperties(content(defs), content(subs)), ""), t.cfg.Keep, nil
+}

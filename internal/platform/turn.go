@@ -22,6 +22,9 @@ type item struct {
 
 // turn writes what waits for one Thing, as far as it fits in one request. The error is that of ctx.
 func (l *lane) turn(ctx context.Context, ln *line) error {
+	if !l.carryPushes(ctx, ln) {
+		return nil
+	}
 	k, known := l.tables.get(ln.thing)
 	fresh := !known || !time.Now().Before(k.until)
 	if fresh {
@@ -149,7 +152,7 @@ func (l *lane) deliver(ctx context.Context, thing string, items []item, tried *m
 	case err != nil:
 		return err
 	case v == accepted:
-		l.accept(items)
+		l.accept(thing, items)
 		return nil
 	case v == noReply:
 		o := rejection(thing, resp)
@@ -215,8 +218,9 @@ func (l *lane) push(ctx context.Context, thing string, items []item) (alwayson.R
 	return resp, v, err
 }
 
-func (l *lane) accept(items []item) {
+func (l *lane) accept(thing string, items []item) {
 	for i := range items {
+		l.last.remember(thing, l.writes[items[i].from:items[i].to])
 		if items[i].err != nil {
 			l.settle(&items[i].queued, misfit(&items[i]))
 		} else {

@@ -128,8 +128,9 @@ type Writer struct {
 	seed      maphash.Seed
 	lanes     []*lane
 	announcer *announcer
-	successes atomic.Int64 // requests of lanes that the platform accepted
-	refused   atomic.Int64 // lanes that wait because of the credential
+	successes atomic.Int64  // requests of lanes that the platform accepted
+	refused   atomic.Int64  // lanes that wait because of the credential
+	ended     chan struct{} // closed when Run has ended
 }
 
 // NewWriter checks cfg and returns a Writer that takes messages, but sends none until Run.
@@ -143,7 +144,7 @@ func NewWriter(cfg WriterConfig) (*Writer, error) {
 			return nil, fmt.Errorf("set up writer: pattern %q: %w", pattern, err)
 		}
 	}
-	w := &Writer{cfg: cfg, seed: maphash.MakeSeed(), announcer: newAnnouncer(cfg)}
+	w := &Writer{cfg: cfg, seed: maphash.MakeSeed(), announcer: newAnnouncer(cfg), ended: make(chan struct{})}
 	shared := newInterner()
 	wires := make([]*wire, len(cfg.Sockets))
 	for i, socket := range cfg.Sockets {
@@ -151,7 +152,8 @@ func NewWriter(cfg WriterConfig) (*Writer, error) {
 	}
 	for i := range cfg.Lanes {
 		tables := newTables(max(1, cfg.MaxThings/cfg.Lanes), shared)
-		w.lanes = append(w.lanes, newLane(w, wires[i%len(wires)], tables))
+		last := newLastValues(cfg.LastBytes / cfg.Lanes)
+		w.lanes = append(w.lanes, newLane(w, wires[i%len(wires)], tables, last))
 	}
 	return w, nil
 }
@@ -159,6 +161,7 @@ func NewWriter(cfg WriterConfig) (*Writer, error) {
 // Run sends what was written until ctx ends. Messages that are not settled by then stay unsettled.
 // It may be called once.
 func (w *Writer) Run(ctx context.Context) error {
+	defer close(w.ended)
 	group := supervise.New(ctx)
 	for i, l := range w.lanes {
 		group.Go(fmt.Sprintf("lane %d", i), l.run)
