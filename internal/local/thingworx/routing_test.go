@@ -84,7 +84,11 @@ func TestABinderThatIsGoneIsPassedOverAndOneThatDiesEndsItsRequest(t *testing.T)
 	p.UnbindAll(dying)
 	must(t, do(p, "dev-0"))
 	p.UnbindAll(alive)
-	refused(t, do(p, "dev-0"), Unbound, `nobody has bound the routing group "LocalHub" of its gatewayThing LocalHub: is the connector running?`)
+	const nobody = `nobody has bound the routing group "LocalHub" of its gatewayThing LocalHub: is the connector running?`
+	refused(t, do(p, "dev-0"), Unbound, nobody)
+	refused(t, p.Set(t.Context(), "dev-0", []Write{{Property: "n", Value: num(1)}}), Unbound, nobody)
+	_, err := p.Fetch(t.Context(), "dev-0", "twinTags")
+	refused(t, err, Unbound, nobody)
 }
 
 func TestEveryRequestHasOneOutcomeWhileBindersComeAndGo(t *testing.T) {

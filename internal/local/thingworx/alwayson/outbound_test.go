@@ -29,6 +29,8 @@ func site(t *testing.T) (*thingworx.Platform, string) {
 				{ServiceInfo: thingworx.ServiceInfo{Name: "Hang", Result: infotable.TypeNothing}, Remote: &thingworx.ServiceBinding{EdgeName: "hang", Timeout: 50}},
 				{ServiceInfo: thingworx.ServiceInfo{Name: "Rows", Result: infotable.TypeInfotable}, Remote: &thingworx.ServiceBinding{EdgeName: "rows"}},
 				{ServiceInfo: thingworx.ServiceInfo{Name: "Fail", Result: infotable.TypeNothing}, Remote: &thingworx.ServiceBinding{EdgeName: "fail"}},
+				{ServiceInfo: thingworx.ServiceInfo{Name: "Late", Result: infotable.TypeNothing}, Remote: &thingworx.ServiceBinding{EdgeName: "late"}},
+				{ServiceInfo: thingworx.ServiceInfo{Name: "Busy", Result: infotable.TypeNothing}, Remote: &thingworx.ServiceBinding{EdgeName: "busy"}},
 			}})
 	}
 	for _, spec := range specs {
@@ -44,10 +46,10 @@ func device(i int) string { return fmt.Sprintf("dev-%d", i%10) }
 // connector is a Client that binds names and counts what it serves.
 type connector struct {
 	*wire.Client
-	services, writes atomic.Int64
-	stopped          atomic.Bool   // answers to nothing any more
-	reached          chan struct{} // closed at the first request after it stopped answering
-	once             sync.Once
+	services, writes, reads atomic.Int64
+	stopped                 atomic.Bool   // answers to nothing any more
+	reached                 chan struct{} // closed at the first request after it stopped answering
+	once                    sync.Once
 }
 
 // connect starts a connector and waits until its names are bound.
@@ -93,6 +95,13 @@ func (c *connector) handle(ctx context.Context, r wire.Request) wire.Response {
 		return wire.Result(infotable.FromTable(infotable.New(infotable.Column("x", infotable.TypeNumber)).Add(infotable.Number(1)).Add(infotable.Number(2))))
 	case "fail":
 		return wire.Refuse(wire.BadRequest, "method status 422: no such valve")
+	case "late":
+		return wire.Refuse(wire.GatewayTimeout, "the device did not answer in 25 s")
+	case "busy":
+		return wire.Refuse(wire.ServiceUnavailable, "throttled by the hub")
+	case "twinReported":
+		c.reads.Add(1)
+		return wire.Response{Code: wire.Success, Content: infotable.Single(r.Target, infotable.Text(infotable.TypeJSON, `{"fan":1}`))}
 	case "hang":
 		<-ctx.Done()
 	}
@@ -111,6 +120,14 @@ func write(ctx context.Context, p *thingworx.Platform, thing string, n int32) er
 	return p.Set(ctx, thing, []thingworx.Write{{Property: "speed", Value: infotable.Number(float64(n))}})
 }
 
+func read(ctx context.Context, p *thingworx.Platform, thing string) error {
+	got, err := p.Fetch(ctx, thing, "twinReported")
+	if err == nil && got.Value.IsNothing() {
+		return errors.New("read nothing")
+	}
+	return err
+}
+
 func TestRequestsReachTheEdgeAndItsAnswersTheCaller(t *testing.T) {
 	p, url := site(t)
 	connect(t, url, "LocalHub")
@@ -121,11 +138,19 @@ func TestRequestsReachTheEdgeAndItsAnswersTheCaller(t *testing.T) {
 	if err != nil || rows.Len() != 2 || !rows.At(1, "x").Equal(infotable.Number(2)) {
 		t.Errorf("got %v, %v", rows, err)
 	}
-	for service, want := range map[string]string{
-		"Fail": "refused with bad request (0x80): method status 422: no such valve", "Hang": "within 50ms; the edge may or may not",
+	for _, tc := range []struct {
+		service string
+		kind    thingworx.Kind
+		want    string
+	}{
+		{"Fail", thingworx.Failed, "refused with bad request (0x80): method status 422: no such valve"},
+		{"Hang", thingworx.TimedOut, "within 50ms; the edge may or may not"},
+		{"Late", thingworx.TimedOut, "refused with gateway timeout (0xA4): the device did not answer in 25 s"},
+		{"Busy", thingworx.Unbound, "refused with service unavailable (0xA3): throttled by the hub"},
 	} {
-		if _, err := p.Call(t.Context(), thingworx.EntityThing, "dev-0", service, nil); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v", service, err)
+		_, err := p.Call(t.Context(), thingworx.EntityThing, "dev-0", tc.service, nil)
+		if kind, _ := thingworx.KindOf(err); err == nil || kind != tc.kind || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got kind %d, %v", tc.service, kind, err)
 		}
 	}
 }
@@ -180,13 +205,14 @@ func TestThreeConnectorsShareAGroupAndOneIsKilledInTheMiddle(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	round := func() (failed []error) {
-		outcomes := make(chan error, 2*calls)
+		outcomes := make(chan error, 3*calls)
 		var wait sync.WaitGroup
 		for caller := range callers {
 			wait.Go(func() {
 				for i := caller; i < calls; i += callers {
 					outcomes <- echo(ctx, p, device(i), int32(i))
 					outcomes <- write(ctx, p, device(i), int32(i))
+					outcomes <- read(ctx, p, device(i))
 				}
 			})
 		}
@@ -199,8 +225,8 @@ func TestThreeConnectorsShareAGroupAndOneIsKilledInTheMiddle(t *testing.T) {
 				failed = append(failed, err)
 			}
 		}
-		if got != 2*calls {
-			t.Errorf("%d outcomes of %d requests", got, 2*calls)
+		if got != 3*calls {
+			t.Errorf("%d outcomes of %d requests", got, 3*calls)
 		}
 		return failed
 	}
@@ -209,6 +235,7 @@ func TestThreeConnectorsShareAGroupAndOneIsKilledInTheMiddle(t *testing.T) {
 	}
 	shares(t, "services", calls, all[0].services.Load(), all[1].services.Load(), all[2].services.Load())
 	shares(t, "writes", calls, all[0].writes.Load(), all[1].writes.Load(), all[2].writes.Load())
+	shares(t, "reads", calls, all[0].reads.Load(), all[1].reads.Load(), all[2].reads.Load())
 
 	all[0].stopped.Store(true) // holds what it gets, and is then killed with it
 	var killer sync.WaitGroup
