@@ -116,6 +116,9 @@ func Open(cfg Config) (*Hub, error) {
 	if h.twins, err = openTwins(cfg.Dir, cfg.NoSync); err != nil {
 		return nil, errors.Join(err, h.disk.close())
 	}
+	if err := h.openMessages(cfg.Dir, cfg.NoSync); err != nil {
+		return nil, errors.Join(err, h.twins.close(), h.disk.close())
+	}
 	if err := h.saveDevices(h.registry.List()); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
@@ -127,7 +130,7 @@ func (h *Hub) Close() error {
 	if h.disk == nil {
 		return nil
 	}
-	return errors.Join(h.twins.close(), h.disk.close())
+	return errors.Join(h.twins.close(), h.outboxes.store.close(), h.disk.close())
 }
 
 // EventsLost reports that the folder had events when the hub was last open, and that their file has gone since.

@@ -11,7 +11,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		panic(messageChild(dir))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestIDs(t *testing.T) {
 	for id, good := range map[string]bool{

@@ -61,7 +61,8 @@ type waitingMessage struct {
 	enqueued time.Time
 }
 
-// Outbox is the queue of messages to one device. Messages are in memory: they do not outlive the hub's process.
+// Outbox is the queue of messages to one device. In a hub with a folder they outlive its process, with their locks, counts
+// and ends: what SendToDevice took is there until it is settled or too old.
 type Outbox struct {
 	hub      *Hub
 	identity Identity
@@ -75,6 +76,8 @@ type outboxes struct {
 	mu   sync.Mutex
 	all  map[ID]*Outbox
 	last int64 // sequence number
+
+	store messageStore
 }
 
 // Outbox returns the queue of a device. Errors: DeviceNotFound; InvalidOperation for a module, which takes no messages
@@ -147,7 +150,23 @@ func (o *Outbox) add(m waitingMessage) error {
 	if len(o.queue.items) >= MaxQueued {
 		return refusal(QueueDepthExceeded, "%d messages wait for device %q already", MaxQueued, o.identity.ID)
 	}
+	if err := o.save(&queued[waitingMessage]{value: m}); err != nil {
+		return err
+	}
 	o.queue.push(m)
+	return nil
+}
+
+// save keeps the state of a message. The caller has the lock.
+func (o *Outbox) save(item *queued[waitingMessage]) error { return o.hub.outboxes.store.put(o, item) }
+
+// remove takes a message out and reports what became of it. The caller has the lock.
+func (o *Outbox) remove(item *queued[waitingMessage], outcome Outcome) error {
+	if err := o.hub.outboxes.store.drop(item.value); err != nil {
+		return err
+	}
+	o.queue.remove(item)
+	o.report(item.value, outcome)
 	return nil
 }
 
@@ -164,6 +183,7 @@ func (o *Outbox) take() (Delivery, bool) {
 	if item == nil {
 		return Delivery{}, false
 	}
+	_ = o.save(item) // a lock that is not kept ends with the hub's process: the message comes again sooner
 	return Delivery{CloudMessage: item.value.CloudMessage, LockToken: item.token, SequenceNumber: item.value.number,
 		Enqueued: item.value.enqueued, DeliveryCount: item.abandoned}, true
 }
@@ -203,39 +223,37 @@ func waitUntil(ctx context.Context, grown <-chan struct{}, at, now time.Time) er
 
 // Complete takes out a message the device has. Error: MessageLockLost.
 func (o *Outbox) Complete(lockToken string) error {
-	return o.settle(lockToken, func(item *queued[waitingMessage]) {
-		o.queue.remove(item)
-		o.report(item.value, Success)
-	})
+	return o.settle(lockToken, func(item *queued[waitingMessage]) error { return o.remove(item, Success) })
 }
 
 // Reject takes out a message the device does not want. Error: MessageLockLost.
 func (o *Outbox) Reject(lockToken string) error {
-	return o.settle(lockToken, func(item *queued[waitingMessage]) {
-		o.queue.remove(item)
-		o.report(item.value, Rejected)
-	})
+	return o.settle(lockToken, func(item *queued[waitingMessage]) error { return o.remove(item, Rejected) })
 }
 
 // Abandon puts a message back to its place; the tenth time takes it out. Error: MessageLockLost.
 func (o *Outbox) Abandon(lockToken string) error {
-	return o.settle(lockToken, func(item *queued[waitingMessage]) {
+	return o.settle(lockToken, func(item *queued[waitingMessage]) error {
 		item.abandoned++
 		if item.abandoned < maxDeliveries {
-			o.queue.release(item)
-			return
+			return o.release(item)
 		}
-		o.queue.remove(item)
-		o.report(item.value, DeliveryCountExceeded)
+		return o.remove(item, DeliveryCountExceeded)
 	})
 }
 
 // Release puts a message back to its place without counting, as the end of a connection does. Error: MessageLockLost.
 func (o *Outbox) Release(lockToken string) error {
-	return o.settle(lockToken, o.queue.release)
+	return o.settle(lockToken, o.release)
 }
 
-func (o *Outbox) settle(lockToken string, how func(item *queued[waitingMessage])) error {
+// release frees a message. The caller has the lock.
+func (o *Outbox) release(item *queued[waitingMessage]) error {
+	o.queue.release(item)
+	return o.save(item)
+}
+
+func (o *Outbox) settle(lockToken string, how func(item *queued[waitingMessage]) error) error {
 	o.hub.touch(o.identity.ID)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -244,8 +262,7 @@ func (o *Outbox) settle(lockToken string, how func(item *queued[waitingMessage])
 	if item == nil {
 		return refusal(MessageLockLost, "the lock of the message is lost: it lasts %s", lockTime)
 	}
-	how(item)
-	return nil
+	return how(item)
 }
 
 // Purge drops all messages, locked ones too, and returns how many.
@@ -253,11 +270,17 @@ func (o *Outbox) Purge() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.expire()
-	purged := o.queue.filter(func(*queued[waitingMessage]) bool { return true })
-	for _, m := range purged {
-		o.report(m, Purged)
+	return o.filter(Purged, func(*queued[waitingMessage]) bool { return true })
+}
+
+// filter takes out the messages for which drop is true, reports them, and returns how many. The caller has the lock.
+func (o *Outbox) filter(outcome Outcome, drop func(*queued[waitingMessage]) bool) int {
+	dropped := o.queue.filter(drop)
+	_ = o.hub.outboxes.store.drop(dropped...) // what cannot be dropped comes again with the next start
+	for _, m := range dropped {
+		o.report(m, outcome)
 	}
-	return len(purged)
+	return len(dropped)
 }
 
 // Count is how many messages there are, locked ones included.
@@ -271,9 +294,7 @@ func (o *Outbox) Count() int {
 // expire drops what is too old; a lock does not keep it. The caller has the lock.
 func (o *Outbox) expire() {
 	now := o.hub.clock()
-	for _, m := range o.queue.filter(func(item *queued[waitingMessage]) bool { return !now.Before(item.value.Expires) }) {
-		o.report(m, Expired)
-	}
+	o.filter(Expired, func(item *queued[waitingMessage]) bool { return !now.Before(item.value.Expires) })
 }
 
 func (o *Outbox) report(m waitingMessage, outcome Outcome) {
@@ -317,6 +338,13 @@ func (b *outboxes) sweep() {
 // forget drops the queue of a device that is gone.
 func (b *outboxes) forget(id ID) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	o := b.all[id]
 	delete(b.all, id)
+	b.mu.Unlock()
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_ = b.store.drop(o.queue.filter(func(*queued[waitingMessage]) bool { return true })...) // else at the next start
 }
