@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+
+	"azx/internal/access"
+	"azx/internal/config"
+	"azx/internal/egress"
+	"azx/internal/fault"
+	"azx/internal/iothub"
+	"azx/internal/observe"
+)
+
+// service says how to open the service side of a hub.
+type service struct {
+	Hub *config.Hub
+	// Bearer gives tokens of Microsoft Entra ID; nil: the hub's key signs them.
+	Bearer iothub.TokenSource
+	// Feedback gets what became of messages to devices, if the file has feedback: on; nil leaves it alone.
+	Feedback func(ctx context.Context, batch []iothub.Feedback) error
+	Metrics  *observe.Metrics // nil: nobody counts
+	Log      *slog.Logger
+}
+
+// openService makes the client of the hub's service side; a supervise.Group owns its Run. It is nil, which the log tells,
+// if the file has no connection string for it: messages of devices can be read without.
+func openService(s service) (*iothub.Client, error) {
+	if !s.Hub.ConnectionString.IsSet() {
+		s.Log.Info("telemetry only: without connectionString nothing can be sent to devices", "event", "telemetry-only", "hub", s.Hub.Thing)
+		return nil, nil
+	}
+	text, err := s.Hub.ConnectionString.Value()
+	if err != nil {
+		return nil, &fault.Problem{Op: "open the service side of the hub", Class: fault.Fatal, Cause: err,
+			Hint: "the connection string is that of a shared access policy with the right to connect services"}
+	}
+	o := iothub.Options{
+		Bearer: s.Bearer, Feedback: s.feedback(), Meter: s.meter(), Log: s.Log,
+		Quota: iothub.Quota{Tier: iothub.Tier(s.Hub.Tier), Units: s.Hub.Units},
+	}
+	if o.Service, err = access.ParseService(text); err != nil {
+		return nil, err
+	}
+	trusted, err := roots(s.Hub.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	o.HTTPS = access.Network{Address: s.Hub.Endpoints.HTTPS, Roots: trusted}
+	o.AMQP = access.Network{Address: s.Hub.Endpoints.AMQPS, Roots: trusted}
+	return iothub.New(o)
+}
+
+// feedback counts what is handed on; nil if nobody is to read it.
+func (s service) feedback() func(context.Context, []iothub.Feedback) error {
+	if !s.Hub.Feedback || s.Feedback == nil {
+		return nil
+	}
+	return func(ctx context.Context, batch []iothub.Feedback) error {
+		if err := s.Feedback(ctx, batch); err != nil || s.Metrics == nil {
+			return err // the batch comes again, and counts then
+		}
+		for _, f := range batch {
+			s.Metrics.Egress(s.Hub.Thing).Outcome(f.Status)
+		}
+		return nil
+	}
+}
+
+// outcomes hands feedback on to where egress takes it.
+func outcomes(to func(context.Context, []egress.Outcome) error) func(context.Context, []iothub.Feedback) error {
+	return func(ctx context.Context, batch []iothub.Feedback) error {
+		records := make([]egress.Outcome, len(batch))
+		for i, f := range batch {
+			records[i] = egress.Outcome{
+				Device: f.DeviceID, MessageID: f.MessageID, Status: f.Status, Description: f.Description, Time: f.Time.Time,
+			}
+		}
+		return to(ctx, records)
+	}
+}
+
+func (s service) meter() iothub.Meter {
+	if s.Metrics == nil {
+		return nil
+	}
+	return hubMeter{s.Hub.Thing, s.Metrics}
+}
+
+// hubMeter counts the uses of one hub.
+type hubMeter struct {
+	hub     string
+	metrics *observe.Metrics
+}
+
+// Used is iothub.Meter's.
+func (m hubMeter) Used(u iothub.Usage) {
+	m.metrics.HubUsed(m.hub, observe.HubUse{
+		Kind: string(u.Kind), Result: u.Result, Messages: u.Messages, Took: u.Took, Waited: u.Waited,
+	})
+}
