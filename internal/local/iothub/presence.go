@@ -190,8 +190,9 @@ func (h *Hub) Drop(id ID) bool {
 	if s == nil {
 		return false
 	}
-	s.kick(errDropped)
+	s.kick(ErrDropped)
 	return true
 }
 
-var errDropped = errors.New("dropped on demand")
+// ErrDropped is the reason for which Drop ends a connection.
+var ErrDropped = errors.New("dropped on demand")

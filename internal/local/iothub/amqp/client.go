@@ -9,6 +9,7 @@ import (
 
 	"azx/internal/amqp10"
 	"azx/internal/local/iothub"
+	"azx/internal/supervise"
 )
 
 // Nodes of the endpoint that answer requests.
@@ -17,7 +18,8 @@ const (
 	nodeManagement = "$management"
 )
 
-const maxClaims = 256
+// maxClaims is how many tokens a connection may have: one connection carries up to a thousand devices (read).
+const maxClaims = 1024
 
 // verifier is what this front needs of a hub to judge tokens.
 type verifier interface {
@@ -37,11 +39,16 @@ type client struct {
 	front *Front
 	hub   *iothub.Hub
 	log   *slog.Logger
-	host  string // the host the client says it wants, with the port it may have written there
+	conn  *amqp10.Conn // once it is open
+	host  string       // the host the client says it wants, with the port it may have written there
 	port  int
+
+	watchers *supervise.Group // of the tokens that links live by
+	hangUp   func()           // cuts the connection, as a lost network does
 
 	mu      sync.Mutex
 	claims  []claim
+	devices map[iothub.ID]*device     // those that have links here
 	answers map[string][]*amqp10.Link // links to the client from $cbs and $management
 	joined  chan struct{}             // closed, and made anew, when there is one more of them
 }
@@ -105,13 +112,23 @@ func (c *client) ServeLink(ctx context.Context, l *amqp10.Link) error {
 		return c.serveRequests(ctx, l, nodeCBS, c.putToken)
 	case address == nodeManagement:
 		return c.serveRequests(ctx, l, nodeManagement, c.manage)
-	case !l.Sends() && c.isProducer(pathOf(address)):
-		return c.serveProducer(ctx, l, pathOf(address))
-	case !l.Sends():
-		return amqp10.Errorf(amqp10.CondNotFound, "%q takes no messages here; devices send over MQTT", address)
 	}
 	names := c.hub.Names()
 	path := pathOf(address)
+	if names.IsHost(c.host) || !names.IsNamespace(c.host) {
+		if id, node, ok := parseDevicePath(path); ok {
+			return c.serveDevice(ctx, l, c.registered(id), node)
+		}
+		if serve := c.serviceNode(l, path); serve != nil {
+			return c.serveService(ctx, l, path, serve)
+		}
+	}
+	switch {
+	case !l.Sends() && c.isProducer(path):
+		return c.serveProducer(ctx, l, path)
+	case !l.Sends():
+		return amqp10.Errorf(amqp10.CondNotFound, "%q takes no messages here", address)
+	}
 	if at, ok := parseMessagesPath(path); ok && (names.IsHost(c.host) || !names.IsNamespace(c.host)) {
 		return c.redirect(l, at)
 	}

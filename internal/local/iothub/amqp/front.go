@@ -1,4 +1,5 @@
-// Package amqp is the local hub's AMQP front: the Event Hubs-compatible endpoint, and the redirect that leads to it.
+// Package amqp is the local hub's AMQP front: devices and modules, the service's links to them, the Event Hubs-compatible
+// endpoint, and the redirect that leads to it.
 package amqp
 
 import (
@@ -35,15 +36,19 @@ func (f *Front) Serve(ctx context.Context, l net.Listener, hub *iothub.Hub, log 
 // ServeConn runs one connection until it or ctx ends, and closes it: a WebSocket, or one that Serve accepted.
 func (f *Front) ServeConn(ctx context.Context, nc net.Conn, hub *iothub.Hub, log *slog.Logger) {
 	log = log.With("remote", nc.RemoteAddr())
-	c := &client{front: f, hub: hub, log: log, port: portOf(nc), answers: map[string][]*amqp10.Link{}, joined: make(chan struct{})}
+	watchers := supervise.New(ctx)
+	c := &client{front: f, hub: hub, log: log, port: portOf(nc), watchers: watchers, hangUp: func() { _ = nc.Close() },
+		devices: map[iothub.ID]*device{}, answers: map[string][]*amqp10.Link{}, joined: make(chan struct{})}
 	err := amqp10.Serve(ctx, nc, amqp10.Config{
 		ContainerID: "azx-hub",
 		Plain:       c.plain,
 		NewHandler: func(conn *amqp10.Conn) amqp10.Handler {
-			c.host = conn.Hostname()
+			c.conn, c.host = conn, conn.Hostname()
 			return c
 		},
 	})
+	watchers.Stop()
+	err = errors.Join(err, watchers.Wait())
 	switch {
 	case err == nil:
 	case brokenProtocol(err):

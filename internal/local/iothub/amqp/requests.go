@@ -26,21 +26,34 @@ type answer struct {
 // serveAnswers keeps a link over which answers go to the client. It is known before it is accepted: the client may ask
 // as soon as it is, and on a busy machine its question came first.
 func (c *client) serveAnswers(ctx context.Context, l *amqp10.Link, node string) error {
-	c.mu.Lock()
-	c.answers[node] = append(c.answers[node], l)
-	close(c.joined)
-	c.joined = make(chan struct{})
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.answers[node] = slices.DeleteFunc(c.answers[node], func(other *amqp10.Link) bool { return other == l })
-	}()
+	defer c.offer(node, l)()
+	return keepQuiet(ctx, l)
+}
+
+// keepQuiet accepts a link and waits for its end.
+func keepQuiet(ctx context.Context, l *amqp10.Link) error {
 	if err := l.Accept(amqp10.Terms{}); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// offer makes a link known as one for answers of a node, and returns how it is forgotten.
+func (c *client) offer(node string, l *amqp10.Link) (withdraw func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers[node] = append(c.answers[node], l)
+	close(c.joined)
+	c.joined = make(chan struct{})
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		left := slices.DeleteFunc(c.answers[node], func(other *amqp10.Link) bool { return other == l })
+		if c.answers[node] = left; len(left) == 0 {
+			delete(c.answers, node)
+		}
+	}
 }
 
 // answerLink is the link whose address on the client's side is replyTo, else the newest: some clients name another.
@@ -106,6 +119,10 @@ func (c *client) reply(ctx context.Context, node string, request *amqp10.Message
 	if a.body != nil {
 		m.Value.Value = a.body
 	}
+	return sendAnswer(ctx, l, m)
+}
+
+func sendAnswer(ctx context.Context, l *amqp10.Link, m *amqp10.Message) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	if err := l.Send(ctx, amqp10.AppendMessage(nil, m)); err != nil {

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"encoding/json"
 	"strconv"
 
 	"azx/internal/local/iothub"
@@ -33,15 +32,9 @@ func (f *front) answerTwin(s *session, t topic, payload []byte) error {
 	return s.client.WritePacket(publication("$iothub/twin/res/"+answer+"/?$rid="+t.requestID+suffix, body))
 }
 
-// twinError is the status and the body of a refusal (shape: read).
+// twinError is the status and the body of a refusal.
 func (f *front) twinError(err error) (status string, body []byte) {
-	e := iothub.AsError(err)
-	body, _ = json.Marshal(struct { // texts and a number: it cannot fail
-		ErrorCode int    `json:"errorCode"`
-		Message   string `json:"message"`
-		Timestamp string `json:"timestampUtc"`
-	}{int(e.Code), e.Message, f.hub.Now().UTC().Format("2006-01-02T15:04:05.0000000Z")})
-	return strconv.Itoa(e.Status()), body
+	return strconv.Itoa(iothub.AsError(err).Status()), f.hub.ErrorDocument(err)
 }
 
 // takeAnswer hands the device's answer to a method to who called it. One that nobody waits for is dropped, as it came too
