@@ -43,7 +43,7 @@ func (s serviceSide) PatchTwin(ctx context.Context, t message.Target, change egr
 }
 
 func twinOf(t iothub.Twin) egress.Twin {
-	return egress.Twin{ETag: t.ETag, Desired: t.Properties.Desired, Reported: t.Properties.Reported, Tags: t.Tags}
+	return egress.Twin{ETag: t.ETag, Version: t.Version, Desired: t.Properties.Desired, Reported: t.Properties.Reported, Tags: t.Tags}
 }
 
 // marked makes an error of the client one that egress can tell.

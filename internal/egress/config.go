@@ -24,15 +24,9 @@ type Config struct {
 	TwinMaxAge   time.Duration // how old a twin may be when it is read; default 1 s
 	DrainTimeout time.Duration // how long requests in flight may go on at the end; default 5 s
 	MaxRequests  int           // requests in flight; default 4096
-	Enabled      Enabled
 
 	Meter Meter        // nil: nobody counts
 	Log   *slog.Logger // nil: nothing is logged
-}
-
-// Enabled says what is switched off.
-type Enabled struct {
-	NoTwins bool // change events are not heard, and twins neither read nor written
 }
 
 // Methods are the time-outs of direct methods. Whatever they say, an answer comes before the platform gives up.

@@ -1,72 +1,124 @@
+// Package egress carries the platform's requests to devices and modules: property writes, service calls, messages
+// and twins, each with a deadline and one definite outcome.
+//
+// Start here: a Dispatcher lets a request in (gate.go), finds whom it is for (address.go) and carries it: a write waits
+// shortly for others of its Thing and travels with them (writes.go, deliver.go), a service is a direct method (call.go),
+// a twin is read from the hub and kept for a moment (twin.go, twins.go), and any other property is read from what the
+// platform acknowledged last. change.go hears of twins that changed, outcome.go of what became of messages.
 package egress
 
 import (
 	"context"
-	"errors"
+	"runtime/debug"
 	"time"
 
 	"azx/alwayson/infotable"
+	"azx/internal/fault"
 	"azx/internal/message"
+	"azx/internal/supervise"
 )
 
-// Names that the connector answers to by itself.
-const (
-	// ServicePing is answered at once on every Thing: so the connector learns whether a bind is of use.
-	ServicePing = "Ping"
-	// ServiceSendMessage is on the hub Thing: thingName, payload (a table of one row, or JSON), properties (optional).
-	ServiceSendMessage = "AzureIotSendMessage"
-	// EventOutcome tells a device's Thing what became of a message: messageId, status, description, time.
-	EventOutcome = "AzureIotMessageOutcome"
-)
-
-// Outcomes of requests that their callers may tell apart; the Problem around them is Transient. A request that was
-// not answered in time wraps context.DeadlineExceeded.
-var (
-	ErrBusy    = errors.New("the connector has too many requests at once")
-	ErrStopped = errors.New("the connector is stopping")
-)
-
-// StatusError is a direct method that the device answered with a status other than 2xx.
-type StatusError struct {
-	Status  int
-	Payload string // JSON text, cut short if it is long; "" for none
-}
-
-// Error names status and payload.
-func (e *StatusError) Error() string { return "" }
-
-// Outcome is what became of a cloud-to-device message.
-type Outcome struct {
-	Device      string
-	MessageID   string
-	Status      string // "Success", "Expired", "DeliveryCountExceeded", "Rejected" or "Purged"
-	Description string
-	Time        time.Time
-}
-
-// Dispatcher carries requests to devices and modules.
+// Dispatcher carries requests to devices and modules. All methods may be called from any goroutine.
 type Dispatcher struct {
 	Config
+	gate    gate
+	writes  writes
+	twins   twins
+	changes changes
+	told    told
 }
 
-// New returns a Dispatcher that takes requests while Run runs.
+// New returns a Dispatcher, which lets requests in while Run runs. The error is CheckWriteVia's.
 func New(c Config) (*Dispatcher, error) {
-	return &Dispatcher{Config: c.withDefaults()}, CheckWriteVia(c.withDefaults().WriteVia)
+	d := &Dispatcher{Config: c.withDefaults()}
+	d.gate.init(d.MaxRequests)
+	d.writes.init(d.WriteWindow, d.deliver)
+	d.twins.init(d.Hub)
+	d.changes.init()
+	return d, CheckWriteVia(d.WriteVia)
 }
 
-// Run lets requests in until ctx ends, then gives those in flight DrainTimeout to end.
-func (d *Dispatcher) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// Run lets requests in until ctx ends. Those in flight then have DrainTimeout to end by themselves before they are
+// ended. It is called once.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	group := supervise.New(life)
+	d.writes.group = group
+	for _, queue := range d.changes.queues {
+		group.Go("twin changes", func(ctx context.Context) error { return d.hearChanges(ctx, queue) })
+	}
+	d.gate.open(group.Context())
+	select {
+	case <-ctx.Done():
+	case <-group.Context().Done(): // something of ours broke
+	}
+	empty := d.gate.close()
+	drain := time.NewTimer(d.DrainTimeout)
+	defer drain.Stop()
+	select {
+	case <-empty:
+	case <-drain.C:
+	case <-group.Context().Done():
+	}
+	end(ErrStopped)
+	<-empty
+	return group.Wait()
+}
 
 // Handle carries one request and returns its answer: the value of a read, the result of a call, and of a write or of
 // AzureIotSendMessage the id of the message that the hub took, NOTHING if it went out another way. Every request ends
-// before the platform gives it up; its error is a fault.Problem whose text and hint are for people.
-func (d *Dispatcher) Handle(ctx context.Context, r message.Request) (infotable.Value, error) {
-	return infotable.Value{}, errors.New("not yet")
+// before the platform gives it up. Errors are fault.Problems whose texts and hints are for people; see ErrBusy.
+func (d *Dispatcher) Handle(ctx context.Context, r message.Request) (v infotable.Value, err error) {
+	j := &job{Request: r, start: time.Now(), op: operation(r)}
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.Reject(j.op, "please report this", "panic: %v\n%s", cause, debug.Stack())
+		}
+		d.Meter.Ended(r.Verb, j.kind, j.outcome(err), time.Since(j.start))
+	}()
+	if err := j.find(d.HubThing); err != nil {
+		return v, err
+	}
+	if j.kind == kindPing {
+		return v, nil
+	}
+	ctx, leave, err := d.gate.enter(ctx)
+	if err != nil {
+		return v, busy(j.op, err)
+	}
+	defer leave()
+	v, err = d.carry(ctx, j)
+	return v, explain(ctx, j.op, err)
 }
 
-// Changed hears what the hub tells of changed twins, and returns at once.
-func (d *Dispatcher) Changed(m *message.Message) {}
+// carry brings one request on its way.
+func (d *Dispatcher) carry(ctx context.Context, j *job) (infotable.Value, error) {
+	if j.kind == kindService {
+		return d.call(ctx, j) // the Thing says how long that may take
+	}
+	ctx, cancel := j.within(ctx, 0)
+	defer cancel()
+	read := j.Verb == message.VerbRead
+	switch {
+	case j.kind == kindHub:
+		return d.ofHubThing(ctx, j)
+	case j.kind == kindTwin && read:
+		return d.readTwin(ctx, j)
+	case j.kind == kindTwin:
+		return d.writeTwin(ctx, j)
+	case read:
+		return d.last(j)
+	default:
+		return d.writes.write(ctx, j)
+	}
+}
 
-// Outcomes fires an event for each record on the Thing of its device. With an error the records may be handed over
-// again: those that were told already are told once only.
-func (d *Dispatcher) Outcomes(ctx context.Context, records []Outcome) error { return nil }
+// last returns the last value that the platform acknowledged: devices cannot be asked for one.
+func (d *Dispatcher) last(j *job) (infotable.Value, error) {
+	v, _, ok := d.Things.Last(j.Thing, j.Name)
+	if !ok {
+		return v, &fault.Problem{Op: j.op, Class: fault.Transient, Cause: errNoValue,
+			Hint: "devices cannot be asked for a value: wait until it sends one, or let the remote binding read from the platform's cache"}
+	}
+	return v, nil
+}

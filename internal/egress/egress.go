@@ -1,5 +1,3 @@
-// Package egress carries the platform's requests to devices and modules: property writes, service calls, messages
-// and twins, each with a deadline and one definite outcome.
 package egress
 
 import (
@@ -22,7 +20,7 @@ type Hub interface {
 	// Twin reads a twin.
 	Twin(ctx context.Context, t message.Target) (Twin, error)
 	// PatchTwin merges a change into a twin and returns the whole. The error wraps ErrChanged if etag is not the
-	// hub's any more.
+	// hub's any more; "" is any.
 	PatchTwin(ctx context.Context, t message.Target, change TwinChange, etag string) (Twin, error)
 }
 
@@ -30,7 +28,8 @@ type Hub interface {
 type Things interface {
 	// Service returns the declaration of a remote service; a VARIANT result if the platform does not tell.
 	Service(ctx context.Context, thing, edgeName string) (mapping.Service, error)
-	// Property returns the declaration of a remote property; false if the Thing has none of that edge name.
+	// Property returns the declaration of a remote property, also of those that a template brings, such as
+	// twinReported; false if the Thing has none of that edge name, or if there is no such Thing.
 	Property(ctx context.Context, thing, edgeName string) (mapping.Property, bool, error)
 	// WriteVia returns how writes to the Thing travel: "c2d", "desired" or "method:<name>"; "" if the Thing leaves it
 	// to the configuration.
@@ -80,6 +79,7 @@ type Answer struct {
 // Twin is a twin as the hub has it.
 type Twin struct {
 	ETag     string
+	Version  int64           // of the whole: each change makes it one more; 0 where it is not known
 	Desired  json.RawMessage // with $metadata and $version
 	Reported json.RawMessage // with $metadata and $version
 	Tags     json.RawMessage // devices only
