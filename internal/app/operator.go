@@ -227,7 +227,7 @@ func (o *Operator) SetTwin(ctx context.Context, of string, tags, desired json.Ra
 	if t.Module != "" && tags != nil {
 		return Twin{}, fault.Reject("change the twin of "+of, "set them on the device", "modules have no tags")
 	}
-	return o.client.PatchTwin(ctx, t, iothub.TwinChange{Tags: tags, Desired: desired}, strings.Trim(etag, `"`))
+	return o.client.PatchTwin(ctx, t, iothub.TwinChange{Tags: tags, Desired: desired}, etag)
 }
 
 func target(of string) (iothub.Target, error) {

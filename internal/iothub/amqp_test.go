@@ -16,6 +16,7 @@ import (
 
 	"azx/internal/amqp10"
 	"azx/internal/fault"
+	"azx/internal/secret"
 )
 
 // hello is a small message.
@@ -90,6 +91,7 @@ func TestTheHubsRefusalOfAMessageIsHeard(t *testing.T) {
 		"too large":                {reject("amqp:link:message-size-exceeded", ""), ErrTooLarge, fault.Rejected, "too_large"},
 		"an argument":              {reject("com.microsoft:argument-error", "x"), errInvalid, fault.Rejected, "rejected"},
 		"an internal error":        {reject("amqp:internal-error", ""), errUnavailable, fault.Transient, "transient"},
+		"a time-out of its own":    {reject("com.microsoft:timeout", ""), errUnavailable, fault.Transient, "transient"},
 		"something new":            {reject("com.microsoft:something-new", "x"), errUnavailable, fault.Transient, "transient"},
 		"a rejection without why":  {func(_ int, in *amqp10.Incoming, _ *amqp10.Link) { in.Reject(nil) }, errInvalid, fault.Rejected, "rejected"},
 		"given back":               {func(_ int, in *amqp10.Incoming, _ *amqp10.Link) { in.Release() }, errUnavailable, fault.Transient, "transient"},
@@ -162,6 +164,37 @@ func TestABasicHubThatRefusesTheLinkIsLeftAlone(t *testing.T) {
 		<-time.After(time.Hour)
 		if dials, _, _ := p.count(); dials < 6 || dials > 13 {
 			t.Errorf("%d connections in an hour; the pauses are 5 to 10 minutes", dials)
+		}
+	})
+}
+
+func TestAHubThatIsKnownToBeBasicIsNotAskedForWhatItHasNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.Quota.Tier = "B2"
+		c, err := newClient(o, func(context.Context, string, string) (net.Conn, error) {
+			t.Error("it is asked")
+			return nil, errors.New("asked")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := c.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		_, method := c.Call(t.Context(), dev1, Method{Name: "reboot"})
+		_, read := c.Twin(t.Context(), dev1)
+		_, changed := c.PatchTwin(t.Context(), dev1, TwinChange{}, "")
+		for _, err := range []error{method, read, changed, c.Send(t.Context(), hello)} {
+			checkProblem(t, err, ErrBasicTier, fault.Rejected)
+			if hint := fault.HintOf(err); !strings.Contains(hint, "B2") || !strings.Contains(hint, "Standard") {
+				t.Errorf("hint %q", hint)
+			}
+		}
+		if !c.State().BasicTier {
+			t.Error("the state does not tell")
 		}
 	})
 }
@@ -244,6 +277,19 @@ func TestTheTokenIsRenewedOnTheSameConnection(t *testing.T) {
 			if values.Get("se") != fmt.Sprint(one.at.Add(time.Hour).Unix()) {
 				t.Errorf("token %d holds until %s", i, values.Get("se"))
 			}
+		}
+	})
+}
+
+func TestABearerTokenSignsInForAllHubs(t *testing.T) {
+	p := &peer{}
+	change := func(o *Options) { o.Bearer, o.Service.Key = &source{life: time.Hour}, secret.Secret{} }
+	connected(t, p, change, func(t *testing.T, c *Client) {
+		if err := c.Send(within(t, time.Minute), hello); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.tokens[0]; got.audience != "https://iothubs.azure.net/.default" || got.token != "Bearer bearer-1" {
+			t.Errorf("signed in with %+v", got)
 		}
 	})
 }

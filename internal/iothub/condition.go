@@ -31,7 +31,7 @@ var conditions = map[amqp.ErrCond]int{
 	"com.microsoft:device-already-exists":      409001,
 	"com.microsoft:precondition-failed":        412001,
 	"com.microsoft:message-lock-lost":          412002,
-	"com.microsoft:timeout":                    http.StatusGatewayTimeout,
+	"com.microsoft:timeout":                    http.StatusServiceUnavailable,
 	"com.microsoft:argument-error":             http.StatusBadRequest,
 	"com.microsoft:argument-out-of-range":      http.StatusBadRequest,
 }

@@ -23,7 +23,7 @@ const (
 	amqpsPort  = 5671
 	dialWithin = 15 * time.Second
 	idleWithin = 30 * time.Second // less than the hub's, so that it hardly ever closes a connection we are about to use
-	maxIdle    = 64               // connections kept for calls in parallel
+	maxIdle    = 256              // connections kept for calls in parallel: one in flight takes one for as long as the device thinks
 	headersMax = 64 << 10         // bytes of an answer's header
 )
 
@@ -93,6 +93,9 @@ func newClient(o Options, dial dialer) (*Client, error) {
 	c := &Client{
 		host: o.Service.Host, policy: o.Service.Policy, options: o, dialAMQP: dial,
 		credential: newCredential(o.Service, o.Bearer), buckets: buckets, chunk: o.Quota.chunk(),
+	}
+	if o.Quota.basic() {
+		c.refusals.basic = withoutDevices(o.Quota.tier())
 	}
 	c.http = &http.Client{Transport: transport(o, dial), CheckRedirect: noRedirects}
 	c.line.init()

@@ -1,7 +1,6 @@
 package iothub
 
 import (
-	"net/url"
 	"time"
 
 	"github.com/Azure/go-amqp"
@@ -65,7 +64,7 @@ func (m Message) size() int {
 
 // wire makes the message that goes over the link (read: azure-iothub's client.js; tried with go-amqp).
 func (m Message) wire() *amqp.Message {
-	to := "/devices/" + url.PathEscape(m.Device) + "/messages/devicebound"
+	to := "/devices/" + escape(m.Device) + "/messages/devicebound"
 	w := amqp.NewMessage(m.Body)
 	w.Properties = &amqp.MessageProperties{
 		To: &to, ContentType: present(m.ContentType), ContentEncoding: present(m.ContentEncoding),

@@ -54,15 +54,15 @@ func (c *Client) Call(ctx context.Context, t Target, m Method) (Answer, error) {
 	k.within = m.Connect + m.response() + methodSlack
 	k.limit = 2 * maxPayload // the envelope, and what JSON escapes
 	var answer Answer
+	var unreadable error
 	k.bill = func(body []byte) int {
-		_ = json.Unmarshal(body, &answer) // an error is found again below
+		unreadable = decode(k.op, body, &answer)
 		return pieces(len(m.Payload), c.chunk) + pieces(len(answer.Payload), c.chunk)
 	}
-	reply, err := c.do(ctx, k)
-	if err != nil {
+	if _, err := c.do(ctx, k); err != nil {
 		return Answer{}, err
 	}
-	return answer, decode(k.op, reply.body, &answer)
+	return answer, unreadable
 }
 
 func (m Method) check(op string) error {

@@ -65,6 +65,9 @@ func (q Quota) tier() Tier {
 	return q.Tier
 }
 
+// basic reports whether the tier has no way to devices.
+func (q Quota) basic() bool { return q.tier()[0] == 'B' }
+
 // buckets has a full bucket for every kind with a quota.
 func (q Quota) buckets() (map[Kind]*bucket, error) {
 	tier, units := q.tier(), q.Units

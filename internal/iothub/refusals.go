@@ -2,6 +2,7 @@ package iothub
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -31,6 +32,15 @@ type memory struct {
 	hint  string
 	class fault.Class
 	until time.Time
+}
+
+// withoutDevices are the refusals of a hub that is known to be of a Basic tier.
+func withoutDevices(tier Tier) map[Kind]*memory {
+	never := &memory{
+		cause: ErrBasicTier, class: fault.Rejected, until: time.Now().AddDate(100, 0, 0),
+		hint: fmt.Sprintf("the hub is said to be of tier %s; %s", tier, hintBasic),
+	}
+	return map[Kind]*memory{KindTwinRead: never, KindTwinUpdate: never, KindMethod: never, KindC2D: never}
 }
 
 // State says what is remembered at the moment.

@@ -202,12 +202,16 @@ func (t Target) path(op, root string) (string, error) {
 	if err := checkID(op, "device", t.Device); err != nil {
 		return "", err
 	}
-	path := root + url.PathEscape(t.Device)
+	path := root + escape(t.Device)
 	if t.Module == "" {
 		return path, nil
 	}
-	return path + "/modules/" + url.PathEscape(t.Module), checkID(op, "module", t.Module)
+	return path + "/modules/" + escape(t.Module), checkID(op, "module", t.Module)
 }
+
+// escape makes an id fit for an address: everything but unreserved characters, as Microsoft's SDKs do. What may stand
+// in a path by the letter, such as +, is not left to how the hub reads it.
+func escape(id string) string { return strings.ReplaceAll(url.QueryEscape(id), "+", "%20") }
 
 // checkID refuses what would address something else than a device or a module.
 func checkID(op, what, id string) error {

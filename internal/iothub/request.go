@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -266,8 +267,8 @@ func decode(op string, body []byte, into any) error {
 	return nil
 }
 
-// quoted is an etag as If-Match has it (read: azure-iothub's registry.js).
-func quoted(etag string) string { return `"` + etag + `"` }
+// quoted is an etag as If-Match has it, also one that comes with its quotes (read: azure-iothub's registry.js).
+func quoted(etag string) string { return `"` + strings.Trim(etag, `"`) + `"` }
 
 // matchOrAny is the If-Match for an etag; without one, anything that is there matches.
 func matchOrAny(etag string) string {

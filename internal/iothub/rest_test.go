@@ -40,7 +40,13 @@ func TestEveryCallIsOnTheWireAsTheHubWantsIt(t *testing.T) {
 		"a module is read, with its ids escaped": {func(ctx context.Context, c *Client) error {
 			_, err := c.Get(ctx, Target{"dev#1?", "$edgeAgent"})
 			return err
-		}, "GET /devices/dev%231%3F/modules/$edgeAgent", "", ""},
+		}, "GET /devices/dev%231%3F/modules/%24edgeAgent", "", ""},
+		"characters that a path may have are escaped too": {func(ctx context.Context, c *Client) error {
+			_, err := c.Get(ctx, Target{Device: "a+b:c=d@e"})
+			return err
+		}, "GET /devices/a%2Bb%3Ac%3Dd%40e", "", ""},
+		"an etag with its quotes is not quoted twice": {func(ctx context.Context, c *Client) error { return c.Delete(ctx, dev1, `"BBB="`) },
+			"DELETE /devices/dev-1", `"BBB="`, ""},
 		"a device is created": {func(ctx context.Context, c *Client) error {
 			_, err := c.Create(ctx, Identity{DeviceID: "dev-1", ETag: "old", Capabilities: &Capabilities{IoTEdge: true}})
 			return err

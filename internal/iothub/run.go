@@ -28,6 +28,10 @@ const (
 // Run keeps the AMQP connection for Send and for the feedback, until ctx ends; that is no error. There is one at a
 // time; after it ends, and until one can be made, it tries again with growing pauses.
 func (c *Client) Run(ctx context.Context) error {
+	if c.options.Quota.basic() { // then the hub has no such links
+		<-ctx.Done()
+		return nil
+	}
 	pause := fault.Backoff{Min: reconnectMin, Max: reconnectMax}
 	rest := fault.Backoff{Min: reconnectRest, Max: reconnectRest}
 	for {
@@ -66,7 +70,7 @@ func (c *Client) serve(ctx context.Context) error {
 	if err != nil {
 		return c.amqpProblem(op, err)
 	}
-	cbs, err := openCBS(connecting, session, c.host)
+	cbs, err := openCBS(connecting, session, c.audience())
 	if err != nil {
 		return c.amqpProblem(op, err)
 	}
@@ -88,6 +92,14 @@ func (c *Client) serve(ctx context.Context) error {
 		group.Go("feedback", func(ctx context.Context) error { return c.readFeedback(ctx, session) })
 	}
 	return group.Wait()
+}
+
+// audience is what a token on the connection is for (read: azure-iothub's amqp.js and client.js).
+func (c *Client) audience() string {
+	if c.options.Bearer != nil {
+		return "https://iothubs.azure.net/.default"
+	}
+	return c.host
 }
 
 func (c *Client) connect(ctx context.Context) (*amqp.Conn, error) {
