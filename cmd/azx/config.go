@@ -21,16 +21,18 @@ func configCommand() *cobra.Command {
 }
 
 func configInitCommand() *cobra.Command {
-	var hub, platform, file string
+	var from config.Local
+	var file string
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "init --hub DIR --platform DIR",
+		Use:   "init --hub DIR --platform DIR [--hub-thing NAME]",
 		Short: "Write a configuration for a local hub and a local platform",
 		Long: `Write a working configuration for the local hub and the local platform that keep their data in these folders.
-Credentials go into files of their own beside it, which only you may read.`,
+Credentials go into files of their own beside it, which only you may read.
+With --hub-thing the platform reaches devices, too: the Things of devices are behind that hub Thing (azx platform hub add).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			written, err := config.Init(hub, platform, file, force)
+			written, err := config.Init(from, file, force)
 			for _, name := range written {
 				fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\n", name)
 			}
@@ -41,8 +43,9 @@ Credentials go into files of their own beside it, which only you may read.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&hub, "hub", "", "folder of azx hub (has hub.json)")
-	cmd.Flags().StringVar(&platform, "platform", "", "folder of azx platform (has platform.json)")
+	cmd.Flags().StringVar(&from.HubDir, "hub", "", "folder of azx hub (has hub.json)")
+	cmd.Flags().StringVar(&from.PlatformDir, "platform", "", "folder of azx platform (has platform.json)")
+	cmd.Flags().StringVar(&from.HubThing, "hub-thing", "", "hub Thing on the platform, so that requests reach devices")
 	cmd.Flags().StringVarP(&file, "output", "o", "azx.yaml", "the file to write")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite files that are there")
 	// The errors of these two would mean that the flag does not exist.

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx"
 	"azx/internal/local/thingworx/serve"
+	"azx/internal/local/thingworx/tablejson"
 )
 
 func TestThingsAreAddedToARunningPlatform(t *testing.T) {
@@ -32,10 +35,32 @@ func TestThingsAreAddedToARunningPlatform(t *testing.T) {
 		{[]string{"hub", "add", "PlantHub", "--routing-group", "plant"}, 0, "added hub Thing PlantHub\n"},
 		{[]string{"hub", "add"}, 2, "--help"},
 		{[]string{"thing", "add", "pump-2", "--gateway", "LocalHub", "--property", "t:NUMBER"}, 0, "added Thing pump-2 with 1 remote properties\n"},
+		{[]string{"thing", "add", "pump-3", "--gateway", "LocalHub", "--write-via", "method:set", "--service", "Restart(delay:INTEGER):JSON:reboot"}, 0,
+			"added Thing pump-3 with 0 remote properties and 1 remote services\n"},
+		{[]string{"thing", "add", "pump-4", "--service", "Restart"}, 2, "want NAME(PARAMETER:TYPE,...):RESULT"},
+		{[]string{"thing", "add", "pump-4", "--service", "Ping():JSON", "--gateway", "LocalHub"}, 1, "service Ping exists already"},
+		{[]string{"thing", "add", "pump-4", "--gateway", "LocalHub", "--write-via", "post"}, 2, "want c2d, desired or method:NAME"},
+		{[]string{"thing", "add", "pump-4", "--write-via", "c2d"}, 2, "it needs --gateway"},
+		{[]string{"hub", "add", "EmptyHub", "--routing-group", ""}, 0, "added hub Thing EmptyHub\n"},
+		{[]string{"hub", "set", "LocalHub", "--routing-group", " "}, 0, "routing group of LocalHub is \" \"\n"},
+		{[]string{"hub", "set", "LocalHub", "--no-routing-group"}, 0, "routing group of LocalHub is null\n"},
+		{[]string{"hub", "set", "LocalHub"}, 2, "give either"},
+		{[]string{"hub", "set", "LocalHub", "--routing-group", "a", "--no-routing-group"}, 2, "give either"},
+		{[]string{"hub", "set", "pump-1", "--routing-group", "a"}, 1, "template RemoteThing has no configuration tables"},
 	} {
 		code, out, problems := runWith(t, append(append([]string{"platform"}, step.args...), "--dir", dir), platformCommand())
 		if code != step.code || !strings.Contains(out+problems, step.text) {
 			t.Errorf("%v: got %d %s%s", step.args, code, out, problems)
+		}
+	}
+	for hub, want := range map[string]string{"EmptyHub": "{\"routingGroup\":\"\"}", "LocalHub": "{}", "PlantHub": "{\"routingGroup\":\"plant\"}"} {
+		table, err := running.Platform.Call(t.Context(), thingworx.EntityThing, hub, "GetConfigurationTable",
+			infotable.Single("tableName", infotable.String(thingworx.TableRouting)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := tablejson.AppendTable(nil, table); err != nil || !strings.Contains(string(text), `"rows":[`+want+`]`) {
+			t.Errorf("%s: %s, %v", hub, text, err)
 		}
 	}
 	running.Stop()

@@ -29,11 +29,20 @@ type platformInfo struct {
 	AppKey string `json:"appKey"`
 }
 
-// Init writes a working, commented file for the local hub and the local platform whose folders are
-// given, and returns the files it wrote. Credentials go into files of their own, that only the owner
-// may read, unless the hub or the platform keeps such a file already. Existing files are an error
-// unless overwrite is set.
-func Init(hubDir, platformDir, file string, overwrite bool) ([]string, error) {
+// Local is what Init writes a file for: a hub and a platform on this machine.
+type Local struct {
+	HubDir      string // folder of the hub
+	PlatformDir string // folder of the platform
+	// HubThing is the hub Thing on the platform, through which it reaches devices. Without one messages
+	// travel from the hub to the platform only, to any Thing that has the device's name.
+	HubThing string
+}
+
+// Init writes a working, commented file, and returns the files it wrote. Credentials go into files of
+// their own, that only the owner may read, unless the hub or the platform keeps such a file already.
+// Existing files are an error unless overwrite is set.
+func Init(from Local, file string, overwrite bool) ([]string, error) {
+	hubDir, platformDir := from.HubDir, from.PlatformDir
 	var hub hubInfo
 	var platform platformInfo
 	if err := readInfo(filepath.Join(hubDir, "hub.json"), "azx hub --dir "+hubDir, &hub); err != nil {
@@ -44,6 +53,7 @@ func Init(hubDir, platformDir, file string, overwrite bool) ([]string, error) {
 	}
 	w := &initWriter{dir: filepath.Dir(file), overwrite: overwrite}
 	values := map[string]string{
+		"HubThing":   from.HubThing,
 		"URL":        platform.WS,
 		"AppKey":     w.credential(filepath.Join(platformDir, "app-key"), "app-key", platform.AppKey),
 		"Connection": w.credential(filepath.Join(hubDir, "connection-string"), "hub-connection-string", hub.ServiceConnectionString),
@@ -161,9 +171,14 @@ func loopbackPort(port int) string {
 // plainYAML matches text that YAML reads as that text without quotes.
 var plainYAML = regexp.MustCompile(`^[A-Za-z/$][A-Za-z0-9/._${}:-]*[A-Za-z0-9/}]$`)
 
+// wordsOfYAML are no texts without quotes.
+var wordsOfYAML = map[string]bool{
+	"true": true, "false": true, "null": true, "yes": true, "no": true, "on": true, "off": true, "y": true, "n": true,
+}
+
 // quote writes text as YAML, in double quotes if it needs any: JSON strings are YAML.
 func quote(text string) string {
-	if plainYAML.MatchString(text) {
+	if plainYAML.MatchString(text) && !wordsOfYAML[strings.ToLower(text)] {
 		return text
 	}
 	quoted, err := json.Marshal(text)
@@ -186,7 +201,11 @@ platform:
   appKey: {{quote .AppKey}}   # read again at every sign-in, so the key may be replaced in its file
 
 hubs:
+{{- if .HubThing}}
+  - thing: {{quote .HubThing}}   # the hub Thing
+{{- else}}
   - thing: LocalHub            # the hub Thing
+{{- end}}
     connectionString: {{quote .Connection}}
     consumerGroup: azx
     start: earliest            # where to begin without a checkpoint: earliest, latest or a time
@@ -202,8 +221,12 @@ hubs:
       https: {{quote .HTTPS}}
 {{- end}}
 {{- end}}
+{{- if .HubThing}}
+    extensions: azx            # what is installed on the platform: azx, other or none
+{{- else}}
     extensions: none           # what is installed on the platform: azx, other or none
     allowThings: ["*"]         # which Things the devices of this hub may write to
+{{- end}}
     onUnknownThing: keep       # a device without a Thing: keep, skip or quarantine its messages
 
 checkpoint:

@@ -33,7 +33,7 @@ func local(t *testing.T) string {
 }
 
 func initIn(dir string, overwrite bool) ([]string, error) {
-	return Init(filepath.Join(dir, "hub"), filepath.Join(dir, "platform"), filepath.Join(dir, "azx.yaml"), overwrite)
+	return Init(Local{HubDir: filepath.Join(dir, "hub"), PlatformDir: filepath.Join(dir, "platform")}, filepath.Join(dir, "azx.yaml"), overwrite)
 }
 
 func TestInitWritesAFileThatLoadsWithoutAWarning(t *testing.T) {
@@ -134,6 +134,25 @@ func TestInitQuotesWhatYAMLWouldReadOtherwise(t *testing.T) {
 	} {
 		if got := quote(text); got != want {
 			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestInitForAHubThingLetsThePlatformReachDevices(t *testing.T) {
+	for _, name := range []string{"LocalHub", "Plant 1", "true", "Null"} {
+		dir := local(t)
+		file := filepath.Join(dir, "azx.yaml")
+		_, err := Init(Local{HubDir: filepath.Join(dir, "hub"), PlatformDir: filepath.Join(dir, "platform"), HubThing: name}, file, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, warnings, err := Load(file)
+		if err != nil || len(warnings) > 0 {
+			t.Fatalf("%s: %v, %v", name, err, warnings)
+		}
+		hub := cfg.Hubs[0]
+		if hub.Thing != name || hub.Extensions != ExtensionsAzx || len(hub.AllowThings) > 0 || hub.Endpoints.HTTPS != "127.0.0.1:8443" {
+			t.Errorf("%s: hub %+v", name, hub)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -259,16 +258,22 @@ func unwrap(err error) error {
 }
 
 func TestAWriteTravelsToTheDeviceBehindItsHubThingAndBack(t *testing.T) {
-	for name, group := range map[string]string{"LocalHub": "", "OtherHub": "plant"} {
+	plant := "plant"
+	for name, group := range map[string]*string{"LocalHub": nil, "OtherHub": &plant} {
 		r := start(t, Options{})
 		client := NewClient(r.Info)
 		if err := client.AddHub(t.Context(), name, group); err != nil {
 			t.Fatal(err)
 		}
-		if err := client.AddDevice(t.Context(), "dev 1", name, []thingworx.Definition{property(t, "speed:NUMBER:rpm")}); err != nil {
+		if err := client.AddDevice(t.Context(), DeviceThing{Name: "dev 1", Gateway: name, WriteVia: "desired",
+			Properties: []thingworx.Definition{property(t, "speed:NUMBER:rpm")}}); err != nil {
 			t.Fatal(err)
 		}
-		conn := edgeOf(t, r, cmp.Or(group, name))
+		bound := name
+		if group != nil {
+			bound = *group
+		}
+		conn := edgeOf(t, r, bound)
 		writeSpeed := func() error {
 			return client.do(t.Context(), http.MethodPut, "/Things/dev%201/Properties/speed", map[string]any{"speed": 5}, nil)
 		}
@@ -338,16 +343,16 @@ func TestADeviceThingNeedsItsHubThingFirst(t *testing.T) {
 	r := start(t, Options{NoGroupBind: true})
 	defer stop(t, r)
 	client := NewClient(r.Info)
-	if err := client.AddDevice(t.Context(), "dev", "Nowhere", nil); err == nil || !strings.Contains(err.Error(), `gateway: there is no Thing "Nowhere"`) {
+	if err := client.AddDevice(t.Context(), DeviceThing{Name: "dev", Gateway: "Nowhere"}); err == nil || !strings.Contains(err.Error(), `gateway: there is no Thing "Nowhere"`) {
 		t.Errorf("got %v", err)
 	}
-	if err := client.AddHub(t.Context(), "a/b", ""); err == nil || !strings.Contains(err.Error(), "add hub Thing: ") {
+	if err := client.AddHub(t.Context(), "a/b", nil); err == nil || !strings.Contains(err.Error(), "add hub Thing: ") {
 		t.Errorf("got %v", err)
 	}
-	if err := client.AddHub(t.Context(), "Hub", ""); err != nil {
+	if err := client.AddHub(t.Context(), "Hub", nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := client.AddDevice(t.Context(), "dev", "Hub", nil); err != nil {
+	if err := client.AddDevice(t.Context(), DeviceThing{Name: "dev", Gateway: "Hub"}); err != nil {
 		t.Fatal(err)
 	}
 	conn := edgeOf(t, r, "Hub")
