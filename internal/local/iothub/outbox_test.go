@@ -56,7 +56,7 @@ func TestMessagesToDevicesAreChecked(t *testing.T) {
 		"with an id of 129 characters":    {d.ID, CloudMessage{Message: Message{MessageID: strings.Repeat("x", 129)}}, ArgumentInvalid},
 		"to a device the hub has not":     {ID{Device: "no"}, CloudMessage{}, DeviceNotFound},
 		"to a module, which takes none":   {m.ID, CloudMessage{}, InvalidOperation},
-		"to a module the device has not":  {ID{Device: "d1", Module: "no"}, CloudMessage{}, DeviceNotFound},
+		"to a module the device has not":  {ID{Device: "d1", Module: "no"}, CloudMessage{}, ModuleNotFound},
 		"with feedback and without an id": {d.ID, CloudMessage{Ack: AckFull}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -91,9 +91,17 @@ func (r *Registry) Get(id ID) (Identity, error) {
 	defer r.mu.RUnlock()
 	identity, ok := r.entries[id]
 	if !ok {
-		return Identity{}, fmt.Errorf("device %q: %w", id, ErrNotFound)
+		return Identity{}, notFound(id)
 	}
 	return identity, nil
+}
+
+// notFound is ErrNotFound in the words for a device or a module.
+func notFound(id ID) error {
+	if id.Module != "" {
+		return refusal(ModuleNotFound, "module %q: %v", id, ErrNotFound)
+	}
+	return fmt.Errorf("device %q: %w", id, ErrNotFound)
 }
 
 // List returns all identities, sorted by device and module.

@@ -76,7 +76,7 @@ func (r *Registry) addEdgeModules(device string, changes map[ID]Identity) error 
 func (r *Registry) matching(id ID, ifMatch string) (Identity, error) {
 	identity, ok := r.entries[id]
 	if !ok {
-		return Identity{}, fmt.Errorf("device %q: %w", id, ErrNotFound)
+		return Identity{}, notFound(id)
 	}
 	if !matches(ifMatch, identity.ETag) {
 		return Identity{}, refusal(PreconditionFailed, "device %q has the etag %s", id, identity.ETag)
@@ -153,6 +153,9 @@ func (r *Registry) free(id ID, added map[ID]Identity) error {
 		_, old := r.entries[id]
 		_, fresh := added[id]
 		return old || fresh
+	}
+	if exists(id) && id.Module != "" {
+		return refusal(ModuleExists, "add module %q: %v", id, ErrExists)
 	}
 	if exists(id) {
 		return fmt.Errorf("add device %q: %w", id, ErrExists)

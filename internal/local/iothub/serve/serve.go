@@ -18,6 +18,7 @@ import (
 
 	"azx/internal/local/iothub"
 	"azx/internal/local/iothub/control"
+	"azx/internal/local/iothub/https"
 	"azx/internal/local/iothub/mqtt"
 	"azx/internal/local/iothub/websocket"
 	"azx/internal/supervise"
@@ -114,7 +115,7 @@ func (r *Running) serve(o Options, all listeners, ca *authority, secret string) 
 	public := http.NewServeMux()
 	public.Handle(websocket.HubPath, gate)
 	public.Handle(websocket.EventPath, gate)
-	public.HandleFunc("/", notYet)
+	public.Handle("/", https.Handler(r.Hub))
 	web("HTTPS", tls.NewListener(all.https, ca.tlsConfig()), public)
 	port := r.Info.Ports.MQTT
 	if port == StandardPorts().MQTT {
@@ -151,19 +152,13 @@ func removeInfo(dir string) error {
 	return nil
 }
 
-// notYet answers every HTTPS request: the service API comes with a later version.
-func notYet(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(http.StatusNotImplemented)
-	fmt.Fprintln(w, `{"Message":"ErrorCode:NotImplemented;this local hub does not serve HTTPS requests yet, only MQTT and AMQP"}`)
-}
-
 // serveHTTP runs a web server until ctx ends.
 func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // such as clients that do not trust the hub
 	}

@@ -70,7 +70,7 @@ func TestEveryTLSPortShowsACertificateForEveryName(t *testing.T) {
 	}
 }
 
-func TestHTTPSSaysThatItIsNotThereYet(t *testing.T) {
+func TestHTTPSWantsAToken(t *testing.T) {
 	r := start(t, Options{})
 	conn, err := r.dialTLS(r.Info.Ports.HTTPS, "localhost")
 	if err != nil {
@@ -79,7 +79,7 @@ func TestHTTPSSaysThatItIsNotThereYet(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprint(conn, "GET /devices/d1 HTTP/1.0\r\n\r\n")
 	answer, err := io.ReadAll(conn)
-	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.0 501") || !strings.Contains(string(answer), "ErrorCode:NotImplemented") {
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.0 401") || !strings.Contains(string(answer), "ErrorCode:IotHubUnauthorizedAccess") {
 		t.Fatalf("got %q, %v", answer, err)
 	}
 }

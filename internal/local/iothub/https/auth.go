@@ -1,0 +1,46 @@
+package https
+
+import (
+	"slices"
+	"strings"
+
+	"azx/internal/local/iothub"
+)
+
+// versions are those of Microsoft's SDKs (read: their sources and release notes). All of them mean the newest here.
+var versions = []string{"2016-02-03", "2016-11-14", "2017-06-30", "2017-11-08-preview", "2018-04-01", "2018-06-30", "2019-03-30",
+	"2019-07-01-preview", "2019-10-01", "2020-03-01", "2020-03-13", "2020-05-31-preview", "2020-09-30", "2021-04-12"}
+
+func servedVersion(version string) bool { return slices.Contains(versions, version) }
+
+// authorize checks the token of a request. That of a back end needs a policy with the rights, that of a device its own
+// key or a policy that lets devices connect.
+func (f *front) authorize(e endpoint, r *request) error {
+	text := r.Header.Get("Authorization")
+	var err error
+	if e.rights == 0 {
+		r.principal, err = f.hub.VerifyHub(text, f.hub.Names().Host+"/"+r.id.Path())
+		return err
+	}
+	if strings.HasPrefix(text, "Bearer ") {
+		return unauthorized("the local hub does not know Entra ID, only shared access signatures")
+	}
+	token, err := iothub.ParseToken(text)
+	if err != nil {
+		return unauthorized("%v", err)
+	}
+	if r.principal, err = f.hub.VerifyHub(text, token.Resource); err != nil {
+		return err
+	}
+	if !r.principal.Covers(f.hub.Names().Host + r.URL.Path) {
+		return unauthorized("the token is for %q and does not cover this request", r.principal.Audience)
+	}
+	if !r.principal.Can(e.rights) {
+		return unauthorized("policy %q lacks the right to do this", r.principal.Policy)
+	}
+	return nil
+}
+
+func unauthorized(format string, args ...any) error {
+	return refusal(iothub.UnauthorizedAccess, "Unauthorized: "+format, args...)
+}

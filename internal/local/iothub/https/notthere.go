@@ -1,0 +1,29 @@
+package https
+
+import (
+	"errors"
+	"net/http"
+)
+
+// notThere lists the requests of a real hub that this one does not serve: each is answered with 501. Besides, X.509
+// certificates as a device's authentication, queries FROM devices.jobs, and tokens of Entra ID are refused where they come.
+func notThere() []string {
+	return []string{
+		"/jobs", "/jobs/", // import and export of devices; scheduled twin updates and methods
+		"/configurations", "/configurations/", "POST /devices/{device}/applyConfigurationContent", // edge deployments
+		"/devices/{device}/files", "/devices/{device}/files/", // file upload
+		"/messages/serviceBound/filenotifications", "/messages/serviceBound/filenotifications/",
+		"/digitaltwins/", // Plug and Play's own view of twins
+	}
+}
+
+func (f *front) refuseAbsent(w http.ResponseWriter, r *http.Request) {
+	f.refuseNotThere(w, r.Method+" "+r.URL.Path)
+}
+
+func (f *front) refuseNotThere(w http.ResponseWriter, what string) {
+	f.refuseAs(w, http.StatusNotImplemented, "NotImplemented", "the local hub does not have this: "+what)
+}
+
+// errNoCertificates is about the one kind of authentication there is: keys.
+var errNoCertificates = errors.New("authentication of another type than sas")

@@ -1,0 +1,89 @@
+package https
+
+import (
+	"errors"
+	"iter"
+	"net/http"
+	"sort"
+	"strconv"
+
+	"azx/internal/local/iothub"
+	"azx/internal/local/iothub/query"
+)
+
+// Sizes of a page (read: at most 1000; the default is inferred).
+const (
+	defaultPage = 100
+	maxPage     = 1000
+)
+
+// query answers with a page of a query; x-ms-continuation of the answer asks for the next one.
+func (f *front) query(r *request) error {
+	var body struct {
+		Query string `json:"query"`
+	}
+	if err := r.decode(&body); err != nil {
+		return err
+	}
+	size := defaultPage
+	if text := r.Header.Get("x-ms-max-item-count"); text != "" {
+		var err error
+		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > maxPage {
+			return invalid("x-ms-max-item-count %q: want 1 to %d", text, maxPage)
+		}
+	}
+	if err := f.hub.Admit(iothub.OpQuery, 0); err != nil {
+		return err
+	}
+	q, err := query.Parse(body.Query)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	if q.From == query.Jobs {
+		f.refuseNotThere(r.w, "queries of "+string(q.From))
+		return nil
+	}
+	rows, next, err := q.Page(f.twins(q.From), body.Query, r.Header.Get("x-ms-continuation"), size)
+	if err != nil {
+		return invalid("%v", err)
+	}
+	r.w.Header()["x-ms-item-type"] = []string{itemType(q)}
+	if next != "" {
+		r.w.Header()["x-ms-continuation"] = []string{next}
+	}
+	reply(r.w, http.StatusOK, rows)
+	return nil
+}
+
+// itemType is the x-ms-item-type of the rows.
+func itemType(q *query.Query) string {
+	if q.Whole() {
+		return "Twin"
+	}
+	return "Raw"
+}
+
+// twins gives the twins of devices or modules, sorted by their keys.
+func (f *front) twins(collection query.Collection) query.Source {
+	return func(after string) iter.Seq2[string, map[string]any] {
+		return func(yield func(string, map[string]any) bool) {
+			all := f.hub.Registry().List()
+			first := sort.Search(len(all), func(i int) bool { return keyOf(all[i].ID) > after })
+			for _, identity := range all[first:] {
+				if (identity.Module != "") != (collection == query.Modules) {
+					continue
+				}
+				document, err := f.hub.TwinDocument(identity.ID)
+				if errors.Is(err, iothub.ErrNotFound) {
+					continue // deleted meanwhile
+				}
+				if !yield(keyOf(identity.ID), document) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// keyOf sorts like the registry: a zero byte is before all that ids can have.
+func keyOf(id iothub.ID) string { return id.Device + "\x00" + id.Module }
