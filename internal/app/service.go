@@ -6,7 +6,6 @@ import (
 
 	"azx/internal/access"
 	"azx/internal/config"
-	"azx/internal/egress"
 	"azx/internal/fault"
 	"azx/internal/iothub"
 	"azx/internal/observe"
@@ -64,19 +63,6 @@ func (s service) feedback() func(context.Context, []iothub.Feedback) error {
 			s.Metrics.Egress(s.Hub.Thing).Outcome(f.Status)
 		}
 		return nil
-	}
-}
-
-// outcomes hands feedback on to where egress takes it.
-func outcomes(to func(context.Context, []egress.Outcome) error) func(context.Context, []iothub.Feedback) error {
-	return func(ctx context.Context, batch []iothub.Feedback) error {
-		records := make([]egress.Outcome, len(batch))
-		for i, f := range batch {
-			records[i] = egress.Outcome{
-				Device: f.DeviceID, MessageID: f.MessageID, Status: f.Status, Description: f.Description, Time: f.Time.Time,
-			}
-		}
-		return to(ctx, records)
 	}
 }
 
