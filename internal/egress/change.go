@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	changeQueues = 4       // changes of one twin stay in one of them, in their order
-	changesEach  = 1024    // that wait in each
-	maxChanges   = 8 << 20 // bytes of all that wait
+	changeQueues = 4                // changes of one twin stay in one of them, in their order
+	changesEach  = 1024             // that wait in each
+	maxChanges   = 8 << 20          // bytes of all that wait
 	pushWithin   = 15 * time.Second // for the platform to take something
 )
 
