@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -32,19 +33,33 @@ type Config struct {
 	Roots *x509.CertPool
 	// Clock stamps messages and tokens; default time.Now.
 	Clock func() time.Time
+	// Method answers a direct method: status is 200 for success, answer is JSON. It must not wait. With nil the
+	// device has no methods, and the hub says so.
+	Method func(d *Device, name string, payload []byte) (status int, answer []byte)
+	// Message takes the body of a cloud-to-device message; messages come one after the other. It must not wait: to
+	// answer it may Post. With nil messages stay at the hub. Modules get none.
+	Message func(d *Device, body []byte)
 }
 
 // Device is a connected device or module. It connects again by itself when the connection is lost.
 type Device struct {
-	id     iothub.ID
-	clock  func() time.Time
-	client paho.Client
+	id       iothub.ID
+	clock    func() time.Time
+	client   paho.Client
+	method   func(d *Device, name string, payload []byte) (int, []byte)
+	message  func(d *Device, body []byte)
+	listens  chan error // gets what became of the first subscriptions
+	listened sync.Once
 }
 
 // Connect connects a device and waits until the hub accepted it, was found to refuse it, or ctx ends.
 func Connect(ctx context.Context, cfg Config) (*Device, error) {
 	d := newDevice(cfg)
-	if err := wait(ctx, d.client.Connect()); err != nil {
+	err := wait(ctx, d.client.Connect())
+	if err == nil {
+		err = d.listening(ctx)
+	}
+	if err != nil {
 		d.Close()
 		return nil, fmt.Errorf("connect device %q: %w", d.id, err)
 	}
@@ -57,17 +72,20 @@ func newDevice(cfg Config) *Device {
 		cfg.Clock = time.Now
 	}
 	c := cfg.Credentials
+	d := &Device{id: c.ID, clock: cfg.Clock, method: cfg.Method, message: cfg.Message, listens: make(chan error, 1)}
 	user := c.Host + "/" + c.ID.String() + "/?api-version=2021-04-12&DeviceClientType=azx"
 	o := paho.NewClientOptions().AddBroker("ssl://" + cfg.address()).SetClientID(c.ID.String()).
 		SetTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.Host, RootCAs: cfg.Roots}).
-		SetProtocolVersion(4).SetKeepAlive(3 * time.Minute).SetCleanSession(false).SetOrderMatters(false).
+		SetProtocolVersion(4).SetKeepAlive(3 * time.Minute).SetCleanSession(false).
+		SetOnConnectHandler(d.listen).SetDefaultPublishHandler(d.receive).
 		SetAutoReconnect(true).SetMaxReconnectInterval(10 * time.Second).SetConnectTimeout(10 * time.Second).
 		SetCredentialsProvider(func() (string, string) {
 			// A key that is no base64 text gives no token, and the hub says so.
 			token, _ := iothub.SignToken(c.Host+"/"+c.ID.Path(), "", c.Key, cfg.Clock().Add(tokenLife))
 			return user, token
 		})
-	return &Device{id: c.ID, clock: cfg.Clock, client: paho.NewClient(o)}
+	d.client = paho.NewClient(o)
+	return d
 }
 
 // Send sends a JSON body, stamped with the time, and returns when the hub has acknowledged it. Meanwhile the
@@ -78,6 +96,9 @@ func (d *Device) Send(ctx context.Context, body []byte) error {
 	}
 	return nil
 }
+
+// Post sends a JSON body like Send, but does not wait for the hub.
+func (d *Device) Post(body []byte) { d.client.Publish(d.topic(), 1, false, body) }
 
 // Close says goodbye to the hub.
 func (d *Device) Close() { d.client.Disconnect(250) }

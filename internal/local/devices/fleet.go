@@ -12,7 +12,8 @@ import (
 	"azx/internal/supervise"
 )
 
-// Fleet is a number of simulated devices that send telemetry at an interval.
+// Fleet is a number of simulated devices that send telemetry at an interval, answer the direct method reboot, and tell
+// as telemetry what cloud-to-device messages set.
 type Fleet struct {
 	// Devices to simulate.
 	Devices []Config
@@ -82,6 +83,8 @@ func (f *Fleet) simulate(ctx context.Context, cfg Config, delay time.Duration) e
 
 // connect tries until it succeeds or ctx ends.
 func (f *Fleet) connect(ctx context.Context, cfg Config) (*Device, error) {
+	m := newMachine(cfg.Clock)
+	cfg.Method, cfg.Message = m.method, m.message
 	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
 		d, err := Connect(ctx, cfg)
 		if err == nil {
