@@ -43,7 +43,7 @@ async function main() {
       twin.properties.reported.update(payload, (err) => (err ? failed(err) : done({})));
     }),
   };
-  const serve = (name, answer) => client.onMethod(name, (request, response) => {
+  const serve = (name, answer) => client[isModule ? 'onMethod' : 'onDeviceMethod'](name, (request, response) => {
     print({ method: name, payload: request.payload });
     answer(request.payload || {}).then((payload) => [200, payload], (err) => [err.status || 500, err.payload || { why: String(err) }])
       .then(([status, payload]) => response.send(status, payload, (err) => {
