@@ -1,6 +1,7 @@
 // A back end as Microsoft's Event Hubs client for Node makes it: reads runtime information, then all
 // partitions, and prints one JSON line for the former and one for each event of the test.
-// Environment: AZX_EVENTS (connection string), AZX_CUSTOM_ENDPOINT (may be empty), AZX_GROUP, AZX_RUN
+// Environment: AZX_EVENTS (connection string), AZX_CUSTOM_ENDPOINT (may be empty), AZX_REACH (set:
+// over WebSocket, see websocket_reach.js), AZX_GROUP, AZX_RUN
 // (the property "run" of the test's events), AZX_COUNT, AZX_SINCE (milliseconds since 1970, 0: earliest).
 'use strict';
 
@@ -8,6 +9,7 @@ const { EventHubConsumerClient, earliestEventPosition } = require('@azure/event-
 
 async function main(env) {
   const options = env.AZX_CUSTOM_ENDPOINT ? { customEndpointAddress: env.AZX_CUSTOM_ENDPOINT } : {};
+  if (env.AZX_REACH) options.webSocketOptions = { webSocket: require('ws') };
   const client = new EventHubConsumerClient(env.AZX_GROUP, env.AZX_EVENTS, options);
   const ids = await client.getPartitionIds();
   const about = await client.getEventHubProperties();

@@ -51,21 +51,23 @@ type nodeMode struct {
 	hub            *hub
 	connection     fields
 	customEndpoint string
+	webSocket      bool
 }
 
 // nodeModes are all of them; a real hub has one.
 func nodeModes(t *testing.T) []nodeMode {
 	if h := newHub(t); h.real {
-		return []nodeMode{{"the standard endpoint", h, h.events, ""}}
+		return []nodeMode{{name: "the standard endpoint", hub: h, connection: h.events}}
 	}
 	near, cloud := localHub(t, "--host", "localhost"), newHub(t)
 	standard := localHub(t, "--listen", ownLoopback(), "--host", ownLoopback(), "--amqps", "5671")
 	withPort := func(port int) string { return "sb://" + net.JoinHostPort("localhost", fmt.Sprint(port)) }
 	return []nodeMode{
-		{"emulator mode, without TLS", near, near.events.with("Endpoint", withPort(near.ports.AMQP), "UseDevelopmentEmulator", "true"), ""},
-		{"TLS with a port in the endpoint", near, near.events.with("Endpoint", withPort(near.ports.AMQPS)), ""},
-		{"a custom endpoint address", cloud, cloud.events, "sb://" + cloud.dial("", cloud.ports.AMQPS)},
-		{"the standard endpoint", standard, standard.events, ""},
+		{"emulator mode, without TLS", near, near.events.with("Endpoint", withPort(near.ports.AMQP), "UseDevelopmentEmulator", "true"), "", false},
+		{"TLS with a port in the endpoint", near, near.events.with("Endpoint", withPort(near.ports.AMQPS)), "", false},
+		{"a custom endpoint address", cloud, cloud.events, "sb://" + cloud.dial("", cloud.ports.AMQPS), false},
+		{"the standard endpoint", standard, standard.events, "", false},
+		{"WebSocket", cloud, cloud.events, "", true},
 	}
 }
 
@@ -107,9 +109,13 @@ func (m nodeMode) read(t *testing.T, n int) (about nodeAbout, events []nodeEvent
 	if m.hub.real {
 		since = m.hub.began.Add(-time.Minute).UnixMilli()
 	}
-	child := process.Start(t, process.Command{Name: "node", Args: []string{"eventhubs.js"}, Env: append(os.Environ(),
-		"NODE_EXTRA_CA_CERTS="+m.hub.ca, "AZX_EVENTS="+m.connection.String(), "AZX_CUSTOM_ENDPOINT="+m.customEndpoint,
-		"AZX_GROUP="+group, "AZX_RUN="+m.hub.mark, fmt.Sprintf("AZX_COUNT=%d", n), fmt.Sprintf("AZX_SINCE=%d", since))})
+	command := process.Command{Name: "node", Args: []string{"eventhubs.js"}, Env: append(os.Environ(), "NODE_EXTRA_CA_CERTS="+m.hub.ca)}
+	if m.webSocket {
+		command = m.hub.throughHTTPS("eventhubs.js")
+	}
+	command.Env = append(command.Env, "AZX_EVENTS="+m.connection.String(), "AZX_CUSTOM_ENDPOINT="+m.customEndpoint,
+		"AZX_GROUP="+group, "AZX_RUN="+m.hub.mark, fmt.Sprintf("AZX_COUNT=%d", n), fmt.Sprintf("AZX_SINCE=%d", since))
+	child := process.Start(t, command)
 	if code := child.Wait(2 * patience); code != 0 {
 		t.Fatalf("node eventhubs.js: exit code %d\n%s", code, child.Stderr())
 	}
