@@ -31,6 +31,9 @@ type Options struct {
 	Log     *slog.Logger
 }
 
+// hubThing is the hub Thing through which the platform reaches the devices.
+const hubThing = "LocalHub"
+
 const (
 	sendInterval  = time.Second
 	settleTimeout = 20 * time.Second // for what is on its way when the devices stop
@@ -98,6 +101,10 @@ func (d *demo) populate() error {
 	if err != nil {
 		return err
 	}
+	err = d.platform.Platform.CreateThing(thingworx.ThingSpec{Name: hubThing, Template: thingworx.TemplateAzureHub, Enabled: true})
+	if err != nil {
+		return fmt.Errorf("create hub Thing: %w", err)
+	}
 	d.fleet = &devices.Fleet{Interval: sendInterval, Log: d.Log}
 	for i := range d.Devices {
 		text, err := d.add(fmt.Sprintf("demo-%d", i+1))
@@ -121,7 +128,8 @@ func (d *demo) add(id string) (string, error) {
 		return "", fmt.Errorf("add device %s: %w", id, err)
 	}
 	err = d.platform.Platform.CreateThing(thingworx.ThingSpec{
-		Name: id, Template: "RemoteThing", Enabled: true, Properties: deviceProperties(),
+		Name: id, Template: thingworx.TemplateAzureThing, Enabled: true, Gateway: hubThing,
+		Properties: deviceProperties(), Services: deviceServices(),
 	})
 	if err != nil {
 		return "", fmt.Errorf("create Thing %s: %w", id, err)
@@ -132,7 +140,7 @@ func (d *demo) add(id string) (string, error) {
 // connect runs the connector as `azx run` would, from a file made by `azx config init`.
 func (d *demo) connect(ctx context.Context) error {
 	file := filepath.Join(d.dir, "azx.yaml")
-	if _, err := config.Init(config.Local{HubDir: d.hubDir(), PlatformDir: d.platformDir()}, file, false); err != nil {
+	if _, err := config.Init(config.Local{HubDir: d.hubDir(), PlatformDir: d.platformDir(), HubThing: hubThing}, file, false); err != nil {
 		return err
 	}
 	cfg, _, err := config.Load(file)
@@ -161,7 +169,7 @@ func (d *demo) play(ctx, parts context.Context) error {
 
 	fleet := supervise.New(playing)
 	fleet.Go("devices", d.fleet.Run)
-	fleet.Go("first value", d.announceFirst)
+	fleet.Go("announcements", func(ctx context.Context) error { return errors.Join(d.announceFirst(ctx), d.announceRequests(ctx)) })
 	if err := fleet.Wait(); err != nil {
 		return err
 	}
@@ -219,6 +227,30 @@ const snippet = `  NODE_EXTRA_CA_CERTS=%s node -e '
     const { Mqtt } = require("azure-iot-device-mqtt");
     const client = Client.fromConnectionString("%s", Mqtt);
     client.sendEvent(new Message(JSON.stringify({ temperature: 36.6 })), () => client.close());'
+`
+
+// announceRequests tells how to reach a device as soon as somebody carries requests to it.
+func (d *demo) announceRequests(ctx context.Context) error {
+	reachable := func() bool {
+		thing, err := d.platform.Platform.Thing("demo-1")
+		return err == nil && thing.Connected
+	}
+	if !d.until(ctx, reachable) {
+		return nil
+	}
+	info := d.platform.Info
+	_, err := fmt.Fprintf(d.Out, requests, info.AppKey, info.URL)
+	return err
+}
+
+// requests has places for the application key and the address of REST, which repeat.
+const requests = `
+Call a device: a direct method answers in its own words:
+  curl -s -X POST -H 'appKey: %[1]s' -H 'Content-Type: application/json' -d '{"delay": 5}' %[2]s/Things/demo-1/Services/Restart
+Write a property: it has the value once the device has told it:
+  curl -s -X PUT -H 'appKey: %[1]s' -H 'Content-Type: application/json' -d '{"target": 42}' %[2]s/Things/demo-1/Properties/target
+  curl -s -H 'appKey: %[1]s' -H 'Accept: application/json' %[2]s/Things/demo-1/Properties/target
+
 `
 
 // announceFirst tells when the first value is there to be seen.

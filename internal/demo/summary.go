@@ -80,7 +80,16 @@ func (t *tally) quantile(q float64) float64 {
 	return float64(sorted[int(q*float64(len(sorted)-1))])
 }
 
-// deviceProperties are the remote properties that simulated devices send.
+// deviceServices are what simulated devices carry out.
+func deviceServices() []thingworx.ServiceDefinition {
+	return []thingworx.ServiceDefinition{{
+		ServiceInfo: thingworx.ServiceInfo{Name: "Restart", Description: "Restart the device", Result: infotable.TypeJSON,
+			Params: []thingworx.Param{{Name: "delay", Type: infotable.TypeInteger}}},
+		Remote: &thingworx.ServiceBinding{EdgeName: "reboot"},
+	}}
+}
+
+// deviceProperties are the remote properties that simulated devices send, and target, which they tell once it is written.
 func deviceProperties() []thingworx.Definition {
 	remote := func(name string, base infotable.BaseType) thingworx.Definition {
 		return thingworx.Definition{Name: name, Type: base, Remote: &thingworx.Binding{}}
@@ -88,6 +97,6 @@ func deviceProperties() []thingworx.Definition {
 	return []thingworx.Definition{
 		remote("temperature", infotable.TypeNumber), remote("pressure", infotable.TypeNumber),
 		remote("running", infotable.TypeBoolean), remote("label", infotable.TypeString),
-		remote("sequence", infotable.TypeInteger),
+		remote("sequence", infotable.TypeInteger), remote("target", infotable.TypeNumber),
 	}
 }
