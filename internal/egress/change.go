@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -84,7 +85,7 @@ func (d *Dispatcher) hearChanges(ctx context.Context, queue <-chan *message.Mess
 }
 
 // hear brings one change to the Thing and returns what became of it.
-func (d *Dispatcher) hear(ctx context.Context, m *message.Message) (result string) {
+func (d *Dispatcher) hear(ctx context.Context, m *message.Message) string {
 	ctx, cancel := context.WithTimeout(ctx, pushWithin)
 	defer cancel()
 	of := changedTwin(m)
@@ -94,7 +95,7 @@ func (d *Dispatcher) hear(ctx context.Context, m *message.Message) (result strin
 		return "undecodable"
 	}
 	e.whole = m.Properties["opType"] == "replaceTwin"
-	result, err := d.follow(ctx, of, e, m.Enqueued)
+	result, err := d.guarded(ctx, of, e, m.Enqueued)
 	if err != nil {
 		d.twins.suspect(of)
 		if more, ok := d.changes.quiet.due(time.Now()); ok {
@@ -104,6 +105,16 @@ func (d *Dispatcher) hear(ctx context.Context, m *message.Message) (result strin
 		return "failed"
 	}
 	return result
+}
+
+// guarded lets a panic be the end of one change and no more.
+func (d *Dispatcher) guarded(ctx context.Context, of message.Target, e twinEvent, at time.Time) (result string, err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.Reject("follow a twin", "please report this", "panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return d.follow(ctx, of, e, at)
 }
 
 // follow makes the twin known what the event says it is, and pushes it to the Thing's twin properties.
@@ -119,15 +130,14 @@ func (d *Dispatcher) follow(ctx context.Context, of message.Target, e twinEvent,
 	}
 	k, ok := d.twins.apply(of, e, at)
 	if !ok {
-		d.twins.suspect(of)
-		if k, err = d.twins.read(ctx, of, time.Now()); err != nil {
+		if k, err = d.twins.read(ctx, of, d.twins.look()); err != nil {
 			return "", err
 		}
 	}
 	if k.pushed > 0 && k.pushed >= k.Version {
 		return "old", nil
 	}
-	next := e.Version == k.Version && k.pushed > 0 && k.pushed == k.Version-1 // the platform has all but this
+	next := !e.whole && e.Version == k.Version && k.pushed > 0 && k.pushed == k.Version-1 // the platform has all but this
 	var writes []message.Write
 	for part, edgeName := range names {
 		if e.touches(part) || !next {

@@ -15,15 +15,14 @@ import (
 // deliver sends the writes of a device or module together, the way its Thing wants it. It returns the message's id if
 // they went as a cloud-to-device message.
 func (d *Dispatcher) deliver(ctx context.Context, to message.Target, together []*write) (id string, err error) {
-	op := "write to " + to.String()
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fault.Reject(op, "please report this", "panic: %v\n%s", cause, debug.Stack())
+			err = fault.Reject("write to "+to.String(), "please report this", "panic: %v\n%s", cause, debug.Stack())
 		}
 	}()
 	via, err := d.via(ctx, to, together[0].thing)
 	if err != nil {
-		return "", explain(ctx, op, err)
+		return "", err
 	}
 	method, byMethod := strings.CutPrefix(via, viaMethod)
 	switch {

@@ -31,7 +31,7 @@ func document(raw json.RawMessage) infotable.Value {
 // readTwin shows a part of a twin: the one known if it is young enough, else what the hub says. If the hub takes no more
 // reads for now it is the one known all the same, and that is told: twinUpdated has its time.
 func (d *Dispatcher) readTwin(ctx context.Context, j *job) (infotable.Value, error) {
-	k, err := d.twins.read(ctx, j.target, time.Now().Add(-d.TwinMaxAge))
+	k, err := d.twins.read(ctx, j.target, look{at: time.Now().Add(-d.TwinMaxAge)})
 	if errors.Is(err, ErrThrottled) {
 		if last, ok := d.twins.last(j.target); ok {
 			j.stale = true
@@ -68,14 +68,13 @@ func (d *Dispatcher) writeTwin(ctx context.Context, j *job) (infotable.Value, er
 	}
 	k, ok := d.twins.last(j.target)
 	if !ok || k.ETag == "" {
-		if k, err = d.twins.read(ctx, j.target, time.Now()); err != nil {
+		if k, err = d.twins.read(ctx, j.target, d.twins.look()); err != nil {
 			return infotable.Nothing(), err
 		}
 	}
 	err = d.patch(ctx, j.target, change, k.ETag)
 	if errors.Is(err, ErrChanged) {
-		d.twins.suspect(j.target)
-		if k, err = d.twins.read(ctx, j.target, time.Now()); err == nil {
+		if k, err = d.twins.read(ctx, j.target, d.twins.look()); err == nil {
 			err = d.patch(ctx, j.target, change, k.ETag)
 		}
 	}

@@ -33,12 +33,13 @@ type known struct {
 	Twin
 	target  message.Target
 	asOf    time.Time
-	kept    int64 // look at which it was kept
+	asked   int64 // the question that it answers, or a later one that it would
+	kept    int64 // when it was kept, among the questions
 	suspect bool  // a change may have been missed
 	pushed  int64 // version that the platform has got; 0 for none
 }
 
-// look is the moment at which a question to the hub began.
+// look is the moment at which a question to the hub began: the count tells what was first where the clock does not.
 type look struct {
 	at    time.Time
 	count int64
@@ -57,8 +58,8 @@ func (t *twins) init(hub Hub) {
 	t.hub, t.known, t.flight = hub, map[message.Target]*list.Element{}, map[message.Target]*flight{}
 }
 
-// read returns a twin as the hub had it at the given time or later, which is not in the future.
-func (t *twins) read(ctx context.Context, of message.Target, since time.Time) (known, error) {
+// read returns a twin as the hub had it at a moment that has been, or later.
+func (t *twins) read(ctx context.Context, of message.Target, since look) (known, error) {
 	for {
 		k, f, mine := t.find(of, since)
 		switch {
@@ -77,17 +78,17 @@ func (t *twins) read(ctx context.Context, of message.Target, since time.Time) (k
 		case f.gone: // the next one reads
 		case f.err != nil:
 			return known{}, f.err
-		case !f.at.Before(since):
+		case !f.at.Before(since.at) && f.count >= since.count:
 			return f.known, nil
 		}
 	}
 }
 
 // find returns the twin if it is known as of since; else the read that is under way, or a new one that is the caller's.
-func (t *twins) find(of message.Target, since time.Time) (k known, f *flight, mine bool) {
+func (t *twins) find(of message.Target, since look) (k known, f *flight, mine bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if k := t.get(of); k != nil && !k.suspect && !k.asOf.Before(since) {
+	if k := t.get(of); k != nil && !k.suspect && !k.asOf.Before(since.at) && k.asked >= since.count {
 		return *k, nil, false
 	}
 	if f := t.flight[of]; f != nil {
@@ -115,7 +116,7 @@ func (t *twins) fetch(ctx context.Context, of message.Target, f *flight) {
 	}
 }
 
-// look begins a question to the hub.
+// look is now.
 func (t *twins) look() look {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -127,12 +128,13 @@ func (t *twins) look() look {
 func (t *twins) keep(of message.Target, twin Twin, asked look) known {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := known{Twin: twin, target: of, asOf: asked.at}
+	k := known{Twin: twin, target: of, asOf: asked.at, asked: asked.count}
 	if old := t.get(of); old != nil {
 		if asked.count < old.kept && twin.Version < old.Version { // overtaken: what is known is newer than the answer
 			if asked.at.After(old.asOf) {
 				old.asOf = asked.at
 			}
+			old.asked = max(old.asked, asked.count)
 			return *old
 		}
 		if k.pushed = old.pushed; k.pushed > twin.Version {

@@ -140,12 +140,10 @@ func (w *writes) withdraw(to message.Target, one *write) bool {
 // carry sends what waits in a line until nothing does.
 func (w *writes) carry(ctx context.Context, to message.Target, l *line) error {
 	for {
-		together, pause := w.next(to, l)
+		together, pause := w.next(ctx, to, l)
 		switch {
 		case pause > 0:
-			if !wait(ctx, pause) {
-				return nil // those who wait hear of the end themselves
-			}
+			wait(ctx, pause)
 		case together == nil:
 			return nil
 		default:
@@ -155,11 +153,13 @@ func (w *writes) carry(ctx context.Context, to message.Target, l *line) error {
 }
 
 // next takes the writes that leave together, or says how long to wait for more; neither when the line is over.
-func (w *writes) next(to message.Target, l *line) (together []*write, pause time.Duration) {
+func (w *writes) next(ctx context.Context, to message.Target, l *line) (together []*write, pause time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(l.waiting) == 0 {
 		delete(w.lines, to)
+	}
+	if len(l.waiting) == 0 || ctx.Err() != nil { // at the end those who wait hear of it themselves
 		return nil, 0
 	}
 	if pause = time.Until(l.waiting[0].came.Add(w.window)); pause > 0 {
@@ -192,6 +192,7 @@ func (w *writes) send(ctx context.Context, to message.Target, together []*write)
 	ctx, cancel := context.WithDeadline(ctx, together[len(together)-1].came.Add(platformWaits))
 	defer cancel()
 	id, err := w.deliver(ctx, to, together)
+	err = explain(ctx, "write to "+to.String(), err)
 	for _, one := range together {
 		one.done <- sent{id, err}
 	}
@@ -209,14 +210,12 @@ func body(together []*write) []byte {
 	return append(b, '}')
 }
 
-// wait returns false if ctx ended first.
-func wait(ctx context.Context, d time.Duration) bool {
+// wait waits for d, or for the end of ctx.
+func wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-t.C:
-		return true
 	}
 }

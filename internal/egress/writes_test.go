@@ -187,70 +187,104 @@ func TestTooManyWritesForOneDeviceAreRefused(t *testing.T) {
 		if wait.Wait(); refused != 10 {
 			t.Errorf("%d were refused, want 10", refused)
 		}
+		synctest.Wait()
+		r.writes.mu.Lock()
+		defer r.writes.mu.Unlock()
 		if r.writes.bytes != 0 || len(r.writes.lines) != 0 {
 			t.Errorf("%d bytes in %d lines are left", r.writes.bytes, len(r.writes.lines))
 		}
 	})
 }
 
-// TestEveryWriteIsInExactlyOneMessage writes at random, with a hub that is slow or refuses at random.
+// TestEveryWriteIsInExactlyOneMessage writes at random, to a hub that is slow and refuses at random.
 func TestEveryWriteIsInExactlyOneMessage(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
+		m := writeModel{
+			refusals: rapid.SliceOfN(rapid.Bool(), 1, 10).Draw(rt, "refusals"),
+			delays:   rapid.SliceOfN(rapid.IntRange(0, 50), 1, 10).Draw(rt, "the hub's time in ms"),
+			verdicts: map[string]error{},
+		}
+		steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) writeStep {
+			return writeStep{
+				rapid.SampledFrom([]string{"d1", "d2"}).Draw(t, "device"), rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name"),
+				time.Duration(rapid.IntRange(0, 30).Draw(t, "pause in ms")) * time.Millisecond,
+			}
+		}), 1, 30).Draw(rt, "writes")
+		var err error
 		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, nil)
-			defer r.stop()
-			refusal := errors.New("refused")
-			var outcomes []error // of messages, in their order; drawn before they are needed
-			for range 40 {
-				outcomes = append(outcomes, rapid.SampledFrom([]error{nil, nil, refusal}).Draw(rt, "outcome"))
-			}
-			pauses := rapid.SliceOfN(rapid.IntRange(0, 50), 40, 40).Draw(rt, "hub's time in ms")
-			verdict := map[string]error{}
-			r.hub.onSend = func(_ context.Context, m Message) error {
-				r.hub.mu.Lock()
-				n := len(r.hub.sent) - 1
-				verdict[m.ID] = outcomes[n]
-				r.hub.mu.Unlock()
-				pass(time.Duration(pauses[n]) * time.Millisecond)
-				return outcomes[n]
-			}
-			type sentWrite struct {
-				device, name string
-				out          <-chan answer
-			}
-			var all []sentWrite
-			for i := range rapid.IntRange(1, 30).Draw(rt, "writes") {
-				device := rapid.SampledFrom([]string{"d1", "d2"}).Draw(rt, "device")
-				name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "name")
-				all = append(all, sentWrite{device, name, r.start(context.Background(), writing(device, name, infotable.Integer(int32(i))))})
+			m.rig = newRig(t, nil)
+			defer m.stop()
+			m.hub.onSend = m.take
+			var all []<-chan answer
+			for i, s := range steps {
+				all = append(all, m.start(context.Background(), writing(s.Device, s.Name, infotable.Integer(int32(i)))))
 				synctest.Wait()
-				<-time.After(time.Duration(rapid.IntRange(0, 30).Draw(rt, "pause in ms")) * time.Millisecond)
+				elapse(s.Pause)
 			}
-			var got []answer
-			for _, w := range all {
-				got = append(got, <-w.out)
+			var heard []answer
+			for _, a := range all {
+				heard = append(heard, <-a)
 			}
 			next := map[string]int{}
-			for i, w := range all {
-				member := fmt.Sprintf(`"%s":%d`, w.name, i)
-				at, count := -1, 0
-				for n, m := range r.hub.sent {
-					if m.Device == w.device && strings.Contains(strings.Trim(string(m.Body), "{}")+",", member+",") {
-						at, count = n, count+1
-					}
-				}
-				if count != 1 {
-					rt.Fatalf("write %d is in %d messages: %s", i, count, r.bodies())
-				}
-				if at < next[w.device] {
-					rt.Fatalf("write %d overtook one before it: %s", i, r.bodies())
-				}
-				next[w.device] = at
-				m := r.hub.sent[at]
-				if want := verdict[m.ID]; !errors.Is(got[i].err, want) || want == nil && got[i].value.String() != m.ID {
-					rt.Fatalf("write %d heard %s, the hub said %v to %s", i, got[i], want, m.ID)
+			for i, s := range steps {
+				if err = m.check(i, s, heard[i], next); err != nil {
+					return
 				}
 			}
 		})
+		if err != nil {
+			rt.Fatal(err)
+		}
 	})
+}
+
+type writeStep struct {
+	Device, Name string
+	Pause        time.Duration
+}
+
+// writeModel is a hub that remembers what it said to each message.
+type writeModel struct {
+	*rig
+	refusals []bool
+	delays   []int
+	verdicts map[string]error
+}
+
+var errRefused = errors.New("refused")
+
+func (m *writeModel) take(_ context.Context, msg Message) (err error) {
+	m.hub.mu.Lock()
+	n := len(m.hub.sent)
+	if m.refusals[n%len(m.refusals)] {
+		err = errRefused
+	}
+	m.verdicts[msg.ID] = err
+	m.hub.mu.Unlock()
+	pass(time.Duration(m.delays[n%len(m.delays)]) * time.Millisecond)
+	return err
+}
+
+// check finds the message of a write: there is one, it is no earlier than that of the write before, and its outcome is
+// what the writer heard.
+func (m *writeModel) check(i int, s writeStep, heard answer, next map[string]int) error {
+	member := fmt.Sprintf(`"%s":%d,`, s.Name, i)
+	at, count := -1, 0
+	for n, msg := range m.hub.sent {
+		if msg.Device == s.Device && strings.Contains(strings.Trim(string(msg.Body), "{}")+",", member) {
+			at, count = n, count+1
+		}
+	}
+	switch {
+	case count != 1:
+		return fmt.Errorf("write %d is in %d messages: %s", i, count, m.bodies())
+	case at < next[s.Device]:
+		return fmt.Errorf("write %d overtook one before it: %s", i, m.bodies())
+	}
+	next[s.Device] = at
+	id := m.hub.sent[at].ID
+	if said := m.verdicts[id]; !errors.Is(heard.err, said) || said == nil && heard.value.String() != id {
+		return fmt.Errorf("write %d heard %s, the hub said %v to %s", i, heard, said, id)
+	}
+	return nil
 }
