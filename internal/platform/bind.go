@@ -76,6 +76,7 @@ type Binder struct {
 
 	// Of the goroutine in Run, or in Resolve before.
 	group      string          // valid, or "" before Resolve
+	cleared    bool            // the hub Thing has no valid one any more
 	bound      string          // the group as it was given to the socket; "" if none was
 	names      map[string]bool // given to the socket one by one
 	bindErr    error           // of the last bind
@@ -83,6 +84,7 @@ type Binder struct {
 	hubReached bool            // a Ping on the hub Thing came through
 	nextAsk    time.Time
 	nextList   time.Time
+	nextRetry  time.Time         // of binds that were refused, or had no answer
 	said       map[string]string // by event, so that each warning is told once until its cause changes
 
 	mu      sync.Mutex
@@ -177,6 +179,9 @@ func (b *Binder) step(ctx context.Context) time.Duration {
 	if b.cfg.Socket.Wait(ctx) != nil {
 		return bindAgain
 	}
+	if b.bindErr == nil || fault.ClassOf(b.bindErr) == fault.Rejected {
+		b.bindErr = b.refusals() // a new connection may have brought others
+	}
 	now := time.Now()
 	if b.takeRecheck() {
 		b.nextAsk, b.nextList = now, now
@@ -209,11 +214,10 @@ func (b *Binder) next() time.Duration {
 	if b.byGroup() {
 		due = b.nextAsk
 	}
-	wait := max(0, time.Until(due))
-	if b.bindErr != nil {
-		wait = min(wait, bindAgain)
+	if b.bindErr != nil && b.nextRetry.Before(due) {
+		due = b.nextRetry
 	}
-	return wait
+	return max(minPause, time.Until(due))
 }
 
 // Recheck asks for the group's name again, and verifies that the platform heeds it: after a reconnect, or because

@@ -2,10 +2,13 @@ package platform
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
+	"azx/internal/fault"
 )
 
 // deviceThingsService of a hub Thing lists its device Things by name: the parameters are after (STRING, "" for the
@@ -64,15 +67,13 @@ func (b *Binder) listDevices(ctx context.Context) {
 	before := b.learnedThings()
 	want := map[string]bool{b.cfg.Hub: true}
 	after, v := "", accepted
-	for len(want) < mostDevices {
+	for known := 0; len(want) > known && len(want) < mostDevices; {
+		known = len(want)
 		var names []string
-		if names, v = b.page(ctx, after, devicesPage); len(names) == 0 || names[len(names)-1] <= after {
-			break
-		}
+		names, v = b.page(ctx, after, devicesPage)
 		for _, name := range names {
-			want[name] = true
+			want[name], after = true, name
 		}
-		after = names[len(names)-1]
 	}
 	if v != accepted {
 		return // new ones among those that were met are bound all the same
@@ -93,11 +94,7 @@ func (b *Binder) listDevices(ctx context.Context) {
 func (b *Binder) learnedThings() map[string]string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	things := make(map[string]string, len(b.learned))
-	for thing, gateway := range b.learned {
-		things[thing] = gateway
-	}
-	return things
+	return maps.Clone(b.learned)
 }
 
 // forgetUnlisted forgets learned Things about which the hub Thing knows better, and adds the others to want.
@@ -113,9 +110,10 @@ func (b *Binder) forgetUnlisted(before map[string]string, want map[string]bool) 
 	}
 }
 
-// bindLearned binds what ingress has met since, and the hub Thing.
+// bindLearned binds what ingress has met since the last list, and tries again what was refused.
 func (b *Binder) bindLearned(ctx context.Context) {
-	want := map[string]bool{b.cfg.Hub: true}
+	want := maps.Clone(b.names)
+	want[b.cfg.Hub] = true
 	for thing := range b.learnedThings() {
 		want[thing] = true
 	}
@@ -128,27 +126,35 @@ func (b *Binder) bindDevices(ctx context.Context, want map[string]bool) {
 		b.unbind(ctx, b.bound)
 		b.bound = ""
 	}
-	again := b.bindErr != nil
+	retry := b.bindErr != nil && !time.Now().Before(b.nextRetry)
+	all := retry && fault.ClassOf(b.bindErr) != fault.Rejected // nobody knows which of the last are bound
 	refused := b.cfg.Socket.State().Refused
 	var add []string
 	retried := 0
 	for name := range want {
-		switch {
-		case !b.names[name]:
-			add = append(add, name)
-		case refused[name] != nil && retried < mostRetried, again && refused[name] == nil && len(refused) == 0:
+		again := retry && refused[name] != nil && retried < mostRetried
+		if again {
 			retried++
+		}
+		if again || all || !b.names[name] {
 			add = append(add, name)
 		}
 		b.names[name] = true
 	}
 	if len(add) > 0 {
+		slices.Sort(add)
 		b.bind(ctx, add...)
 	}
 }
 
-// fall gives up the group for good: devices are bound one by one from here on.
-func (b *Binder) fall(thing string) {
+// fall gives up the group for good: devices are bound one by one from here on. Not, though, if the platform has
+// another group by now, or none: then it is that which no request came through.
+func (b *Binder) fall(ctx context.Context, thing string) {
+	before := b.group
+	if b.renewGroup(ctx); b.cleared || b.group != before {
+		b.signal()
+		return
+	}
 	b.cfg.Log.Warn("the platform does not pass on requests through the routing group; the hub's Things are bound one by one",
 		"event", "group-bind-ignored", "hub", b.cfg.Hub, "group", b.group, "thing", thing,
 		"hint", "the hub Thing needs the shapes EgressGateway and MultiBindRemoteThing, and device Things RoutedEgress with gatewayThing")

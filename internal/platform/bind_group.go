@@ -63,8 +63,9 @@ func (b *Binder) renewGroup(ctx context.Context) {
 		return
 	}
 	name, err := b.askGroup(ctx)
+	b.cleared = err != nil && fault.ClassOf(err) == fault.Fatal
 	switch {
-	case err != nil && fault.ClassOf(err) == fault.Fatal:
+	case b.cleared:
 		b.warn("routing-group-refused", "the routing group is no name any more; the old one stays", err)
 	case err != nil: // the platform is busy, or away: the name stays until it says another one
 	case name != b.group:
@@ -83,30 +84,53 @@ func (b *Binder) bindGroup(ctx context.Context) {
 		b.unbind(ctx, b.bound)
 		b.bound = ""
 	}
-	refused := b.cfg.Socket.State().Refused[b.group]
-	if b.bound == b.group && b.bindErr == nil && refused == nil {
+	if b.bound == b.group && (b.bindErr == nil || time.Now().Before(b.nextRetry)) {
 		return
 	}
-	b.hubReached = b.hubReached && b.bound == b.group
+	if b.bound != b.group {
+		b.hubReached = false
+		b.change(func(s *BindState) { s.Verified = false })
+	}
 	b.bound = b.group
-	b.change(func(s *BindState) { s.Verified = s.Verified && b.hubReached })
 	b.bind(ctx, b.group)
 }
 
-// bind binds names and notes how that ended.
+// bind binds names and notes what stands in the way.
 func (b *Binder) bind(ctx context.Context, names ...string) {
-	b.bindErr = b.cfg.Socket.Bind(ctx, names...)
+	b.nextRetry = time.Now().Add(bindAgain)
+	err := b.cfg.Socket.Bind(ctx, names...)
+	var refusal *alwayson.Error
+	if err != nil && !errors.As(err, &refusal) {
+		b.bindErr = err // the connection ended, or the platform is slow
+		return
+	}
+	b.bindErr = b.refusals()
 	if b.bindErr == nil {
 		delete(b.said, "bind-refused")
 		return
 	}
-	var refusal *alwayson.Error
-	if !errors.As(b.bindErr, &refusal) {
-		return // the connection ended, or the platform is slow
-	}
-	b.bindErr = &fault.Problem{Op: fmt.Sprintf("bind %d names of hub Thing %s", len(names), b.cfg.Hub), Class: fault.Rejected,
-		Cause: refusal, Hint: "is there such a Thing, of a template that derives from RemoteThing, that the connector's user may see and nobody else has bound?"}
 	b.warn("bind-refused", "the platform refuses a bind; trying again", b.bindErr)
+}
+
+// refusals is the error of a Binder some of whose names are refused on this connection; nil if none is.
+func (b *Binder) refusals() error {
+	var first string
+	var cause error
+	count := 0
+	for name, err := range b.cfg.Socket.State().Refused {
+		if name != b.bound && !b.names[name] {
+			continue
+		}
+		if count++; count == 1 || name < first {
+			first, cause = name, err
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return &fault.Problem{Op: "bind " + first, Class: fault.Rejected, Cause: cause,
+		Hint: fmt.Sprintf("%d names of hub Thing %s are refused: does each exist, with a template that derives from RemoteThing, visible to"+
+			" the connector's user and bound by nobody else?", count, b.cfg.Hub)}
 }
 
 func (b *Binder) unbind(ctx context.Context, names ...string) {

@@ -35,13 +35,13 @@ func (b *Binder) Pinged(thing string) {
 // verify finds out whether requests come through the group, as far as that is not known, or again. Without a device
 // Thing the hub Thing alone decides for now.
 func (b *Binder) verify(ctx context.Context, again bool) {
-	if b.bindErr != nil && b.group == b.cfg.Hub {
-		return // the hub Thing itself cannot be bound: one by one would not help
+	if b.cleared || b.bindErr != nil && (b.group == b.cfg.Hub || fault.ClassOf(b.bindErr) != fault.Rejected) {
+		return // nothing can be known, or the hub Thing itself cannot be bound: one by one would not help
 	}
 	if !b.hubReached {
 		reached, sure := b.reached(ctx, b.cfg.Hub)
 		if sure && !reached {
-			b.fall(b.cfg.Hub)
+			b.fall(ctx, b.cfg.Hub)
 		}
 		if b.hubReached = reached; !reached {
 			return
@@ -62,7 +62,7 @@ func (b *Binder) verify(ctx context.Context, again bool) {
 	case !sure:
 	case verified && !b.stillReached(ctx): // it did come through before: the platform is in trouble, not the group
 	default:
-		b.fall(things[0])
+		b.fall(ctx, things[0])
 	}
 }
 
