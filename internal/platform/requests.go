@@ -68,6 +68,8 @@ func (l *Link) carryOut(ctx context.Context, r message.Request) (resp alwayson.R
 	switch {
 	case err != nil:
 		return refusal(err)
+	case r.Verb == message.VerbWrite: // nobody would see more (read)
+		return alwayson.Done()
 	case r.Verb == message.VerbRead: // one row, one column named as the property (captured)
 		return alwayson.Response{Code: alwayson.Success, Content: infotable.Single(r.Name, v)}
 	}
