@@ -115,6 +115,18 @@ func TestTheFullFileHasEveryKey(t *testing.T) {
 	})
 }
 
+func TestTheDocumentHasEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(reflect.TypeFor[Config](), "", func(path string, field reflect.StructField) {
+		if key := field.Tag.Get("yaml"); !regexp.MustCompile("[`.]" + key + "[`.]").Match(text) && key != "hubs" {
+			t.Errorf("%s (%s) is not in the document", path, key)
+		}
+	})
+}
+
 func TestTheLeastFileGetsTheDefaults(t *testing.T) {
 	ownersOnly(t)
 	cfg, warnings, err := Load("testdata/least.good.yaml")
