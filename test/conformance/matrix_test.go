@@ -41,6 +41,7 @@ func TestTheMatrixNamesTheVersionsThatRun(t *testing.T) {
 		"`azure-iot-device-mqtt`": packages.Dependencies["azure-iot-device-mqtt"],
 		"`azure-iot-device-amqp`": packages.Dependencies["azure-iot-device-amqp"],
 		"`azure-iothub`":          packages.Dependencies["azure-iothub"],
+		"`azure-iot-device-http`": packages.Dependencies["azure-iot-device-http"],
 		"`@azure/event-hubs`":     packages.Dependencies["@azure/event-hubs"],
 		"`azeventhubs/v2`":        module("github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"),
 		"`go-amqp`":               module("github.com/Azure/go-amqp"),
