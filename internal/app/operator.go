@@ -151,9 +151,6 @@ func (o *Operator) send(ctx context.Context, m iothub.Message, within, wait time
 	}
 }
 
-// errOthers gives records back to the hub that are of no message sent here.
-var errOthers = errors.New("the records are of other messages")
-
 // outcomes looks for the message that Send waits for. Records of others go back to the hub, unless they come in the same
 // batch.
 func (o *Operator) outcomes(_ context.Context, records []iothub.Feedback) error {
@@ -161,7 +158,7 @@ func (o *Operator) outcomes(_ context.Context, records []iothub.Feedback) error 
 	defer func() { o.waits <- id }()
 	at := slices.IndexFunc(records, func(r iothub.Feedback) bool { return r.MessageID == id })
 	if at < 0 {
-		return errOthers
+		return iothub.ErrNotMine
 	}
 	select {
 	case o.heard <- records[at]:

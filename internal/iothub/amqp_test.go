@@ -371,6 +371,28 @@ func TestFeedbackIsHandedOnAndSettled(t *testing.T) {
 	})
 }
 
+func TestFeedbackForSomebodyElseIsLeftToThem(t *testing.T) {
+	p, heard := &peer{}, make(chan string, 10)
+	handler := func(_ context.Context, batch []Feedback) error {
+		heard <- batch[0].MessageID
+		if batch[0].MessageID != "mine" {
+			return ErrNotMine
+		}
+		return nil
+	}
+	connected(t, p, func(o *Options) { o.Feedback = handler }, func(t *testing.T, c *Client) {
+		for _, id := range []string{"others", "mine", "others"} {
+			p.feedback <- []byte(`[{"originalMessageId":"` + id + `"}]`)
+		}
+		synctest.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if len(heard) != 3 || len(p.outcomes) != 1 || p.outcomes[0] != amqp10.OutcomeAccepted || p.dials != 1 {
+			t.Errorf("%d batches heard, settled %v", len(heard), p.outcomes)
+		}
+	})
+}
+
 func TestWithoutAHandlerTheFeedbackQueueIsLeftAlone(t *testing.T) {
 	var asked atomic.Bool
 	p := &peer{attach: func(node string) error {

@@ -3,12 +3,17 @@ package iothub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/Azure/go-amqp"
 
 	"azx/internal/fault"
 )
+
+// ErrNotMine is what a handler of feedback says of a batch that is for somebody else: it is not settled, so that the hub
+// hands it to others once Run has ended, and the next ones are read meanwhile, as far as the link's credit goes.
+var ErrNotMine = errors.New("the feedback is for somebody else")
 
 // Feedback is what became of a message to a device (read: iot-hub-devguide-messages-c2d.md; tried).
 type Feedback struct {
@@ -72,7 +77,11 @@ func (c *Client) handle(ctx context.Context, receiver *amqp.Receiver, m *amqp.Me
 		c.options.Log.Warn("a message of the feedback queue is left out", "hub", c.host, "error", err)
 		return receiver.RejectMessage(ctx, m, nil)
 	}
-	if err := c.options.Feedback(ctx, records); err != nil {
+	err = c.options.Feedback(ctx, records)
+	if errors.Is(err, ErrNotMine) {
+		return nil
+	}
+	if err != nil {
 		if failed := receiver.ReleaseMessage(ctx, m); failed != nil { // then the hub takes it back when its lock ends
 			err = fmt.Errorf("%w; give it back: %w", err, failed)
 		}

@@ -38,7 +38,7 @@ type Options struct {
 	// Quota is the hub's tier and size; the zero value is one unit of S1.
 	Quota Quota
 	// Feedback gets the outcomes of messages that asked for them, in the order of the hub, and one batch at a
-	// time. With an error the batch goes back to the hub. nil: the feedback queue is left alone. A hub has one
+	// time. With an error the batch goes back to the hub, with ErrNotMine later. nil: the feedback queue is left alone. A hub has one
 	// such queue, and reading it takes records away from every other back end.
 	Feedback func(ctx context.Context, batch []Feedback) error
 	// Meter hears of every use of the hub; nil: nobody does.

@@ -119,6 +119,8 @@ func (p *peer) serveMessages(ctx context.Context, l *amqp10.Link) error {
 }
 
 func (p *peer) serveFeedback(ctx context.Context, l *amqp10.Link) error {
+	var settling sync.WaitGroup
+	defer settling.Wait()
 	for {
 		select {
 		case body := <-p.feedback:
@@ -128,13 +130,15 @@ func (p *peer) serveFeedback(ctx context.Context, l *amqp10.Link) error {
 			if err != nil {
 				return err
 			}
-			state, err := d.Outcome(ctx)
-			if err != nil {
-				return err
-			}
-			p.mu.Lock()
-			p.outcomes = append(p.outcomes, state.Outcome)
-			p.mu.Unlock()
+			settling.Go(func() {
+				state, err := d.Outcome(ctx)
+				if err != nil {
+					return // the link ended before
+				}
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.outcomes = append(p.outcomes, state.Outcome)
+			})
 		case <-ctx.Done():
 			return nil
 		}

@@ -22,7 +22,7 @@ const (
 	closeWithin    = 5 * time.Second
 	nodeDevices    = "/messages/devicebound"           // read, tried
 	nodeFeedback   = "/messages/serviceBound/feedback" // read, tried
-	feedbackCredit = 10
+	feedbackCredit = 64
 )
 
 // Run keeps the AMQP connection for Send and for the feedback, until ctx ends; that is no error. There is one at a
