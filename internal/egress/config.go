@@ -51,6 +51,8 @@ type Meter interface {
 	Sent(via string, writes int)
 	// TwinEvent hears what became of a change event: "pushed", "unwanted", "old", "overflow", "undecodable" or "failed".
 	TwinEvent(result string)
+	// Outcome hears what became of a message to a device.
+	Outcome(status string)
 }
 
 type noMeter struct{}
@@ -58,6 +60,7 @@ type noMeter struct{}
 func (noMeter) Ended(message.Verb, string, string, time.Duration) {}
 func (noMeter) Sent(string, int)                                  {}
 func (noMeter) TwinEvent(string)                                  {}
+func (noMeter) Outcome(string)                                    {}
 
 const (
 	viaC2D     = "c2d"

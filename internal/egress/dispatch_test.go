@@ -313,6 +313,9 @@ func TestOutcomesAreToldOnceAlsoIfTheyComeAgain(t *testing.T) {
 		if got := strings.Join(r.things.fired, ", "); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+		if got := r.meter.String(); got != "outcome Expired: 1, outcome Success: 1" {
+			t.Errorf("counted %s", got)
+		}
 		r.things.set(func() { r.things.err = fault.Reject("fire", "", "no such Thing") })
 		for i := range 2 * maxTold {
 			if err := r.Outcomes(r.t.Context(), []Outcome{{Device: "gone", MessageID: fmt.Sprint(i)}}); err != nil {

@@ -263,6 +263,7 @@ func (m *fakeMeter) Ended(verb message.Verb, kind, outcome string, _ time.Durati
 	m.add(verb.String() + " " + kind + " " + outcome)
 }
 func (m *fakeMeter) Sent(via string, writes int) { m.add(fmt.Sprintf("%s %d", via, writes)) }
+func (m *fakeMeter) Outcome(status string)       { m.add("outcome " + status) }
 func (m *fakeMeter) TwinEvent(result string)     { m.add("event " + result) }
 func (m *fakeMeter) add(what string)             { m.mu.Lock(); m.counts[what]++; m.mu.Unlock() }
 func (m *fakeMeter) String() string {

@@ -40,6 +40,7 @@ func (d *Dispatcher) Outcomes(ctx context.Context, records []Outcome) error {
 			d.Log.Debug("a Thing does not take what became of its message", "event", "outcome-refused", "thing", thing, "error", err)
 		}
 		d.told.add(o)
+		d.Meter.Outcome(o.Status)
 	}
 	return nil
 }

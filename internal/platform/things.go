@@ -130,6 +130,11 @@ func (t *Things) askServices(ctx context.Context, thing string) (services, time.
 	return services{}, 0, failure("ask for the remote services of Thing "+thing, resp, v)
 }
 
+// ofTemplate are the remote properties of our template: its service leaves them out, since no device may write them.
+var ofTemplate = []mapping.Property{
+	{EdgeName: "twinDesired", Type: infotable.TypeJSON}, {EdgeName: "twinReported", Type: infotable.TypeJSON}, {EdgeName: "twinTags", Type: infotable.TypeJSON},
+}
+
 // askProperties asks our template's service, or else the platform's own two.
 func (t *Things) askProperties(ctx context.Context, thing string) (properties, time.Duration, error) {
 	op := "ask for the remote properties of Thing " + thing
@@ -138,7 +143,7 @@ func (t *Things) askProperties(ctx context.Context, thing string) (properties, t
 		switch {
 		case v == accepted:
 			rows := content(resp)
-			return newProperties(remoteProperties(rows), firstText(rows, "writeVia")), t.cfg.Keep, nil
+			return newProperties(append(remoteProperties(rows), ofTemplate...), firstText(rows, "writeVia")), t.cfg.Keep, nil
 		case v != rejected || resp.Code == alwayson.Forbidden:
 			return properties{}, 0, failure(op, resp, v)
 		} // no such service, however the platform says it, or no such Thing
