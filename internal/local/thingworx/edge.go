@@ -106,7 +106,11 @@ func (p *Platform) nobody(t *thing) error {
 		return Refuse(Unbound, "nobody stands for Thing %s, and its gatewayThing %s cannot carry requests: it lacks the shape %s",
 			t.name, gateway, ShapeEgressGate)
 	}
-	group, _ := p.routingGroup(g)
+	group, ok := p.routingGroup(g)
+	if !ok {
+		return Refuse(Unbound, "nobody stands for Thing %s, and its gatewayThing %s has an empty routing group, which nobody can bind",
+			t.name, gateway)
+	}
 	return Refuse(Unbound, "nobody stands for Thing %s, and nobody has bound the routing group %q of its gatewayThing %s:"+
 		" is the connector running?", t.name, group, gateway)
 }

@@ -134,6 +134,10 @@ func TestARequestThatNobodyCarriesSaysWhy(t *testing.T) {
 			group(t, p, text("G-${hub-thing-name}"))
 			must(t, p.Bind(e, []string{"LocalHub"}))
 		}, `nobody has bound the routing group "G-LocalHub" of its gatewayThing LocalHub`},
+		{"an empty group", func(t *testing.T, p *Platform, e Edge) {
+			group(t, p, text(" "))
+			must(t, p.Bind(e, []string{"LocalHub"}))
+		}, "its gatewayThing LocalHub has an empty routing group, which nobody can bind"},
 		{"no gateway", func(t *testing.T, p *Platform, e Edge) {
 			must(t, p.Bind(e, []string{"LocalHub"}))
 			gateway(t, p, "")

@@ -115,7 +115,7 @@ func (h *Handler) show(w http.ResponseWriter, status int, query, problem, notice
 	_, mark, _ := h.platform.Changes(0, nil) // before looking, so that nothing is missed between here and the stream
 	v := view{
 		Query: cut(query, 255), Mark: mark, Stats: h.statsNow(), Things: h.thingsOf(query), Waiting: h.waitingNow(),
-		Refusals: h.refusalsNow(), Problem: problem, Notice: notice,
+		Events: h.eventsNow(), Refusals: h.refusalsNow(), Problem: problem, Notice: notice,
 	}
 	var out bytes.Buffer
 	if err := h.templates.ExecuteTemplate(&out, "page", v); err != nil {

@@ -322,3 +322,35 @@ func TestAPageOfManyThingsShowsTheFirstAndSaysSo(t *testing.T) {
 		t.Errorf("policy %q, %v", w.Header().Get("Content-Security-Policy"), err)
 	}
 }
+
+func TestThePageShowsTheLastEventsEscaped(t *testing.T) {
+	h, p := plant(t)
+	if err := p.CreateThing(thingworx.ThingSpec{Name: "dev", Template: thingworx.TemplateAzureThing, Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	announce(t, p, "waiting device")
+	if _, body := get(h, "/"); strings.Contains(body, "<h2>Recent events") {
+		t.Error("a device that is listed as waiting is an event as well")
+	}
+	for i := range mostEvents + 1 {
+		err := p.Fire("dev", thingworx.EventMessageOutcome, infotable.OneRow(
+			infotable.Cell{Name: "status", Value: infotable.String(fmt.Sprintf("Expired-%d.", i))},
+			infotable.Cell{Name: "time", Value: infotable.Nothing()},
+			infotable.Cell{Name: evil, Value: infotable.String(evil)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Push("dev", []thingworx.Write{{Property: "twinReported", Value: infotable.Text(infotable.TypeJSON, `{"fan":1}`)}}); err != nil {
+		t.Fatal(err)
+	}
+	_, body := get(h, "/")
+	for _, want := range []string{"AzureIotMessageOutcome <small>of dev</small>", "status Expired-10.", "status Expired-1.", "&lt;script&gt;alert(", "twinReported"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(body, "Expired-0.") || strings.Contains(body, "<script>") || strings.Contains(body, "time NOTHING") || strings.Contains(body, "twinTags") {
+		t.Error("too much is shown, or unescaped")
+	}
+}

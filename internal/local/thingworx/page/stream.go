@@ -22,6 +22,7 @@ type update struct {
 	Things   string            `json:"things,omitempty"`  // the whole list
 	Changed  map[string]string `json:"changed,omitempty"` // single Things by name
 	Waiting  *string           `json:"waiting,omitempty"`
+	Events   *string           `json:"events,omitempty"`
 	Refusals *string           `json:"refusals,omitempty"`
 	Stats    *string           `json:"stats,omitempty"`
 }
@@ -121,7 +122,7 @@ func (l *live) look(lists bool) (u update, news bool, err error) {
 		name string
 		into **string
 		data any
-	}{{"waiting", &u.Waiting, l.waitingNow()}, {"refusals", &u.Refusals, l.refusalsNow()}, {"stats", &u.Stats, l.statsNow()}} {
+	}{{"waiting", &u.Waiting, l.waitingNow()}, {"events", &u.Events, l.eventsNow()}, {"refusals", &u.Refusals, l.refusalsNow()}, {"stats", &u.Stats, l.statsNow()}} {
 		html, err := l.render(section.name, section.data)
 		if err != nil {
 			return u, false, err

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"azx/alwayson/infotable"
 	"azx/internal/local/thingworx"
 )
 
@@ -14,6 +15,7 @@ const (
 	mostWaiting    = 24
 	mostSuggested  = 30
 	mostRefusals   = 20
+	mostEvents     = 10
 	mostCharacters = 120 // of a value
 )
 
@@ -24,6 +26,7 @@ type view struct {
 	Stats           thingworx.Stats
 	Things          things
 	Waiting         waiting
+	Events          []event
 	Refusals        []refusal
 	Problem, Notice string
 }
@@ -62,6 +65,8 @@ type device struct {
 }
 
 type suggested struct{ Name, Type, Value string }
+
+type event struct{ Event, Thing, Clock, Data string }
 
 type refusal struct {
 	Reason, What, Via, User, Clock string
@@ -105,7 +110,7 @@ func cardOf(v *thingworx.ThingView) card {
 	}
 	for i := range v.Properties {
 		p := &v.Properties[i]
-		if p.From != "" {
+		if p.From != "" && (p.Remote == nil || p.Value.IsNothing()) {
 			continue
 		}
 		if len(c.Rows) == mostRows {
@@ -149,6 +154,34 @@ func (h *Handler) waitingNow() waiting {
 	}
 	w.More = w.Total > len(w.Devices)
 	return w
+}
+
+// eventsNow leaves out what the list of waiting devices shows.
+func (h *Handler) eventsNow() []event {
+	var out []event
+	for _, e := range h.platform.Events("", 200) {
+		if e.Event == thingworx.EventThingNotFound {
+			continue
+		}
+		if out = append(out, event{e.Event, e.Thing, e.Time.UTC().Format(clockLayout), dataOf(e.Data)}); len(out) == mostEvents {
+			break
+		}
+	}
+	return out
+}
+
+// dataOf shows the one row of an event.
+func dataOf(t *infotable.Table) string {
+	if t.Len() == 0 {
+		return ""
+	}
+	var cells []string
+	for i, f := range t.Fields {
+		if v := t.Rows[0].Cell(i); !v.IsNothing() {
+			cells = append(cells, cut(f.Name, mostCharacters)+" "+cut(v.String(), mostCharacters))
+		}
+	}
+	return cut(strings.Join(cells, ", "), 4*mostCharacters)
 }
 
 func (h *Handler) refusalsNow() []refusal {

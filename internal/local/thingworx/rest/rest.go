@@ -24,7 +24,7 @@ import (
 // maxBody is how large a request's body may be, in bytes.
 const maxBody = 8 << 20
 
-// Handler answers REST requests. Mount it at /Thingworx/ and /azx/ledger.
+// Handler answers REST requests. Mount it at /Thingworx/, /azx/ledger and /azx/events.
 type Handler struct {
 	platform *thingworx.Platform
 	log      *slog.Logger

@@ -28,12 +28,13 @@ type Info struct {
 	AppKey string `json:"appKey"` // application key, for both
 	Page   string `json:"page"`   // for people
 	Ledger string `json:"ledger"` // of the record of acknowledged values
+	Events string `json:"events"` // of the events that were fired last
 }
 
 func newInfo(address, key string) Info {
 	return Info{
 		URL: "http://" + address + "/Thingworx", WS: "ws://" + address + wire.Path, AppKey: key,
-		Page: "http://" + address + "/", Ledger: "http://" + address + "/azx/ledger",
+		Page: "http://" + address + "/", Ledger: "http://" + address + "/azx/ledger", Events: "http://" + address + "/azx/events",
 	}
 }
 

@@ -154,6 +154,7 @@ func (r *Running) start(l net.Listener, o Options) error {
 	mux.Handle(wire.Path, front)
 	mux.Handle("/Thingworx/", api)
 	mux.Handle("/azx/ledger", api)
+	mux.Handle("/azx/events", api)
 	mux.Handle("/", people)
 	r.group.Go("web server", func(ctx context.Context) error {
 		saving := supervise.New(context.WithoutCancel(ctx))

@@ -185,6 +185,7 @@ func TestEveryFrontIsAtItsAddress(t *testing.T) {
 	for url, want := range map[string]string{
 		r.Info.URL + "/Things": `"rows":[`,
 		r.Info.Ledger:          `"entries":[]`,
+		r.Info.Events:          `"events":[]`,
 	} {
 		if status, body := get(t, url, r.Info.AppKey); status != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", url, status, body)
@@ -196,7 +197,7 @@ func TestEveryFrontIsAtItsAddress(t *testing.T) {
 	if status, _ := get(t, r.Info.URL+"/Things", ""); status != 401 {
 		t.Errorf("REST without a key: %d", status)
 	}
-	if raw, err := json.Marshal(r.Info); err != nil || strings.Count(string(raw), `"`) != 20 {
+	if raw, err := json.Marshal(r.Info); err != nil || strings.Count(string(raw), `"`) != 24 {
 		t.Errorf("platform.json would be %s, %v", raw, err)
 	}
 }

@@ -70,6 +70,6 @@
     const update = JSON.parse(event.data);
     if (update.things !== undefined) replaceThings(update.things);
     for (const name in update.changed || {}) replaceThing(name, update.changed[name]);
-    for (const id of ["waiting", "refusals", "stats"]) if (update[id] !== undefined) replaceSection(id, update[id]);
+    for (const id of ["waiting", "events", "refusals", "stats"]) if (update[id] !== undefined) replaceSection(id, update[id]);
   };
 })();
