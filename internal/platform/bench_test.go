@@ -16,8 +16,8 @@ import (
 // BenchmarkWrite carries messages of 9 properties, about 200 bytes each, to a server on loopback that replies.
 // The server decodes each request, so its cost and allocations are in the numbers too.
 func BenchmarkWrite(b *testing.B) {
-	for _, things := range []int{100, 5000} {
-		b.Run(fmt.Sprintf("%d Things", things), func(b *testing.B) {
+	for _, c := range []struct{ things, last int }{{100, 0}, {5000, 0}, {5000, 32 << 20}} {
+		b.Run(fmt.Sprintf("%d Things, %d MiB of last values", c.things, c.last>>20), func(b *testing.B) {
 			rows := infotable.New(infotable.Column("edgeName", infotable.TypeString),
 				infotable.Column("baseType", infotable.TypeString), infotable.Column("gatewayThing", infotable.TypeThingName))
 			body := []byte(`{"site":"north-07"`)
@@ -34,11 +34,11 @@ func BenchmarkWrite(b *testing.B) {
 				}
 				return alwayson.Done()
 			})
-			link, w := start(b, LinkConfig{URLs: []string{s.url}, AppKey: key("right")}, WriterConfig{AzxExtension: true})
+			link, w := start(b, LinkConfig{URLs: []string{s.url}, AppKey: key("right")}, WriterConfig{AzxExtension: true, LastBytes: c.last})
 			if err := link.Wait(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			carry(b, w, body, things)
+			carry(b, w, body, c.things)
 		})
 	}
 }
@@ -102,4 +102,21 @@ func (s instant) Call(_ context.Context, r alwayson.Request) (alwayson.Response,
 		return alwayson.Response{Code: alwayson.Success, Content: s.rows}, nil
 	}
 	return alwayson.Done(), nil
+}
+
+// BenchmarkRemember is what remembering the 9 values of a message costs on top.
+func BenchmarkRemember(b *testing.B) {
+	l := newLastValues(32 << 20)
+	names := make([]string, 5000)
+	for i := range names {
+		names[i] = fmt.Sprintf("device-%04d", i)
+	}
+	writes := make([]message.Write, 9)
+	for i := range writes {
+		writes[i] = message.Write{Property: fmt.Sprintf("property%d", i), Value: infotable.Number(float64(i))}
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		l.remember(names[i%len(names)], writes)
+	}
 }

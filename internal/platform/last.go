@@ -11,7 +11,7 @@ import (
 // Reckoned memory of what is remembered, in bytes, beside names and contents.
 const (
 	lastThing = 256
-	lastEntry = 160
+	lastEntry = 192
 	// mostContent is the largest content that is remembered: larger ones are told by the platform itself.
 	mostContent = 64 << 10
 )
@@ -31,13 +31,16 @@ type lastValues struct {
 type lastOfThing struct {
 	thing  string
 	bytes  int
-	values map[string]*lastValue // by remote name
+	values []lastValue
+	index  map[string]int // of values, by remote name
+	next   int            // messages name their properties in the same order: the one after the last is tried first
 }
 
 type lastValue struct {
+	name  string
 	value infotable.Value
 	at    int64 // ms since 1970-01-01 UTC
-	bytes int
+	bytes int   // 0: the value is not known
 }
 
 func newLastValues(most int) *lastValues {
@@ -55,7 +58,7 @@ func (l *lastValues) remember(thing string, writes []message.Write) {
 	if ok {
 		l.recent.MoveToFront(at)
 	} else {
-		at = l.recent.PushFront(&lastOfThing{thing: thing, bytes: lastThing + len(thing), values: map[string]*lastValue{}})
+		at = l.recent.PushFront(&lastOfThing{thing: thing, bytes: lastThing + len(thing), index: map[string]int{}})
 		l.things[thing] = at
 		l.bytes += lastThing + len(thing)
 	}
@@ -69,24 +72,33 @@ func (l *lastValues) remember(thing string, writes []message.Write) {
 }
 
 func (l *lastValues) set(of *lastOfThing, w *message.Write) {
+	kept := of.slot(w.Property)
+	before := kept.bytes
 	content := l.contentOf(w.Value)
-	kept := of.values[w.Property]
-	before := 0
-	if kept != nil {
-		before = kept.bytes
+	if content > mostContent {
+		kept.value, kept.at, kept.bytes = infotable.Value{}, 0, 0
+	} else {
+		kept.value, kept.at, kept.bytes = w.Value, w.Time, lastEntry+len(w.Property)+content
 	}
-	after := lastEntry + len(w.Property) + content
-	switch {
-	case content > mostContent:
-		delete(of.values, w.Property)
-		after = 0
-	case kept == nil:
-		of.values[w.Property] = &lastValue{w.Value, w.Time, after}
-	default:
-		*kept = lastValue{w.Value, w.Time, after}
+	of.bytes += kept.bytes - before
+	l.bytes += kept.bytes - before
+}
+
+// slot returns where a property's value is kept.
+func (of *lastOfThing) slot(name string) *lastValue {
+	at := of.next
+	if at >= len(of.values) || of.values[at].name != name {
+		var ok bool
+		if at, ok = of.index[name]; !ok {
+			at = len(of.values)
+			of.values = append(of.values, lastValue{name: name})
+			of.index[name] = at
+		}
 	}
-	of.bytes += after - before
-	l.bytes += after - before
+	if of.next = at + 1; of.next == len(of.values) {
+		of.next = 0
+	}
+	return &of.values[at]
 }
 
 func (l *lastValues) drop(at *list.Element) {
@@ -116,13 +128,14 @@ func (l *lastValues) contentOf(v infotable.Value) int {
 func (l *lastValues) get(thing, edgeName string) (v infotable.Value, at int64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	of, ok := l.things[thing]
+	element, ok := l.things[thing]
 	if !ok {
 		return v, 0, false
 	}
-	kept := of.Value.(*lastOfThing).values[edgeName]
-	if kept == nil {
+	of := element.Value.(*lastOfThing)
+	i, ok := of.index[edgeName]
+	if !ok || of.values[i].bytes == 0 {
 		return v, 0, false
 	}
-	return kept.value, kept.at, true
+	return of.values[i].value, of.values[i].at, true
 }
