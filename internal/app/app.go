@@ -60,6 +60,7 @@ type connector struct {
 	aside  *ingress.Aside
 	link   *platform.Link
 	writer *platform.Writer
+	twoWay *twoWay // nil if the platform's requests are not carried
 	state  state
 }
 
@@ -79,6 +80,9 @@ func build(o Options) (c *connector, err error) {
 		return nil, err
 	}
 	if err = c.openPlatform(); err != nil {
+		return nil, err
+	}
+	if err = c.openTwoWay(); err != nil {
 		return nil, err
 	}
 	c.meter.WatchPartitions(c.hub.Thing, c.snapshot)
@@ -102,10 +106,16 @@ func (c *connector) run(ctx context.Context) error {
 	revisit := ingress.Revisit{Things: c.keptThings, Visit: c.writer.Visit, Every: 5 * time.Second, Most: 50}
 	base.Go("revisit", revisit.Run)
 
-	flowing, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(base.Context(), cancel)() // what carries the flow has failed
-	err := c.flow(flowing)
+	flowing := supervise.New(ctx)
+	defer context.AfterFunc(base.Context(), flowing.Stop)() // what carries the flow has failed
+	if c.twoWay != nil {
+		c.twoWay.run(base)
+		flowing.Go("bind", c.twoWay.bind)
+	}
+	err := c.flow(flowing.Context())
+	flowing.Stop()
+	err = errors.Join(err, flowing.Wait())
+	c.drainRequests(base.Context())
 	base.Stop()
 	return errors.Join(err, base.Wait())
 }
@@ -129,6 +139,9 @@ func (c *connector) flow(ctx context.Context) error {
 		return &HubError{err}
 	}
 	defer events.close()
+	if c.twoWay.waitResolved(ctx) != nil {
+		return nil // stopped while waiting
+	}
 	store, err := c.openCheckpoints(events)
 	if err != nil {
 		return err
@@ -148,9 +161,9 @@ func (c *connector) flow(ctx context.Context) error {
 	return errors.Join(err, watch.Wait(), store.Close())
 }
 
-// tellReady says once that messages can flow: the hub is open, so it waits for the platform.
+// tellReady says once that messages and requests can flow: the hub is open, so it waits for the platform.
 func (c *connector) tellReady(ctx context.Context) error {
-	if c.Ready != nil && c.link.Wait(ctx) == nil {
+	if c.Ready != nil && c.link.Wait(ctx) == nil && c.twoWay.waitBound(ctx) == nil {
 		c.Ready(Running{Admin: c.admin.Addr(), Account: c.account})
 	}
 	return nil
@@ -171,6 +184,9 @@ func (c *connector) newFlow(events *events, store *checkpoint.File) (*ingress.Fl
 		pump := &ingress.Pump{
 			Tracker: delivery.NewTracker(), Budget: budget, Translator: c.aside.Translator,
 			Writer: c.writer, Aside: c.aside, Meter: c.meter,
+		}
+		if c.twoWay != nil {
+			pump.Twins = c.twoWay.egress
 		}
 		flow.Partitions = append(flow.Partitions, &ingress.Partition{ID: part.ID, Start: start, Pump: pump})
 	}

@@ -53,7 +53,7 @@ func (s *state) partitions() []*ingress.Partition {
 
 // checks are what has to be in order for messages to flow.
 func (c *connector) checks() []admin.Check {
-	return []admin.Check{
+	checks := []admin.Check{
 		{Name: "hub open", Run: func() error {
 			c.state.mu.Lock()
 			defer c.state.mu.Unlock()
@@ -74,6 +74,10 @@ func (c *connector) checks() []admin.Check {
 		}},
 		{Name: "quarantine writable", Run: func() error { return c.aside.Failing() }},
 	}
+	if c.twoWay != nil {
+		checks = append(checks, admin.Check{Name: "requests bound", Run: c.twoWay.check})
+	}
+	return checks
 }
 
 // checkLoops tells whether the process's own loops run; it knows nothing of other systems.

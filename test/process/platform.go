@@ -63,7 +63,7 @@ func (p *Platform) do(method, path string, body any) ([]byte, error) {
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	client := http.Client{Timeout: 30 * time.Second}
+	client := http.Client{Timeout: 60 * time.Second} // longer than the platform waits for a connector
 	answer, err := client.Do(request)
 	if err != nil {
 		return nil, err
@@ -86,6 +86,40 @@ func (p *Platform) Call(entity, service string, parameters any) []byte {
 		p.t.Fatal(err)
 	}
 	return answer
+}
+
+// TryCall is Call for a service that may be refused.
+func (p *Platform) TryCall(entity, service string, parameters any) ([]byte, error) {
+	return p.do(http.MethodPost, "/Thingworx/"+entity+"/Services/"+service, parameters)
+}
+
+// Result calls a service and returns what is in the column result of its only row.
+func (p *Platform) Result(entity, service string, parameters any) (json.RawMessage, error) {
+	text, err := p.TryCall(entity, service, parameters)
+	if err != nil {
+		return nil, err
+	}
+	var t table
+	if err := json.Unmarshal(text, &t); err != nil || len(t.Rows) != 1 {
+		return nil, fmt.Errorf("%s of %s: want one row: %s", service, entity, text)
+	}
+	return t.Rows[0]["result"], nil
+}
+
+// WriteProperty writes one property of a Thing.
+func (p *Platform) WriteProperty(thing, property string, value any) error {
+	_, err := p.do(http.MethodPut, "/Thingworx/Things/"+url.PathEscape(thing)+"/Properties/"+url.PathEscape(property),
+		map[string]any{property: value})
+	return err
+}
+
+// ReadProperty reads the value of one property of a Thing.
+func (p *Platform) ReadProperty(thing, property string) (json.RawMessage, error) {
+	t, err := p.table("/Thingworx/Things/" + url.PathEscape(thing) + "/Properties/" + url.PathEscape(property))
+	if err != nil {
+		return nil, err
+	}
+	return t.Rows[0][property], nil
 }
 
 // Property reads one property with its base type, its time and its quality.
@@ -154,6 +188,33 @@ func (p *Platform) Ledger(after uint64) (all []Entry) {
 		}
 		all, after = append(all, page.Entries...), page.Next
 	}
+}
+
+// Fired is an event of a Thing that somebody fired.
+type Fired struct {
+	Event string `json:"event"`
+	Data  table  `json:"data"`
+}
+
+// Row returns a text in the only row of the event's data, "" if there is none.
+func (f Fired) Row(column string) string {
+	var text string
+	if len(f.Data.Rows) == 1 {
+		_ = json.Unmarshal(f.Data.Rows[0][column], &text) // no text is ""
+	}
+	return text
+}
+
+// Events returns what was fired on a Thing of the local platform, the newest first.
+func (p *Platform) Events(thing string) ([]Fired, error) {
+	text, err := p.get("/azx/events?limit=1000&thing=" + url.QueryEscape(thing))
+	if err != nil {
+		return nil, err
+	}
+	var all struct {
+		Events []Fired `json:"events"`
+	}
+	return all.Events, json.Unmarshal(text, &all)
 }
 
 // CreateThing makes an enabled RemoteThing without properties.

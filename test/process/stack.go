@@ -1,7 +1,10 @@
 package process
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +23,13 @@ type HubInfo struct {
 	CA                        string `json:"ca"` // PEM file
 	ServiceConnectionString   string `json:"serviceConnectionString"`
 	EventHubsConnectionString string `json:"eventHubsConnectionString"`
+	OwnerConnectionString     string `json:"ownerConnectionString"`
+	Control                   string `json:"control"` // its URL ends with a secret
+	Ports                     struct {
+		MQTT  int `json:"mqtt"`
+		AMQPS int `json:"amqps"`
+		HTTPS int `json:"https"`
+	} `json:"ports"`
 }
 
 // Stack is a hub, a platform and connectors on loopback, each a process of its own.
@@ -30,14 +40,16 @@ type Stack struct {
 	// PlatformProcess is the process of the platform.
 	PlatformProcess *Child
 
-	t   testing.TB
-	azx Binary
+	t             testing.TB
+	azx           Binary
+	platformFlags []string
 }
 
-// NewStack starts a hub and a platform on free ports and waits until both are ready.
-func NewStack(t testing.TB, azx Binary) *Stack {
+// NewStack starts a hub and a platform on free ports and waits until both are ready. The flags are those of
+// azx platform.
+func NewStack(t testing.TB, azx Binary, platform ...string) *Stack {
 	t.Helper()
-	s := &Stack{t: t, azx: azx, Dir: t.TempDir()}
+	s := &Stack{t: t, azx: azx, Dir: t.TempDir(), platformFlags: platform}
 	hub := s.Start("hub", "--dir", s.path("hub"),
 		"--mqtt", "0", "--amqps", "0", "--amqp", "0", "--https", "0")
 	hub.UntilPrinted(startWithin, "ready")
@@ -66,7 +78,7 @@ func (s *Stack) ReadHub() {
 // StartPlatform starts the platform of the stack.
 func (s *Stack) StartPlatform() {
 	s.t.Helper()
-	s.PlatformProcess = s.Start("platform", "--dir", s.path("platform"), "--listen", "127.0.0.1:0")
+	s.PlatformProcess = s.Start(append([]string{"platform", "--dir", s.path("platform"), "--listen", "127.0.0.1:0"}, s.platformFlags...)...)
 	s.PlatformProcess.UntilPrinted(startWithin, "ready")
 	s.Platform = &Platform{t: s.t}
 	s.read(filepath.Join("platform", "platform.json"), s.Platform)
@@ -101,12 +113,66 @@ func (s *Stack) AddThing(id string, properties ...string) {
 	s.Run(args...)
 }
 
+// AddHubThing makes the hub Thing through which the platform reaches devices.
+func (s *Stack) AddHubThing(name string, flags ...string) {
+	s.t.Helper()
+	s.Run(append([]string{"platform", "hub", "add", name, "--dir", s.path("platform")}, flags...)...)
+}
+
+// AddDeviceThing makes the Thing of a device behind a hub Thing. The flags declare its properties and services.
+func (s *Stack) AddDeviceThing(id, hubThing string, flags ...string) {
+	s.t.Helper()
+	s.Run(append([]string{"platform", "thing", "add", id, "--gateway", hubThing, "--dir", s.path("platform")}, flags...)...)
+}
+
+// Control asks the hub's control interface; a body other than nil goes out as JSON. It must succeed.
+func (s *Stack) Control(method, path string, body any) []byte {
+	s.t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request, err := http.NewRequest(method, s.Hub.Control+path, bytes.NewReader(text))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	client := http.Client{Timeout: 30 * time.Second}
+	answer, err := client.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err = io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s %s: %s: %s %v", method, path, answer.Status, text, err)
+	}
+	return text
+}
+
 // Configure writes the connector's file as `azx config init` makes it, with any free admin port so that
 // several connectors can run on one machine, and with the changes of edit.
 func (s *Stack) Configure(edit ...func(config map[string]any)) {
 	s.t.Helper()
-	s.Run("config", "init", "--hub", "hub", "--platform", "platform")
-	path := s.path("azx.yaml")
+	s.configure("azx.yaml", nil, edit)
+}
+
+// ConfigureFor is Configure for a connector that stands for a hub Thing, one of several if they have different names:
+// the file is named after it, and so is what it keeps.
+func (s *Stack) ConfigureFor(hubThing, connector string, edit ...func(config map[string]any)) {
+	s.t.Helper()
+	own := func(config map[string]any) {
+		config["name"] = connector
+		config["checkpoint"] = map[string]any{"file": connector + "/checkpoint"}
+		config["quarantine"] = map[string]any{"dir": connector + "/quarantine"}
+	}
+	s.configure(connector+".yaml", []string{"--hub-thing", hubThing}, append([]func(map[string]any){own}, edit...))
+}
+
+func (s *Stack) configure(file string, flags []string, edit []func(config map[string]any)) {
+	s.t.Helper()
+	s.Run(append([]string{"config", "init", "--hub", "hub", "--platform", "platform", "--output", file, "--force"}, flags...)...)
+	path := s.path(file)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		s.t.Fatalf("azx config init: %v", err)
@@ -122,7 +188,15 @@ func (s *Stack) Configure(edit ...func(config map[string]any)) {
 	if text, err = yaml.Marshal(config); err != nil {
 		s.t.Fatalf("write %s: %v", path, err)
 	}
-	s.WriteFile("azx.yaml", text)
+	s.WriteFile(file, text)
+}
+
+// ConnectAs starts the connector of ConfigureFor and waits until messages can flow.
+func (s *Stack) ConnectAs(connector string) *Child {
+	s.t.Helper()
+	child := s.Start("run", "-c", connector+".yaml")
+	child.UntilPrinted(startWithin, "ready")
+	return child
 }
 
 // Connect starts the connector and waits until messages can flow.

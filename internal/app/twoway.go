@@ -1,0 +1,168 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"azx/internal/config"
+	"azx/internal/egress"
+	"azx/internal/iothub"
+	"azx/internal/observe"
+	"azx/internal/platform"
+	"azx/internal/supervise"
+)
+
+// lastBytes bounds the memory of last values, which answer reads.
+const lastBytes = 16 << 20
+
+// twoWay is what carries the platform's requests to devices and modules.
+type twoWay struct {
+	service  *iothub.Client
+	egress   *egress.Dispatcher
+	binder   *platform.Binder
+	things   *platform.Things
+	resolved chan struct{} // closed once the routing group is known
+}
+
+// openTwoWay sets up the way out. There is none, and c.twoWay stays nil, without the hub's service side.
+func (c *connector) openTwoWay() (err error) {
+	t := &twoWay{resolved: make(chan struct{})}
+	t.service, err = openService(service{Hub: c.hub, Feedback: c.outcomes, Metrics: c.meter, Log: c.Log})
+	if err != nil || t.service == nil {
+		return err
+	}
+	if t.things, err = platform.NewThings(platform.ThingsConfig{
+		Writer: c.writer, AzxExtension: c.hub.Extensions == config.ExtensionsAzx, Timeout: c.Config.RequestTimeout,
+	}); err != nil {
+		return err
+	}
+	if t.egress, err = egress.New(egress.Config{
+		Hub: serviceSide{t.service}, Things: t.things, HubThing: c.hub.Thing,
+		WriteVia: c.hub.WriteVia, WriteWindow: c.hub.WriteWindow, TTL: c.hub.MessageTTL, Feedback: bool(c.hub.Feedback),
+		Methods: methods(&c.hub.Methods), TwinMaxAge: c.hub.TwinMaxAge, Meter: c.meter.Egress(c.hub.Thing), Log: c.Log,
+	}); err != nil {
+		return err
+	}
+	if t.binder, err = platform.NewBinder(platform.BinderConfig{
+		Hub: c.hub.Thing, Group: c.hub.RoutingGroup, Mode: c.bindMode(), Socket: c.link.Client(),
+		Timeout: c.Config.RequestTimeout, Ignored: c.meter.Egress(c.hub.Thing).FellBack, Log: c.Log,
+	}); err != nil {
+		return err
+	}
+	c.meter.WatchBinding(c.hub.Thing, t.binding)
+	c.twoWay = t
+	return nil
+}
+
+// bindMode is the file's. Without an extension there is no hub Thing whose group could be bound: Things are bound one by
+// one then, as ingress meets them, unless the file names a group.
+func (c *connector) bindMode() platform.BindMode {
+	if c.hub.Extensions == config.ExtensionsNone && c.hub.RoutingGroup == "" {
+		return platform.BindDevices
+	}
+	return platform.BindMode(c.hub.Bind)
+}
+
+func methods(m *config.Methods) egress.Methods {
+	all := egress.Methods{Times: egress.Times{Connect: m.ConnectTimeout, Response: m.ResponseTimeout}, Services: map[string]egress.Times{}}
+	for name, own := range m.Services {
+		all.Services[name] = egress.Times{Connect: own.ConnectTimeout, Response: own.ResponseTimeout}
+	}
+	return all
+}
+
+// outcomes hands the hub's feedback to egress, which is there by the time that any comes.
+func (c *connector) outcomes(ctx context.Context, batch []iothub.Feedback) error {
+	records := make([]egress.Outcome, len(batch))
+	for i, f := range batch {
+		records[i] = egress.Outcome{
+			Device: f.DeviceID, MessageID: f.MessageID, Status: f.Status, Description: f.Description, Time: f.Time.Time,
+		}
+	}
+	return c.twoWay.egress.Outcomes(ctx, records)
+}
+
+// run carries requests until base stops; what is bound decides whether any come.
+func (t *twoWay) run(base *supervise.Group) {
+	base.Go("hub service", t.service.Run)
+	base.Go("egress", t.egress.Run)
+}
+
+// bind keeps bound what makes requests come here until ctx ends. The error is a routing group that is none.
+func (t *twoWay) bind(ctx context.Context) error {
+	err := t.binder.Resolve(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return err
+	}
+	close(t.resolved)
+	return t.binder.Run(ctx)
+}
+
+// waitResolved returns once the routing group is known; at once without a way out.
+func (t *twoWay) waitResolved(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	select {
+	case <-t.resolved:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the routing group: %w", ctx.Err())
+	}
+}
+
+// check tells whether requests can come.
+func (t *twoWay) check() error {
+	s := t.binder.State()
+	switch {
+	case s.Err != nil:
+		return s.Err
+	case s.Since.IsZero():
+		return errStarting
+	}
+	return nil
+}
+
+// binding is what metrics show of the bind.
+func (t *twoWay) binding() observe.Binding {
+	s := t.binder.State()
+	b := observe.Binding{Mode: "devices", Names: s.Names}
+	if s.ByGroup {
+		b.Mode = "group"
+	}
+	if s.Since.IsZero() {
+		b.Names = 0
+	}
+	return b
+}
+
+// drainRequests gives requests in flight the time to end, once nothing new comes.
+func (c *connector) drainRequests(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	if err := c.link.Drain(ctx); errors.Is(err, context.DeadlineExceeded) {
+		c.Log.Warn("requests of the platform were still in flight at the end", "event", "requests-cut", "error", err)
+	}
+}
+
+// pauseBeforeReady is between two looks at what is bound.
+const pauseBeforeReady = 5 * time.Millisecond
+
+// waitBound returns once requests come here, or it turned out that they do not for now.
+func (t *twoWay) waitBound(ctx context.Context) error {
+	look := time.NewTicker(pauseBeforeReady)
+	defer look.Stop()
+	for t != nil && errors.Is(t.check(), errStarting) {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
