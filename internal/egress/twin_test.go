@@ -84,6 +84,74 @@ func TestAThrottledTwinIsShownAsItIsKnown(t *testing.T) {
 	})
 }
 
+func TestAReaderDoesNotShareAnAnswerThatIsTooOldForIt(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		r.hub.onAnswer = func(context.Context) error { pass(3 * time.Second); return nil }
+		first := r.start(r.t.Context(), reading("d", "twinReported"))
+		elapse(500 * time.Millisecond)
+		r.hub.set(func() { r.hub.twin(dev).patch(nil, []byte(`{"a":1}`), nil) })
+		second := r.start(r.t.Context(), reading("d", "twinReported"))
+		elapse(1500 * time.Millisecond)
+		third := r.start(r.t.Context(), reading("d", "twinReported"))
+		r.wantValue(<-first, text(`{}`))
+		r.wantValue(<-second, text(`{}`))
+		r.wantValue(<-third, text(`{"a":1}`))
+	})
+}
+
+func TestAWriteDoesNotTrustAnAnswerFromBeforeItsConflict(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		r.do(reading("d", "twinDesired"))
+		elapse(2 * time.Second)
+		r.hub.onAnswer = func(context.Context) error { pass(time.Second); return nil }
+		old := r.start(r.t.Context(), reading("d", "twinDesired"))
+		synctest.Wait()
+		r.hub.set(func() { r.hub.twin(dev).patch([]byte(`{"a":1}`), nil, nil) }) // the answer on its way does not have it
+		r.wantValue(r.do(writing("d", "twinDesired", text(`{"b":1}`))), infotable.Nothing())
+		r.wantValue(<-old, text(`{}`))
+		r.wantValue(r.do(reading("d", "twinDesired")), text(`{"a":1,"b":1}`))
+	})
+}
+
+func TestAnAnswerThatWasOvertakenIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tw twins
+		tw.init(nil)
+		first := tw.look()
+		pass(time.Second)
+		second := tw.look()
+		pass(time.Second)
+		tw.keep(dev, Twin{Version: 5}, first) // it was on its way when the other was asked
+		if k := tw.keep(dev, Twin{Version: 4}, second); k.Version != 5 || !k.asOf.Equal(second.at) || k.asked != second.count {
+			t.Errorf("got version %d as of %s, want 5 as of %s", k.Version, k.asOf, second.at)
+		}
+		if k := tw.keep(dev, Twin{Version: 1}, tw.look()); k.Version != 1 {
+			t.Errorf("got version %d of a device that was made anew", k.Version)
+		}
+	})
+}
+
+func TestAnEventIsAsOldAsTheHubSays(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		r.things.properties["d twinReported"] = true
+		for name, ahead := range map[string]time.Duration{"an event that is late": -5 * time.Second, "a hub whose clock is ahead": time.Hour} {
+			r.do(reading("d", "twinReported"))
+			elapse(2 * time.Second)
+			m := change("d", r.hub.twin(dev).patch(nil, []byte(`{"a":1}`), nil))
+			m.Enqueued = m.Enqueued.Add(ahead)
+			r.Changed(m)
+			synctest.Wait()
+			if ahead > 0 {
+				elapse(2 * time.Second)
+			}
+			r.hub.twin(dev).patch(nil, []byte(`{"a":2}`), nil)
+			if a := r.do(reading("d", "twinReported")); a.value.String() != `{"a":2}` {
+				t.Errorf("%s: got %s", name, a)
+			}
+		}
+	})
+}
+
 func TestATwinIsWrittenWithItsETag(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		r.wantValue(r.do(writing("d", "twinDesired", text(`{"a":{"b":1},"c":2,"$version":7,"$metadata":{}}`))), infotable.Nothing())
@@ -342,6 +410,8 @@ func TestAChangeReachesTheThing(t *testing.T) {
 		wantPush("a Thing without twin properties", "", 0)
 		r.Changed(&message.Message{DeviceID: "d", Body: []byte(`{`)})
 		wantPush("an event that cannot be read", "", 0)
+		r.do(reading("d", "twinDesired"))
+		wantPush("a read", "", 1)
 		r.things.set(func() { r.things.err = errors.New("no connection") })
 		missed := event(`{"c":1}`, "", "")
 		r.Changed(missed)
@@ -353,7 +423,7 @@ func TestAChangeReachesTheThing(t *testing.T) {
 		event(`{"d":1}`, "", "")
 		r.Changed(event(`{"e":1}`, "", ""))
 		wantPush("a panic", "", 1)
-		if got := r.meter.String(); got != "event failed: 2, event old: 2, event pushed: 6, event undecodable: 1, event unwanted: 1, read twin ok: 1" {
+		if got := r.meter.String(); got != "event failed: 2, event old: 2, event pushed: 6, event undecodable: 1, event unwanted: 1, read twin ok: 2" {
 			t.Errorf("counted %s", got)
 		}
 	})

@@ -162,8 +162,10 @@ func TestAWriteThatNobodyWaitsForAnyMoreIsNotSent(t *testing.T) {
 		if got := <-a; fault.HintOf(got.err) != hintNotSent {
 			t.Errorf("got %s with the hint %q", got, fault.HintOf(got.err))
 		}
-		if <-b; r.bodies() != `d {"b":2}` {
-			t.Errorf("sent %s", r.bodies())
+		<-b
+		synctest.Wait()
+		if r.bodies() != `d {"b":2}` || r.writes.bytes != 0 {
+			t.Errorf("sent %s, %d bytes wait", r.bodies(), r.writes.bytes)
 		}
 	})
 }
@@ -192,6 +194,27 @@ func TestTooManyWritesForOneDeviceAreRefused(t *testing.T) {
 		defer r.writes.mu.Unlock()
 		if r.writes.bytes != 0 || len(r.writes.lines) != 0 {
 			t.Errorf("%d bytes in %d lines are left", r.writes.bytes, len(r.writes.lines))
+		}
+	})
+}
+
+func TestWritesThatWaitAreBoundedInBytes(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		const each = 60_000
+		var all []<-chan answer
+		for i := range maxWaiting/each + 10 {
+			all = append(all, r.start(r.t.Context(), writing(fmt.Sprint(i), "a", infotable.String(strings.Repeat("x", each)))))
+		}
+		sent := 0
+		for _, a := range all {
+			if got := <-a; got.err == nil {
+				sent++
+			} else {
+				r.want(got, fault.Transient, ErrBusy.Error())
+			}
+		}
+		if most := maxWaiting / each; sent > most || sent < most-1 {
+			t.Errorf("%d were sent, want about %d", sent, most)
 		}
 	})
 }
