@@ -205,7 +205,7 @@ func (h *Hub) sender(p Principal) (Identity, error) {
 
 // count notes an accepted message.
 func (h *Hub) count(id ID) {
-	h.touch(id)
+	h.touch(id, true)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.accepted[id]++

@@ -213,7 +213,7 @@ func (s *Session) AnswerMethod(requestID string, status int, payload []byte) boo
 	s.mu.Unlock()
 	if waits {
 		answer <- MethodResult{status, payload}
-		s.hub.touch(s.identity.ID)
+		s.hub.touch(s.identity.ID, false)
 	}
 	return waits
 }

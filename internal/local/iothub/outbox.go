@@ -254,7 +254,7 @@ func (o *Outbox) release(item *queued[waitingMessage]) error {
 }
 
 func (o *Outbox) settle(lockToken string, how func(item *queued[waitingMessage]) error) error {
-	o.hub.touch(o.identity.ID)
+	o.hub.touch(o.identity.ID, false)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.expire()

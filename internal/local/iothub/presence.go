@@ -16,11 +16,16 @@ type Presence struct {
 	Changed time.Time
 	// LastActivity is when it last connected, sent or acknowledged something; zero when it has not since the start.
 	LastActivity time.Time
+
+	sent   bool // a message, since it connected
+	behind bool // it is an edge device or a module of one
 }
 
-// State is the presence in Azure's word: "Connected" or "Disconnected".
+// State is the presence in Azure's word, "Connected" or "Disconnected". Azure's follows the link for messages: an edge
+// device and its modules are disconnected until they have sent one themselves, so $edgeAgent is for ever (read: issues
+// of IoT Edge).
 func (p Presence) State() string {
-	if p.Connected {
+	if p.Connected && (p.sent || !p.behind) {
 		return "Connected"
 	}
 	return "Disconnected"
@@ -169,18 +174,22 @@ func (p *presence) tellDesired(id ID, change DesiredChange) {
 
 // Presence says whether a device or module is connected.
 func (h *Hub) Presence(id ID) Presence {
+	device, err := h.registry.Get(ID{Device: id.Device})
 	h.presence.mu.Lock()
 	defer h.presence.mu.Unlock()
-	return h.presence.seen[id]
+	seen := h.presence.seen[id]
+	seen.behind = err == nil && device.Edge
+	return seen
 }
 
-// touch notes that a device did something.
-func (h *Hub) touch(id ID) {
+// touch notes that a device did something; sent says that it was sending a message.
+func (h *Hub) touch(id ID, sent bool) {
 	now := h.clock()
 	h.presence.mu.Lock()
 	defer h.presence.mu.Unlock()
 	seen := h.presence.seen[id]
 	seen.LastActivity = now
+	seen.sent = seen.sent || sent
 	h.presence.seen[id] = seen
 }
 

@@ -106,7 +106,7 @@ func (h *Hub) PatchReported(p Principal, patch []byte) (version int64, err error
 	if err != nil {
 		return 0, fmt.Errorf("change reported properties: %w", err)
 	}
-	h.touch(p.ID)
+	h.touch(p.ID, false)
 	version, ticket, err := h.applyReported(identity, values)
 	if err == nil && ticket != nil {
 		_, err = ticket.Wait()

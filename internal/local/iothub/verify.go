@@ -114,10 +114,15 @@ func (h *Hub) admit(token, resource string) (Token, Principal, error) {
 		return Token{}, Principal{}, refuse("the token expired %s ago", late.Round(time.Second))
 	}
 	p := Principal{Policy: t.Policy, Audience: plainResource(t.Resource), Expires: t.Expires}
-	if !covers(p.Audience, resource) {
+	switch {
+	case covers(p.Audience, resource):
+		return t, p, nil
+	case idOfResource(p.Audience).Module == "$edgeHub":
+		return Token{}, Principal{}, refuse("the token is for %q and does not cover %q: with this hub an edge device connects for itself "+
+			"only, and a leaf device, also one with a parent, directly and with its own token", p.Audience, resource)
+	default:
 		return Token{}, Principal{}, refuse("the token is for %q and does not cover %q", p.Audience, resource)
 	}
-	return t, p, nil
 }
 
 func (h *Hub) signedByPolicy(t Token, p Principal, rule keyRule) (Principal, error) {
