@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -144,7 +143,7 @@ func (r *Registry) replace(next map[ID]Identity) error {
 func (r *Registry) newGeneration() string {
 	var b [2]byte
 	_, _ = rand.Read(b[:])
-	return strconv.FormatInt(r.clock().UnixNano()/100*1000+int64(b[0])<<1+int64(b[1]&1), 10)
+	return fmt.Sprintf("%d%03d", r.clock().UnixNano()/100, int(b[0])<<1+int(b[1]&1))
 }
 
 func newETag() string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAnIdentityChangesOnlyIfItsETagMatches(t *testing.T) {
@@ -194,5 +195,12 @@ func TestEveryErrorHasACode(t *testing.T) {
 	}
 	if err := error(refusal(DeviceNotFound, "no")); !errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) || AsError(err).Status() != 404 {
 		t.Errorf("%v is no ErrNotFound", err)
+	}
+}
+
+func TestAGenerationIsMadeOfDigits(t *testing.T) {
+	h := newHub(t, Config{Clock: time.Now})
+	if id := mustAdd(t, h, ID{Device: "d1"}).GenerationID; strings.Trim(id, "0123456789") != "" {
+		t.Errorf("generation %q", id)
 	}
 }
