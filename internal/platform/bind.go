@@ -57,8 +57,9 @@ type BindState struct {
 	// Verified says that a request for a device Thing came through the group: always false in other modes than auto.
 	Verified bool
 	Names    int       // names that are meant to be bound: 1 by group
-	Since    time.Time // since when what is meant to be bound is bound; zero while it is not
-	Err      error     // why it is not, or not wholly; nil if all is well
+	Refused  int       // of these, those that the platform refuses on this connection: another connector may have them
+	Since    time.Time // since when the group or, one by one, the hub Thing is bound; zero while it is not
+	Err      error     // why it is not; nil if it is
 }
 
 const (

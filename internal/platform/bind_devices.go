@@ -128,7 +128,7 @@ func (b *Binder) bindDevices(ctx context.Context, want map[string]bool) {
 	}
 	retry := b.bindErr != nil && !time.Now().Before(b.nextRetry)
 	all := retry && fault.ClassOf(b.bindErr) != fault.Rejected // nobody knows which of the last are bound
-	refused := b.cfg.Socket.State().Refused
+	refused := b.refused()
 	var add []string
 	retried := 0
 	for name := range want {

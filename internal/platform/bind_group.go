@@ -112,25 +112,27 @@ func (b *Binder) bind(ctx context.Context, names ...string) {
 	b.warn("bind-refused", "the platform refuses a bind; trying again", b.bindErr)
 }
 
-// refusals is the error of a Binder some of whose names are refused on this connection; nil if none is.
-func (b *Binder) refusals() error {
-	var first string
-	var cause error
-	count := 0
+// refused returns the Binder's names that are refused on this connection.
+func (b *Binder) refused() map[string]error {
+	own := map[string]error{}
 	for name, err := range b.cfg.Socket.State().Refused {
-		if name != b.bound && !b.names[name] {
-			continue
-		}
-		if count++; count == 1 || name < first {
-			first, cause = name, err
+		if name == b.bound || b.names[name] {
+			own[name] = err
 		}
 	}
-	if count == 0 {
+	return own
+}
+
+// refusals is the error of a Binder some of whose names are refused; nil if none is.
+func (b *Binder) refusals() error {
+	refused := b.refused()
+	if len(refused) == 0 {
 		return nil
 	}
-	return &fault.Problem{Op: "bind " + first, Class: fault.Rejected, Cause: cause,
+	first := keys(refused)[0]
+	return &fault.Problem{Op: "bind " + first, Class: fault.Rejected, Cause: refused[first],
 		Hint: fmt.Sprintf("%d names of hub Thing %s are refused: does each exist, with a template that derives from RemoteThing, visible to"+
-			" the connector's user and bound by nobody else?", count, b.cfg.Hub)}
+			" the connector's user and bound by nobody else?", len(refused), b.cfg.Hub)}
 }
 
 func (b *Binder) unbind(ctx context.Context, names ...string) {
@@ -144,13 +146,15 @@ func (b *Binder) unbind(ctx context.Context, names ...string) {
 
 // settle brings the state up to date after a step.
 func (b *Binder) settle() {
-	now, socket := time.Now(), b.cfg.Socket.State()
+	now, socket, refused := time.Now(), b.cfg.Socket.State(), b.refused()
 	names, err := len(b.names), b.bindErr
 	if b.byGroup() {
 		names = 1
+	} else if refused[b.cfg.Hub] == nil && fault.ClassOf(err) == fault.Rejected {
+		err = nil // of devices, which another connector may have
 	}
 	b.change(func(s *BindState) {
-		s.Names, s.Err = names, err
+		s.Names, s.Refused, s.Err = names, len(refused), err
 		switch {
 		case err != nil || socket.Phase != alwayson.PhaseConnected:
 			s.Since = time.Time{}
