@@ -42,6 +42,7 @@ type fixture struct {
 	roots *x509.CertPool
 	tls   string // addresses
 	plain string
+	dial  func(host string) net.Conn // to the TLS port, under that name
 }
 
 func newFixture(t *testing.T, cfg iothub.Config) *fixture {
@@ -52,6 +53,13 @@ func newFixture(t *testing.T, cfg iothub.Config) *fixture {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	f := &fixture{t: t, ctx: ctx, hub: hub}
+	f.dial = func(host string) net.Conn {
+		nc, err := tls.Dial("tcp", f.tls, &tls.Config{RootCAs: f.roots, ServerName: host})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return nc
+	}
 	certificate, roots := selfSigned(t, hub.Names().Host, hub.Names().Namespace)
 	f.roots = roots
 	front := New()

@@ -2,7 +2,6 @@ package amqp
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -22,11 +21,7 @@ func (f *fixture) session(host string, sasl goamqp.SASLType) (*goamqp.Session, e
 	if sasl == nil {
 		sasl = goamqp.SASLTypeAnonymous()
 	}
-	nc, err := tls.Dial("tcp", f.tls, &tls.Config{RootCAs: f.roots, ServerName: host})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	conn, err := goamqp.NewConn(f.ctx, nc, &goamqp.ConnOptions{HostName: host, SASLType: sasl})
+	conn, err := goamqp.NewConn(f.ctx, f.dial(host), &goamqp.ConnOptions{HostName: host, SASLType: sasl})
 	if err != nil {
 		return nil, err
 	}
