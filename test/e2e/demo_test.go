@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"errors"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -33,6 +34,43 @@ func TestTheDemoShowsAValueWithinFiveSeconds(t *testing.T) {
 	if code := demo.Wait(time.Minute); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+// TestTheDemoReachesADevice runs the commands that the demo prints for calling and writing, as they are printed.
+func TestTheDemoReachesADevice(t *testing.T) {
+	t.Parallel()
+	demo := process.Start(t, process.Command{Name: string(azx), Args: []string{"demo", "--for", "30s"}, Dir: t.TempDir()})
+	answer, err := runPrinted(strings.TrimSpace(demo.UntilPrinted(20*time.Second, "  curl -s -X POST ")))
+	if err != nil || !strings.Contains(answer, `"was":"running"`) {
+		t.Errorf("the call gives %q, %v", answer, err)
+	}
+	var write, read string
+	demo.Until(5*time.Second, "the commands that write and read", func() error {
+		write = printedCommand(demo.Stdout(), "curl -s -X PUT ")
+		_, after, _ := strings.Cut(demo.Stdout(), write)
+		if read = printedCommand(after, "curl "); write == "" || read == "" {
+			return errors.New("not printed")
+		}
+		return nil
+	})
+	if answer, err := runPrinted(write); err != nil || answer != "" {
+		t.Errorf("the write gives %q, %v", answer, err)
+	}
+	demo.Until(10*time.Second, "the device has told the value", func() error {
+		answer, err := runPrinted(read)
+		if err == nil && !strings.Contains(answer, `"rows":[{"target":42}]`) {
+			err = errors.New(answer)
+		}
+		return err
+	})
+	if code := demo.Wait(time.Minute); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func runPrinted(command string) (string, error) {
+	answer, err := exec.Command("bash", "-c", command).Output()
+	return string(answer), err
 }
 
 // TestTheDemoDeliversEverythingItSends is the promise of `azx demo --for`: exit code 0 says that
