@@ -232,3 +232,35 @@ func TestAnInjectedDialIsUsedAndItsErrorTold(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestAnEndTellsHowManyRequestsItIsServing(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	server, l := startServer(t, ServerConfig{})
+	dial := dialConfig(l)
+	dial.Handler = func(context.Context, Request) Response {
+		entered <- struct{}{}
+		<-release
+		return Done()
+	}
+	c := runClient(t, ClientConfig{Dial: dial})
+	if got := c.Serving(); got != 0 {
+		t.Errorf("without a connection it serves %d", got)
+	}
+	if err := c.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan error, 1)
+	go func() {
+		_, err := server.Sessions()[0].Call(t.Context(), CallService("Pump", "reboot", nil))
+		answered <- err
+	}()
+	<-entered
+	if got := c.Serving(); got != 1 {
+		t.Errorf("it serves %d, want 1", got)
+	}
+	close(release)
+	if err := <-answered; err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it serves none", func() bool { return c.Serving() == 0 })
+}
