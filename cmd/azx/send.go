@@ -39,7 +39,8 @@ The device gets it when it is connected; a hub keeps 50 for each device. A body 
 With --wait the command also waits for the outcome and prints it. It then reads the hub's feedback, of which there is
 one queue for all back ends: records of other messages are given back, except those that the hub tells together
 with this one's.
-Exit codes: 0 done, 2 usage, 3 refused by the hub, 4 unreachable, 5 sent, but the device did not take it or the outcome is not known.`,
+Exit codes: 0 done, 2 usage, 3 refused by the hub, 4 unreachable, 5 sent, but the device did not take it or the outcome
+is not known.`,
 		Example: `  azx send pump-1 --body '{"setpoint":40}'
   azx send pump-1 --file update.json --property kind=update --ttl 10m --wait
   echo hello | azx send pump-1 -`,

@@ -182,12 +182,13 @@ const maxText = 300
 
 // clean makes text of the hub fit for an error: short, on one line, and cut before anything like a credential.
 func clean(text string) string {
+	text = strings.ToValidUTF8(text, "")
 	for _, mark := range []string{"SharedAccessSignature", "SharedAccessKey", "Bearer ", "sig="} {
 		if before, _, found := strings.Cut(text, mark); found {
 			text = before + "..."
 		}
 	}
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
+	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxText {
 		cut := maxText
 		for !utf8.RuneStart(text[cut]) {
