@@ -171,6 +171,19 @@ func TestATwinIsWrittenWithItsETag(t *testing.T) {
 	})
 }
 
+func TestAfterAChangeTheETagIsAskedFor(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		r.things.properties["d twinDesired"] = true
+		r.do(reading("d", "twinDesired"))
+		r.Changed(change("d", r.hub.twin(dev).patch([]byte(`{"a":1}`), nil, nil)))
+		synctest.Wait()
+		r.wantValue(r.do(writing("d", "twinDesired", text(`{"b":1}`))), infotable.Nothing())
+		if got := strings.Join(r.hub.patches, " "); got != "e1" || r.hub.reads != 2 {
+			t.Errorf("etags %s, %d reads", got, r.hub.reads)
+		}
+	})
+}
+
 func TestATwinThatChangesAllTheTimeIsTriedTwice(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		r.hub.onAnswer = func(context.Context) error {
