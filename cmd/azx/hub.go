@@ -85,7 +85,7 @@ func deviceCommand(dir *string) *cobra.Command {
 func deviceAddCommand(dir *string) *cobra.Command {
 	var spec iothub.Spec
 	cmd := &cobra.Command{
-		Use:   "add ID [--edge] [--module M] --dir DIR",
+		Use:   "add ID [--edge] [--module M] [--parent EDGE] --dir DIR",
 		Short: "Add a device or a module, and print its connection string",
 		Long: `Add a device, or with --module a module of it, and print the connection string. With --edge and --module the edge
 device is added as well. What is there already stays as it is, and its connection string is printed.`,
@@ -106,6 +106,7 @@ device is added as well. What is there already stays as it is, and its connectio
 	}
 	cmd.Flags().StringVar(&spec.Module, "module", "", "a module of the device")
 	cmd.Flags().BoolVar(&spec.Edge, "edge", false, "an IoT Edge device")
+	cmd.Flags().StringVar(&spec.Parent, "parent", "", "a leaf device of this IoT Edge device (it connects to the hub itself)")
 	return cmd
 }
 

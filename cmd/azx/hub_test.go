@@ -38,6 +38,8 @@ func TestHubDeviceVerbs(t *testing.T) {
 		{"adding it again", []string{"add", "pump-1"}, 0, head + "SharedAccessKey=", ""},
 		{"adding a module", []string{"add", "pump-1", "--module", "m1"}, 0, head + "ModuleId=m1;SharedAccessKey=", ""},
 		{"adding an edge device", []string{"add", "edge-1", "--edge"}, 0, "DeviceId=edge-1;", ""},
+		{"adding a leaf of it", []string{"add", "leaf-1", "--parent", "edge-1"}, 0, "DeviceId=leaf-1;", ""},
+		{"adding a leaf of what is no edge device", []string{"add", "leaf-2", "--parent", "leaf-1"}, 1, "", "not an edge device"},
 		{"adding a bad id", []string{"add", "pump 1"}, 1, "", "bad id"},
 		{"sending", []string{"send", "pump-1", `{"temperature":21.5}`}, 0, "sent 1 as pump-1\n", ""},
 		{"sending as a module", []string{"send", "pump-1", `1`, "--module", "m1"}, 0, "sent 1 as pump-1/m1\n", ""},

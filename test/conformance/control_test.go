@@ -174,6 +174,9 @@ func TestAFailoverIsSeenByEveryClient(t *testing.T) {
 	if info["hostname"] != moved.Namespace || !strings.Contains(fmt.Sprint(info["address"]), "/"+moved.EventHub+"/") {
 		t.Errorf("redirected to %v", info)
 	}
+	if err := h.controls().AddConsumerGroup(within(t), group); err != nil { // those of before are gone
+		t.Fatal(err)
+	}
 	h.publish(d, nil, "after")
 	if got := bodies(h.everything()); !slices.Equal(got, []string{"after"}) {
 		t.Errorf("the new endpoint has %q", got)

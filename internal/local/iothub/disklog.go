@@ -155,6 +155,30 @@ func (l *diskLog) create(partitions int) error {
 	})
 }
 
+// lose drops all events; numbers and offsets begin anew.
+func (l *diskLog) lose() error {
+	l.commits.turn <- struct{}{}
+	defer func() { <-l.commits.turn }()
+	err := l.update(func(tx *bolt.Tx) error {
+		for _, p := range l.partitions {
+			if err := tx.DeleteBucket(p.bucket); err != nil {
+				return err
+			}
+			if _, err := tx.CreateBucket(p.bucket); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("empty the event log: %w", err)
+	}
+	for _, p := range l.partitions {
+		p.clear()
+	}
+	return nil
+}
+
 // close ends the use of the file. What waits to be written fails.
 func (l *diskLog) close() error {
 	l.commits.turn <- struct{}{} // until a batch that is being written is

@@ -33,7 +33,6 @@ type diskPartition struct {
 	unsure bool       // the last batch failed, and may be in the file all the same
 
 	mu     sync.Mutex // never taken inside a transaction
-	lost   int64      // events before this number are gone
 	first  int64      // number of the oldest event kept, or of the next one when none is
 	oldest head       // of that event
 	end    int64      // number of the next event
@@ -262,14 +261,17 @@ func (p *diskPartition) trim(now time.Time) error {
 	return nil
 }
 
-func (p *diskPartition) lose(before int64) {
+// clear is called with the log's turn.
+func (p *diskPartition) clear() {
+	p.stored, p.unsure = 0, false
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lost = before
+	p.first, p.end, p.oldest, p.newest = 0, 0, head{}, head{}
+	p.recent, p.bytes = nil, 0
 }
 
 func (p *diskPartition) exceeds(n int64, h head, now time.Time) bool {
-	return n < p.lost || p.newest.offset+p.newest.size-h.offset > p.retention.Bytes ||
+	return p.newest.offset+p.newest.size-h.offset > p.retention.Bytes ||
 		p.end-n > int64(p.retention.Events) ||
 		now.Sub(h.enqueued) > p.retention.Age
 }

@@ -6,11 +6,10 @@ import (
 	"fmt"
 )
 
-// endpoint is what a failover changes: the names of the events' endpoint, and which events it has.
+// endpoint is where the events are until the hub fails over.
 type endpoint struct {
 	names     Names
-	failovers int     // since the hub was made
-	from      []int64 // number of the first event by partition; those before were lost
+	failovers int // since the hub was made
 	life      context.Context
 	end       context.CancelFunc
 }
@@ -18,8 +17,11 @@ type endpoint struct {
 // errFailedOver ends the connections of devices.
 var errFailedOver = errors.New("the hub has failed over to another region")
 
-func newEndpoint(names Names, failovers int, from []int64) *endpoint {
-	e := &endpoint{names: names.after(failovers), failovers: failovers, from: from}
+// groupsOfFailover are the consumer groups that are there after a failover (users report that their own are gone).
+var groupsOfFailover = [...]string{"$Default"}
+
+func newEndpoint(names Names, failovers int) *endpoint {
+	e := &endpoint{names: names.after(failovers), failovers: failovers}
 	e.life, e.end = context.WithCancel(context.Background())
 	return e
 }
@@ -28,41 +30,39 @@ func newEndpoint(names Names, failovers int, from []int64) *endpoint {
 func (h *Hub) Endpoint() context.Context { return h.endpoint.Load().life }
 
 // Failover does what a failover to another region does (read: iot-hub-ha-dr). The Event Hubs-compatible name and endpoint
-// change, the events and the feedback of before are lost, and every connection of a device ends. Registry, twins and
-// messages to devices stay: that none of them is lost, and that the numbers of events go on, is a guess.
+// change; the events, the feedback and the consumer groups of before are lost, and numbers begin anew; every connection of
+// a device ends. Registry, twins and messages to devices stay: that none of them is lost is a guess.
 func (h *Hub) Failover() error {
 	h.failing.Lock()
 	defer h.failing.Unlock()
-	old := h.endpoint.Load()
-	from := make([]int64, len(h.partitions))
-	for i := range from {
-		info, err := h.PartitionInfo(i)
-		if err != nil {
-			return fmt.Errorf("fail over: %w", err)
-		}
-		from[i] = info.LastSequence + 1
-	}
-	h.endpoint.Store(newEndpoint(h.names, old.failovers+1, from))
-	if err := h.registry.rewrite(); err != nil {
-		h.endpoint.Swap(old).end()
+	if err := h.loseEvents(); err != nil {
 		return fmt.Errorf("fail over: %w", err)
 	}
-	h.loseEvents(from)
+	h.mu.Lock()
+	h.groups = groupsOfFailover[:]
+	h.mu.Unlock()
+	old := h.endpoint.Load()
+	h.endpoint.Store(newEndpoint(h.names, old.failovers+1))
 	h.feedback.lose()
 	old.end()
 	for _, s := range h.presence.all() {
 		s.kick(errFailedOver)
 	}
+	if err := h.registry.rewrite(); err != nil { // what follows from it has happened: the next start knows nothing of it
+		return fmt.Errorf("fail over: %w", err)
+	}
 	return nil
 }
 
-// loseEvents drops the events before these numbers.
-func (h *Hub) loseEvents(from []int64) {
-	for i, number := range from {
-		if i < len(h.partitions) {
-			h.partitions[i].lose(number)
-		}
+// loseEvents empties the event log.
+func (h *Hub) loseEvents() error {
+	if h.disk != nil {
+		return h.disk.lose()
 	}
+	for _, p := range h.partitions {
+		p.clear()
+	}
+	return nil
 }
 
 // lose drops all feedback.

@@ -95,7 +95,7 @@ func Open(cfg Config) (*Hub, error) {
 		return nil, fmt.Errorf("open hub: %w", err)
 	}
 	h := &Hub{names: names, clock: cfg.Clock, created: s.Created, dir: cfg.Dir, groups: s.ConsumerGroups, accepted: map[ID]uint64{}}
-	h.endpoint.Store(newEndpoint(names, s.Failovers, s.EventsFrom))
+	h.endpoint.Store(newEndpoint(names, s.Failovers))
 	h.registry = &Registry{clock: cfg.Clock, entries: make(map[ID]Identity, len(s.Devices))}
 	for _, device := range s.Devices {
 		h.registry.entries[device.ID] = device
@@ -112,7 +112,6 @@ func Open(cfg Config) (*Hub, error) {
 	if err := h.openDisk(cfg, s, found); err != nil {
 		return nil, err
 	}
-	h.loseEvents(s.EventsFrom)
 	if h.twins, err = openTwins(cfg.Dir, cfg.NoSync); err != nil {
 		return nil, errors.Join(err, h.disk.close())
 	}
@@ -338,7 +337,7 @@ func (h *Hub) openDisk(cfg Config, s state, again bool) error {
 func (h *Hub) saveDevices(devices []Identity) error {
 	at := h.endpoint.Load()
 	s := state{Host: at.names.Host, Created: h.created, Log: true, ConsumerGroups: h.ConsumerGroups(), Devices: devices,
-		Policies: map[string][]string{}, Routing: h.Routing(), Failovers: at.failovers, EventsFrom: at.from}
+		Policies: map[string][]string{}, Routing: h.Routing(), Failovers: at.failovers}
 	for _, p := range h.policies {
 		s.Policies[p.Name] = []string{p.PrimaryKey, p.SecondaryKey}
 	}

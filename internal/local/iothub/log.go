@@ -18,8 +18,8 @@ type partition interface {
 	// seek turns a position into the number of the first event to read.
 	seek(p Position, now time.Time) (int64, error)
 	info(now time.Time) (PartitionInfo, error)
-	// lose drops the events before a number.
-	lose(before int64)
+	// clear makes the partition a new one, after whoever keeps the events elsewhere has dropped them.
+	clear()
 }
 
 // Retention bounds one partition's log. The oldest events go first; a zero field has its default.

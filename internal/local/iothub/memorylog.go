@@ -12,7 +12,6 @@ type memoryPartition struct {
 	retention Retention
 
 	mu     sync.Mutex
-	lost   int64 // events before this number are gone
 	events []kept
 	first  int64         // number of events[0], or of the next event when there is none
 	offset int64         // of the next event, in bytes
@@ -134,14 +133,15 @@ func (p *memoryPartition) trim(now time.Time) {
 	p.first += int64(over)
 }
 
-func (p *memoryPartition) lose(before int64) {
+func (p *memoryPartition) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lost = before
+	p.events, p.first, p.offset, p.bytes = nil, 0, 0, 0
+	p.last, p.lastOffset = time.Time{}, "-1"
 }
 
 func (p *memoryPartition) exceeds(i int, now time.Time) bool {
-	return p.first+int64(i) < p.lost || p.bytes > p.retention.Bytes ||
+	return p.bytes > p.retention.Bytes ||
 		len(p.events)-i > p.retention.Events ||
 		now.Sub(p.events[i].event.EnqueuedTime) > p.retention.Age
 }

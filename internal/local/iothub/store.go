@@ -25,7 +25,6 @@ type state struct {
 	Devices        []Identity          `json:"devices"`
 	Routing        Routing             `json:"routing"`
 	Failovers      int                 `json:"failovers,omitempty"`
-	EventsFrom     []int64             `json:"eventsFrom,omitempty"` // by partition; those before were lost in a failover
 }
 
 // loadState reads the hub's file; a folder without one is a new hub (found is false).
