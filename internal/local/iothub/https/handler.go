@@ -114,6 +114,7 @@ func (f *front) endpoints() []endpoint {
 
 // serve lets a request in, reads its body and answers it.
 func (f *front) serve(e endpoint, w http.ResponseWriter, r *http.Request) error {
+	setWriteDeadline(w, time.Time{}) // that of the connection's last answer may have passed
 	in := &request{Request: r, w: w, id: iothub.ID{Device: r.PathValue("device"), Module: r.PathValue("module")}}
 	if err := f.authorize(e, in); err != nil {
 		return err
@@ -151,7 +152,11 @@ const writeTime = 30 * time.Second
 
 // answer writes a status, the headers that are set already, and a body.
 func answer(w http.ResponseWriter, status int, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // not every test's writer has one
+	setWriteDeadline(w, time.Now().Add(writeTime))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has gone does not read it
+}
+
+func setWriteDeadline(w http.ResponseWriter, at time.Time) {
+	_ = http.NewResponseController(w).SetWriteDeadline(at) // a writer of a test has none
 }
