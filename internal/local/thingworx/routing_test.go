@@ -227,14 +227,19 @@ func TestAPlatformThatIgnoresGroupsRoutesOnlyToWhoBoundTheDevice(t *testing.T) {
 	_, err = invoke(p, "LocalHub", "Ping")
 	must(t, err)
 	_, err = invoke(p, "dev-0", "Ping")
-	refused(t, err, Unbound, "nobody has bound Thing dev-0 itself, and this platform ignores binds of routing groups")
+	const nobody = "nobody has bound Thing dev-0 itself, and this platform ignores binds of routing groups"
+	refused(t, err, Unbound, nobody)
+	refused(t, p.Set(t.Context(), "dev-0", []Write{{Property: "n", Value: num(1)}}), Unbound, nobody)
+	_, err = p.Fetch(t.Context(), "dev-0", "twinTags")
+	refused(t, err, Unbound, nobody)
 	if connected(t, p, "dev-0") || !connected(t, p, "LocalHub") {
 		t.Error("isConnected is wrong")
 	}
 	must(t, p.Bind(e, []string{"dev-0"}))
 	_, err = invoke(p, "dev-0", "Ping")
 	must(t, err)
-	if len(e.asked) != 2 || e.asked[0].Thing != "LocalHub" || e.asked[1].Thing != "dev-0" || e.asked[1].Name != "Ping" {
+	must(t, p.Set(t.Context(), "dev-0", []Write{{Property: "n", Value: num(1)}}))
+	if len(e.asked) != 3 || e.asked[0].Thing != "LocalHub" || e.asked[1].Thing != "dev-0" || e.asked[1].Name != "Ping" || e.asked[2].Verb != EdgeWrite {
 		t.Errorf("asked %+v", e.asked)
 	}
 }
