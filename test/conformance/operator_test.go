@@ -163,3 +163,42 @@ func TestAnOperatorWithAWrongKeyIsTold(t *testing.T) {
 	o.fails(4, said, "method", "pump-1", "reboot")
 	o.fails(4, said, "send", "pump-1", "--body", "x")
 }
+
+func TestAnOperatorIsToldOfWhatTheHubDoesNotGrant(t *testing.T) {
+	c := newCore(t)
+	o := newOperator(t, c)
+	c.register(iothub.ID{Device: "pump-1"})
+	each := func(code int, said ...string) {
+		t.Helper()
+		o.fails(code, said, "twin", "get", "pump-1")
+		o.fails(code, said, "twin", "set", "pump-1", "--tags", `{"site":"a"}`)
+		o.fails(code, said, "method", "pump-1", "reboot")
+		o.fails(code, said, "send", "pump-1", "--body", "x")
+	}
+	c.Hub.SetLimits(iothub.Limits{Basic: true})
+	each(3, "the hub's tier does not offer this", "Try: twins, direct methods and cloud-to-device messages need a Standard tier")
+	c.Hub.SetLimits(iothub.Limits{DailyMessages: 1})
+	o.does(0, "send", "pump-1", "--body", "x")
+	each(4, "the hub's messages for today are used up", "Try: the count begins anew at 00:00 UTC")
+}
+
+func TestAnOperatorsCommandIsRepeatedAtABusyHubOnlyIfItDidNotBegin(t *testing.T) {
+	c := newCore(t)
+	o := newOperator(t, c)
+	c.register(iothub.ID{Device: "pump-1"})
+	if err := c.Hub.SetFaults(
+		iothub.Fault{Operation: iothub.OpTwinRead, Times: 2, Status: 429, RetryAfterSeconds: 1},
+		iothub.Fault{Operation: iothub.OpTwinUpdate, Times: 1, Status: 503},
+		iothub.Fault{Operation: iothub.OpCloudToDevice, Times: 1, Status: 429},
+		iothub.Fault{Operation: iothub.OpMethod, Times: 1, Status: 503},
+	); err != nil {
+		t.Fatal(err)
+	}
+	o.does(0, "twin", "get", "pump-1")
+	o.does(0, "twin", "set", "pump-1", "--tags", `{"site":"a"}`)
+	o.does(0, "send", "pump-1", "--body", "x")
+	o.fails(4, []string{"the hub is not available"}, "method", "pump-1", "reboot")
+	if left := c.Hub.Faults(); len(left) > 0 {
+		t.Errorf("%+v did not happen", left)
+	}
+}
