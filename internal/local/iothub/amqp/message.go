@@ -12,8 +12,8 @@ import (
 // formatBatch is the format of a message whose data sections are messages (read: azeventhubs).
 const formatBatch uint32 = 0x80013700
 
-// parseSent decodes what came: one event, or a batch of them with one partition key.
-func parseSent(in *amqp10.Incoming) (key string, events []iothub.Message, err error) {
+// parseSent decodes what came: one event, or a batch of them with one partition key, as long as there are no more than most.
+func parseSent(in *amqp10.Incoming, most int) (key string, events []iothub.Message, err error) {
 	outer, err := amqp10.DecodeMessage(in.Payload)
 	if err != nil {
 		return "", nil, err
@@ -22,6 +22,9 @@ func parseSent(in *amqp10.Incoming) (key string, events []iothub.Message, err er
 	if in.Format != formatBatch {
 		event, err := eventOf(outer)
 		return key, []iothub.Message{event}, err
+	}
+	if len(outer.Data) > most {
+		return "", nil, fmt.Errorf("a batch of %d messages: at most %d", len(outer.Data), most)
 	}
 	for _, encoded := range outer.Data {
 		inner, err := amqp10.DecodeMessage(encoded)

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -17,11 +18,9 @@ const (
 // producer takes events over one link and puts them into the log, as an event hub does. The real hub's endpoint only
 // gives events out (inferred): this is for tests that need events without devices.
 type producer struct {
-	client   *client
-	link     *amqp10.Link
-	resource string
-	fixed    bool // all events go to one partition
-	next     int  // the partition of the next message that has no key
+	client *client
+	fixed  bool // all events go to one partition
+	next   int  // the partition of the next message that has no key
 }
 
 // isProducer reports whether a link goes to "{event hub}" or "{event hub}/Partitions/{id}".
@@ -31,7 +30,7 @@ func (c *client) isProducer(path string) bool {
 }
 
 func (c *client) serveProducer(ctx context.Context, l *amqp10.Link, path string) error {
-	p := &producer{client: c, link: l, resource: c.hub.Names().Namespace + "/" + path}
+	p, resource := &producer{client: c}, c.hub.Names().Namespace+"/"+path
 	if parts := strings.Split(path, "/"); len(parts) > 1 {
 		n, ok := 0, false
 		if len(parts) == 3 && strings.EqualFold(parts[1], segmentPartitions) {
@@ -42,54 +41,35 @@ func (c *client) serveProducer(ctx context.Context, l *amqp10.Link, path string)
 		}
 		p.fixed, p.next = true, n
 	}
-	if _, err := p.allowed(); err != nil {
-		return err
+	may := func() (time.Time, bool) { return c.may(rightsToSend, resource, true) }
+	if _, ok := may(); !ok {
+		return amqp10.Errorf(amqp10.CondUnauthorized,
+			"no valid token with the right to send has been put for %q; a token of the policy iothubowner has it", resource)
 	}
 	if err := l.Accept(amqp10.Terms{}); err != nil {
 		return err
 	}
+	c.watchToken(l, resource, may)
 	for {
-		if err := p.takeOne(ctx); err != nil {
+		in, err := l.Receive(ctx)
+		if err != nil {
 			return err
 		}
+		p.take(in)
 	}
 }
 
-// allowed tells until when the client's tokens let it send.
-func (p *producer) allowed() (until time.Time, err error) {
-	until, ok := p.client.may(rightsToSend, p.resource, true)
-	if !ok {
-		return until, amqp10.Errorf(amqp10.CondUnauthorized,
-			"no valid token with the right to send has been put for %q; a token of the policy iothubowner has it", p.resource)
-	}
-	return until, nil
-}
-
-// takeOne receives a message and answers it. The error ends the link.
-func (p *producer) takeOne(ctx context.Context) error {
-	until, err := p.allowed()
-	if err != nil {
-		return err
-	}
-	waiting, cancel := context.WithTimeout(ctx, until.Sub(p.client.hub.Now()))
-	defer cancel()
-	in, err := p.link.Receive(waiting)
-	if err != nil {
-		if ctx.Err() == nil && waiting.Err() != nil {
-			return nil // the token's time is over: see whether there is another
-		}
-		return err
-	}
-	key, messages, err := parseSent(in)
+// take puts a message into the log and answers it.
+func (p *producer) take(in *amqp10.Incoming) {
+	key, messages, err := parseSent(in, math.MaxInt)
 	if err == nil {
 		err = p.client.hub.Enqueue(p.partition(key), key, messages...)
 	}
 	if err != nil {
 		in.Reject(amqp10.Errorf(condArgument, "%v", err))
-		return nil
+		return
 	}
 	in.Accept()
-	return nil
 }
 
 // partition chooses the partition of a message: the link's, that of its key, or the next one.

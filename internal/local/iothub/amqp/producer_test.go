@@ -3,8 +3,8 @@ package amqp
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	goamqp "github.com/Azure/go-amqp"
@@ -104,20 +104,19 @@ func encoded(t *testing.T, body string) []byte {
 }
 
 func TestAProducerEndsWithItsToken(t *testing.T) {
-	var late atomic.Int64
-	clock := func() time.Time { return time.Now().Add(time.Duration(late.Load())) }
-	f := newFixture(t, iothub.Config{Host: cloud, Clock: clock})
-	sender, err := f.sender(f.hub.Names().EventHub, "iothubowner", time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	message := goamqp.NewMessage([]byte("x"))
-	if err := sender.Send(f.ctx, message, nil); err != nil {
-		t.Fatal(err)
-	}
-	late.Store(int64(time.Hour))
-	for range 2 { // the first one may have been waited for already
-		err = sender.Send(f.ctx, message, nil)
-	}
-	wantCondition(t, err, goamqp.ErrCondUnauthorizedAccess)
+	synctest.Test(t, func(t *testing.T) {
+		f := newPlantInMemory(t).fixture
+		sender, err := f.sender(f.hub.Names().EventHub, "iothubowner", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		message := goamqp.NewMessage([]byte("x"))
+		<-time.After(time.Minute - 1)
+		if err := sender.Send(f.ctx, message, nil); err != nil {
+			t.Errorf("at the last moment: %v", err)
+		}
+		<-time.After(1)
+		synctest.Wait()
+		wantCondition(t, sender.Send(f.ctx, message, nil), goamqp.ErrCondUnauthorizedAccess)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"azx/internal/amqp10"
 	"azx/internal/local/iothub"
@@ -38,7 +39,8 @@ func (c *client) serveReader(ctx context.Context, l *amqp10.Link, path string) e
 		return err
 	}
 	resource := c.hub.Names().Namespace + "/" + path
-	if _, ok := c.mayRead(resource, true); !ok {
+	may := func() (time.Time, bool) { return c.mayRead(resource, true) }
+	if _, ok := may(); !ok {
 		return unauthorized(resource)
 	}
 	from, err := startOf(l.Asked().Source.Filter)
@@ -61,10 +63,11 @@ func (c *client) serveReader(ctx context.Context, l *amqp10.Link, path string) e
 	if err := l.Accept(amqp10.Terms{}); err != nil {
 		return err
 	}
+	c.watchToken(l, resource, may)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(endpoint, cancel)()
-	err = r.run(ctx, resource)
+	err = r.pump(ctx)
 	if endpoint.Err() != nil {
 		return amqp10.Errorf(amqp10.CondDetachForced, "the hub has failed over, the event hub has another name") // the condition is a guess
 	}
@@ -92,23 +95,7 @@ func (r *reader) parse(path string) error {
 	return nil
 }
 
-// run sends for as long as a token allows; a token put meanwhile prolongs it.
-func (r *reader) run(ctx context.Context, resource string) error {
-	for {
-		until, ok := r.client.mayRead(resource, true)
-		if !ok {
-			return amqp10.Errorf(amqp10.CondUnauthorized, "the token for %q has expired", resource)
-		}
-		allowed, cancel := context.WithTimeout(ctx, until.Sub(r.client.hub.Now()))
-		err := r.pump(allowed)
-		cancel()
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-	}
-}
-
-// pump sends event after event. What has not been sent when ctx ends is sent by the next pump.
+// pump sends event after event.
 func (r *reader) pump(ctx context.Context) error {
 	for {
 		events, after, err := r.client.hub.Read(ctx, r.partition, r.next, batch)

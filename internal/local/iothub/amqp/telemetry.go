@@ -46,14 +46,11 @@ func (d *device) takeTelemetry(ctx context.Context, l *amqp10.Link) error {
 }
 
 func (d *device) submit(in *amqp10.Incoming, model string) submitted {
-	_, messages, err := parseSent(in)
-	switch {
-	case err != nil:
-		err = amqp10.Errorf(condArgument, "%v", err)
-	case len(messages) > maxBatched:
-		err = amqp10.Errorf(condArgument, "a batch of %d messages: at most %d", len(messages), maxBatched)
+	s := submitted{in: in}
+	_, messages, err := parseSent(in, maxBatched)
+	if err != nil {
+		s.err = amqp10.Errorf(condArgument, "%v", err)
 	}
-	s := submitted{in: in, err: err}
 	for i := range messages {
 		if s.err != nil {
 			break
