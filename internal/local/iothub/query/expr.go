@@ -22,7 +22,10 @@ type path []string
 
 func (p path) eval(document map[string]any) any {
 	var value any = document
-	for _, name := range p {
+	for i, name := range p {
+		if i == 0 {
+			name = memberOf(document, name)
+		}
 		object, ok := value.(map[string]any)
 		if !ok {
 			return undefined
@@ -32,6 +35,19 @@ func (p path) eval(document map[string]any) any {
 		}
 	}
 	return value
+}
+
+// memberOf is a member's name as the document writes it.
+func memberOf(document map[string]any, name string) string {
+	if _, exact := document[name]; exact {
+		return name
+	}
+	for member := range document {
+		if strings.EqualFold(member, name) {
+			return member
+		}
+	}
+	return name
 }
 
 type literal struct{ value any }

@@ -110,7 +110,7 @@ func (q *Query) groupRow(g *group) map[string]any {
 			value = s.most
 		}
 		if value != any(undefined) {
-			row[c.name] = value
+			row[c.called()] = value
 		}
 	}
 	return row

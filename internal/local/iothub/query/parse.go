@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Parse reads a query. Errors are *Error.
 func Parse(text string) (*Query, error) {
-	if len(text) > MaxLength {
-		return nil, &Error{MaxLength, "a query of " + strconv.Itoa(len(text)) + " bytes: at most " + strconv.Itoa(MaxLength)}
+	if n := utf8.RuneCountInString(text); n > MaxLength {
+		return nil, &Error{0, "a query of " + strconv.Itoa(n) + " characters: at most " + strconv.Itoa(MaxLength)}
 	}
 	p := &parser{lexer: lexer{text: text}}
 	if err := p.advance(); err != nil {
@@ -127,14 +128,22 @@ func (p *parser) columns(q *Query) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(q.columns, func(other column) bool { return other.name == c.name }) {
-			return &Error{at, "two columns are called " + strconv.Quote(c.name)}
+		if slices.ContainsFunc(q.columns, func(other column) bool { return other.called() == c.called() }) {
+			return &Error{at, "two columns are called " + strconv.Quote(c.called())}
 		}
 		q.columns = append(q.columns, c)
 		if more, err := p.take(","); !more || err != nil {
 			return err
 		}
 	}
+}
+
+// called is the column's name in the query.
+func (c column) called() string {
+	if c.name == "" {
+		return c.path[0]
+	}
+	return c.name
 }
 
 // column reads a path or an aggregate with its name behind AS. A path is called by its last part without.
@@ -144,7 +153,10 @@ func (p *parser) column() (column, error) {
 	if err != nil {
 		return c, err
 	}
-	c.path, c.name = name, name[len(name)-1]
+	c.path = name
+	if len(name) > 1 {
+		c.name = name[len(name)-1]
+	}
 	if p.token.isSign("(") {
 		if c, err = p.aggregate(name); err != nil {
 			return c, err
@@ -190,7 +202,7 @@ func (p *parser) checkGroups(q *Query) error {
 	}
 	for _, c := range q.columns {
 		if c.aggregate == "" && !slices.Equal(c.path, q.groupBy) {
-			return &Error{0, "column " + strconv.Quote(c.name) + " is neither an aggregate nor what the query groups by"}
+			return &Error{0, "column " + strconv.Quote(c.called()) + " is neither an aggregate nor what the query groups by"}
 		}
 	}
 	return nil

@@ -1,17 +1,17 @@
 // Package query is the hub's query language over twins: it parses a query and picks rows from documents, page by page.
 //
-// The grammar is that of Microsoft's page on the IoT Hub query language (read), without arithmetic. What a comparison
+// The grammar is that of Microsoft's pages on the IoT Hub query language (read), without arithmetic. As in their examples,
+// case does not count in the names of a twin's own members, such as deviceId. What a comparison
 // gives when a property is missing, or of another type, is not said there: here it is neither true nor false, as in the
 // database behind it (inferred).
 package query
 
 import "fmt"
 
-// Bounds of a query. A real hub's are unknown.
 const (
-	// MaxLength is the longest query, in bytes.
-	MaxLength = 16 << 10
-	maxDepth  = 32 // nested expressions
+	// MaxLength is the longest query, in characters (read).
+	MaxLength = 8192
+	maxDepth  = 32 // nested expressions; a real hub's bound is unknown
 )
 
 // Collection is what a query reads from.
@@ -38,7 +38,7 @@ type Query struct {
 
 // column is a value of the rows.
 type column struct {
-	name      string
+	name      string // empty: that of the member which the path names
 	path      path
 	aggregate string // "count", "avg", "sum", "min", "max"; empty for a plain path
 }
@@ -67,9 +67,14 @@ func (q *Query) row(document map[string]any) map[string]any {
 	}
 	row := make(map[string]any, len(q.columns))
 	for _, c := range q.columns {
-		if value := c.path.eval(document); value != undefined {
-			row[c.name] = value
+		value, name := c.path.eval(document), c.name
+		if value == any(undefined) {
+			continue
 		}
+		if name == "" {
+			name = memberOf(document, c.path[0])
+		}
+		row[name] = value
 	}
 	return row
 }
