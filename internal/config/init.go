@@ -228,6 +228,7 @@ hubs:
     allowThings: ["*"]         # which Things the devices of this hub may write to
 {{- end}}
     onUnknownThing: keep       # a device without a Thing: keep, skip or quarantine its messages
+    tier: S3                   # edition of the hub: its quotas space what is sent to devices; the local hub has none
 
 checkpoint:
   file: azx-data/checkpoints   # how far each partition has come
