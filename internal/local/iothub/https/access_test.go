@@ -77,6 +77,7 @@ func TestATokenIsForWhatItSays(t *testing.T) {
 	c := newCaller(t)
 	d, other := c.device("d1"), c.device("d10")
 	c.add(iothub.Spec{ID: iothub.ID{Device: "off"}, Disabled: true})
+	m := c.add(iothub.Spec{ID: iothub.ID{Device: "d1", Module: "m1"}})
 	owner, _ := c.hub.Policy("iothubowner")
 	refused := func(a answered) {
 		t.Helper()
@@ -95,6 +96,8 @@ func TestATokenIsForWhatItSays(t *testing.T) {
 	refused(c.ask(c.policy("device", ""), "GET /devices/off/messages/devicebound", ""))
 	refused(c.ask("Basic eDp5", "GET /devices/d1", ""))
 	c.ask("Bearer x.y.z", "GET /devices/d1", "").refuses(401, "IotHubUnauthorizedAccess", "Entra")
+	c.ask(c.own(m), "POST /devices/d1%2Fmodules%2Fm1/messages/events", "x").refuses(400, "ArgumentInvalid", "bad id")
+	c.ask(c.own(d), "GET /devices/d1%2Fx/messages/devicebound", "").refuses(400, "ArgumentInvalid", "bad id")
 	late, err := iothub.SignToken(c.hub.Names().Host, "iothubowner", owner.PrimaryKey, c.hub.Now())
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,11 @@ func servedVersion(version string) bool { return slices.Contains(versions, versi
 // authorize checks the token of a request. That of a back end needs a policy with the rights, that of a device its own
 // key or a policy that lets devices connect.
 func (f *front) authorize(e endpoint, r *request) error {
+	if r.id.Device != "" {
+		if err := r.id.Check(); err != nil { // a slash would name another resource
+			return err
+		}
+	}
 	text := r.Header.Get("Authorization")
 	var err error
 	if e.rights == 0 {
