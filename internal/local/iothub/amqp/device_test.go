@@ -398,18 +398,3 @@ func TestMoreConnectionsThanTheHubTakesAreRefused(t *testing.T) {
 		t.Errorf("the next time: %v", err)
 	}
 }
-
-func FuzzDevicePath(f *testing.F) {
-	for _, seed := range []string{"devices/d/messages/events", "devices/d/modules/m/twin", "devices//", "devices/d", "devices/d/modules/m", "x/y/z"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, path string) {
-		id, node, ok := parseDevicePath(path)
-		if !ok {
-			return
-		}
-		if strings.Contains(id.Device+id.Module, "/") || node != strings.ToLower(node) || len(id.Path())+len(node) > len(path) {
-			t.Errorf("%q is %v %q", path, id, node)
-		}
-	})
-}
