@@ -3,6 +3,7 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -197,7 +198,7 @@ func TestFaultsReachTheClientOfTheirKind(t *testing.T) {
 		status     int
 		retryAfter string
 	}{{429, "3"}, {503, ""}, {200, ""}} {
-		answer := h.get("/devices/" + d.id + "?api-version=2021-04-12")
+		answer, _ := h.ask(http.MethodGet, "/devices/"+d.id, "")
 		if answer.StatusCode != want.status || answer.Header.Get("Retry-After") != want.retryAfter {
 			t.Errorf("answered %s, Retry-After %q; want %+v", answer.Status, answer.Header.Get("Retry-After"), want)
 		}
@@ -207,8 +208,8 @@ func TestFaultsReachTheClientOfTheirKind(t *testing.T) {
 	}
 }
 
-// get asks the service API as iothubowner.
-func (h *hub) get(path string) *http.Response {
+// ask asks the service API as iothubowner, and returns the answer and its body.
+func (h *hub) ask(method, path, body string) (*http.Response, string) {
 	h.t.Helper()
 	info, err := serve.ReadInfo(h.dir)
 	if err != nil {
@@ -217,7 +218,8 @@ func (h *hub) get(path string) *http.Response {
 	config := h.trust()
 	config.ServerName = h.host()
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(within(h.t), http.MethodGet, "https://"+net.JoinHostPort(h.listen, strconv.Itoa(info.Ports.HTTPS))+path, nil)
+	address := "https://" + net.JoinHostPort(h.listen, strconv.Itoa(info.Ports.HTTPS)) + path + "?api-version=2021-04-12"
+	request, err := http.NewRequestWithContext(within(h.t), method, address, strings.NewReader(body))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -227,6 +229,10 @@ func (h *hub) get(path string) *http.Response {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	_ = answer.Body.Close()
-	return answer
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return answer, string(text)
 }

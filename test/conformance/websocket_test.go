@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -70,6 +71,10 @@ func TestClientsOverWebSocketWorkAsOverTheirOwnPorts(t *testing.T) {
 			child.UntilPrinted(patience, `{"ready":true}`)
 			h.arrived(c.id, count)
 			h.twinOver(c.id, c.transport)
+			answer, text := h.ask(http.MethodPost, "/twins/"+strings.TrimPrefix(c.id.Path(), "devices/")+"/methods", `{"methodName":"echo","payload":{"a":[1,"x"]}}`)
+			if answer.StatusCode != http.StatusOK || text != `{"status":201,"payload":{"a":[1,"x"]}}` {
+				t.Errorf("the method is answered with %s %s", answer.Status, text)
+			}
 			if c.id.Module == "" {
 				h.messages(child, c.id)
 			}
