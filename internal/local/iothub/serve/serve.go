@@ -78,7 +78,7 @@ func launch(ctx context.Context, o Options, hub *iothub.Hub) (*Running, error) {
 	}
 	r := &Running{Hub: hub, CA: ca.pem, group: supervise.New(ctx)}
 	context.AfterFunc(r.group.Context(), func() { _ = hub.SetFaults() }) // nobody waits for a fault while the hub stops
-	secret := newSecret()
+	endpoint, secret := hub.Endpoint(), newSecret()
 	r.Info = describe(o, hub, all, secret)
 	r.serve(o, all, ca, secret)
 	if o.Dir == "" {
@@ -88,7 +88,25 @@ func launch(ctx context.Context, o Options, hub *iothub.Hub) (*Running, error) {
 		r.Stop()
 		return nil, errors.Join(err, r.group.Wait())
 	}
+	r.group.Go(infoFile, func(ctx context.Context) error { return r.follow(ctx, o.Dir, endpoint) })
 	return r, nil
+}
+
+// follow writes hub.json again whenever the hub has failed over.
+func (r *Running) follow(ctx context.Context, dir string, endpoint context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-endpoint.Done():
+		}
+		endpoint = r.Hub.Endpoint()
+		info := r.Info
+		info.EventHubsConnectionString = r.Hub.EventHubsConnectionString()
+		if err := info.write(dir); err != nil {
+			return err
+		}
+	}
 }
 
 // Stop asks the hub to end. It does not wait.
