@@ -169,9 +169,9 @@ const steps = {
     await refused(Registry.fromConnectionString(wrong).get('d-1'), 'UnauthorizedError', 401);
   },
   'what the hub does not have says so': async () => {
-    for (const call of [registry.getConfigurations(), registry.listJobs(), registry.create({ deviceId: 'x', authentication: { type: 'selfSigned' } })]) {
-      await refused(call, null, 501);
-    }
+    await refused(registry.getConfigurations(), null, 501);
+    await refused(registry.listJobs(), null, 501);
+    await refused(registry.create({ deviceId: 'x', authentication: { type: 'selfSigned' } }), null, 501);
   },
   'a device is deleted with its twin': async () => {
     await registry.delete('d-1');
