@@ -165,6 +165,19 @@ func TestLimitsAreToldInAzuresWords(t *testing.T) {
 	}
 }
 
+func TestFaultsOnDemandAreToldInAzuresWords(t *testing.T) {
+	c := newCaller(t)
+	c.device("d1")
+	if err := c.hub.SetFaults(iothub.Fault{Operation: iothub.OpRegistry, Times: 1, Status: 503, RetryAfterSeconds: 9}); err != nil {
+		t.Fatal(err)
+	}
+	got := c.owner("GET /devices/d1", "").refuses(503, "ServiceUnavailable", "ErrorCode:ServiceUnavailable;")
+	if after := got.Header().Get("Retry-After"); after != "9" {
+		t.Errorf("Retry-After %q, want 9", after)
+	}
+	c.owner("GET /devices/d1", "").is(200, nil)
+}
+
 func TestWhatIsNotThereSaysSo(t *testing.T) {
 	c := newCaller(t)
 	c.device("d1")

@@ -29,14 +29,14 @@ func invalid(format string, args ...any) error {
 }
 
 // refuse answers with an error in Azure's words: the body, the header iothub-errorcode, and Retry-After when the caller
-// is throttled.
+// is throttled or may come again later.
 func (f *front) refuse(w http.ResponseWriter, err error) {
 	if errors.Is(err, errNoCertificates) {
 		f.refuseNotThere(w, err.Error())
 		return
 	}
 	e := iothub.AsError(err)
-	if e.Code == iothub.Throttled {
+	if e.Code == iothub.Throttled || e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(max(1, math.Ceil(e.RetryAfter.Seconds())))))
 	}
 	if numbered(e.Code) {

@@ -7,6 +7,7 @@ import (
 
 // notThere lists the requests of a real hub that this one does not serve: each is answered with 501. Besides, X.509
 // certificates as a device's authentication, queries FROM devices.jobs, and tokens of Entra ID are refused where they come.
+// What a back end says of a module's managedBy is not kept.
 func notThere() []string {
 	return []string{
 		"/jobs", "/jobs/", // import and export of devices; scheduled twin updates and methods
