@@ -21,7 +21,7 @@ func hubCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hub --dir DIR",
 		Short: "Run a local IoT hub",
-		Long: `Run a local IoT hub that Microsoft's SDKs accept: devices send over MQTT, back ends read over AMQP.
+		Long: `Run a local IoT hub that Microsoft's SDKs accept: over MQTT, AMQP, both through WebSockets, and HTTPS.
 DIR keeps its devices, keys, certificates, consumer groups and messages, and gets hub.json, which says how to reach it.
 Trust DIR/ca.pem, for Node with NODE_EXTRA_CA_CERTS.
 
@@ -48,6 +48,7 @@ kept for 24 hours, up to 256 MiB in each partition. One process at a time uses D
 	cmd.Flags().IntVar(&o.Ports.HTTPS, "https", o.Ports.HTTPS, "port of HTTPS")
 	cmd.Flags().IntVar(&o.Partitions, "partitions", 0, "number of partitions, which DIR keeps (default 4, or what DIR was made with)")
 	cmd.Flags().BoolVar(&o.NoSync, "no-sync", false, "acknowledge before messages are synced to the disk: faster, and a power cut may cost all of them")
+	cmd.Flags().DurationVar(&o.FeedbackDelay, "feedback-delay", 0, "how long outcomes of messages to devices wait, to be told together (default 15s)")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	_ = cmd.MarkPersistentFlagRequired("dir") // an error would mean that there is no such flag
 	cmd.AddCommand(deviceCommand(&o.Dir), groupCommand(&o.Dir))

@@ -25,6 +25,10 @@ type peer struct {
 // newPeer starts a device or module that answers methods; echoes are names of methods that answer with their payload.
 func newPeer(t *testing.T, at *site, connection, transport string, echoes ...string) peer {
 	t.Helper()
+	if transport == "amqp" { // the string names the port of MQTT
+		ports := at.stack.Hub.Ports
+		connection = strings.Replace(connection, fmt.Sprintf(":%d;", ports.MQTT), fmt.Sprintf(":%d;", ports.AMQPS), 1)
+	}
 	child := process.Start(t, process.Command{Name: "node", Args: []string{"twoway.js"}, Env: append(os.Environ(),
 		"NODE_EXTRA_CA_CERTS="+at.stack.Hub.CA, "AZX_CONNECTION="+connection, "AZX_TRANSPORT="+transport,
 		"AZX_ECHO="+strings.Join(echoes, ","))})

@@ -27,7 +27,8 @@ type rig struct {
 // service Echo for devices.
 func newRig(t *testing.T, edit func(hub map[string]any), things ...string) *rig {
 	t.Helper()
-	stack := process.NewStack(t, azx)
+	t.Parallel()
+	stack := process.NewStack(t, azx, process.Flags{Hub: []string{"--feedback-delay", "200ms"}})
 	stack.AddHubThing(hubThing)
 	for _, id := range things {
 		stack.AddDeviceThing(id, hubThing, "--property", "target:INTEGER", "--service", "Echo(n:INTEGER):JSON:echo")
@@ -89,7 +90,7 @@ func (r *rig) outcome(device, id, status string) {
 }
 
 func TestTheFiftyFirstMessageToAnOfflineDeviceIsRefused(t *testing.T) {
-	r := newRig(t, nil, "asleep")
+	r := newRig(t, func(hub map[string]any) { hub["units"] = 200 }, "asleep")
 	r.stack.AddDevice("asleep")
 	for n := range 50 {
 		if _, err := r.send("asleep", map[string]any{"n": n}); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,17 +43,23 @@ type Stack struct {
 
 	t             testing.TB
 	azx           Binary
+	listen        string // the platform's address
 	platformFlags []string
 }
 
-// NewStack starts a hub and a platform on free ports and waits until both are ready. The flags are those of
-// azx platform.
-func NewStack(t testing.TB, azx Binary, platform ...string) *Stack {
+// Flags are flags of azx hub and of azx platform, besides those that a Stack needs.
+type Flags struct{ Hub, Platform []string }
+
+// NewStack starts a hub and a platform on free ports and waits until both are ready. There may be one Flags.
+func NewStack(t testing.TB, azx Binary, flags ...Flags) *Stack {
 	t.Helper()
-	s := &Stack{t: t, azx: azx, Dir: t.TempDir(), platformFlags: platform}
-	hub := s.Start("hub", "--dir", s.path("hub"),
-		"--mqtt", "0", "--amqps", "0", "--amqp", "0", "--https", "0")
-	hub.UntilPrinted(startWithin, "ready")
+	s := &Stack{t: t, azx: azx, Dir: t.TempDir(), listen: "127.0.0.1:0"}
+	args := []string{"hub", "--dir", s.path("hub"), "--mqtt", "0", "--amqps", "0", "--amqp", "0", "--https", "0"}
+	for _, f := range flags {
+		args = append(args, f.Hub...)
+		s.platformFlags = f.Platform
+	}
+	s.Start(args...).UntilPrinted(startWithin, "ready")
 	s.ReadHub()
 	s.StartPlatform()
 	return s
@@ -61,7 +68,7 @@ func NewStack(t testing.TB, azx Binary, platform ...string) *Stack {
 // NewPlatform starts a platform alone: the test brings the hub, in its folder hub/.
 func NewPlatform(t testing.TB, azx Binary) *Stack {
 	t.Helper()
-	s := &Stack{t: t, azx: azx, Dir: t.TempDir()}
+	s := &Stack{t: t, azx: azx, Dir: t.TempDir(), listen: "127.0.0.1:0"}
 	s.StartPlatform()
 	return s
 }
@@ -78,10 +85,22 @@ func (s *Stack) ReadHub() {
 // StartPlatform starts the platform of the stack.
 func (s *Stack) StartPlatform() {
 	s.t.Helper()
-	s.PlatformProcess = s.Start(append([]string{"platform", "--dir", s.path("platform"), "--listen", "127.0.0.1:0"}, s.platformFlags...)...)
+	s.PlatformProcess = s.Start(append([]string{"platform", "--dir", s.path("platform"), "--listen", s.listen}, s.platformFlags...)...)
 	s.PlatformProcess.UntilPrinted(startWithin, "ready")
 	s.Platform = &Platform{t: s.t}
 	s.read(filepath.Join("platform", "platform.json"), s.Platform)
+}
+
+// RestartPlatform ends the platform and starts it again where it was.
+func (s *Stack) RestartPlatform() {
+	s.t.Helper()
+	s.PlatformProcess.Stop()
+	at, err := url.Parse(s.Platform.URL)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.listen = at.Host
+	s.StartPlatform()
 }
 
 // AddDevice registers a device and returns its connection string.
