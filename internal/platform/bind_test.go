@@ -115,7 +115,7 @@ func TestAGroupClearedWhileRunningIsRefusedOnceAndTheOldOneStays(t *testing.T) {
 		}
 		p.with(func() { p.group = infotable.String("plant") })
 		pass(2 * time.Minute)
-		p.with(func() { p.group = infotable.Nothing() })
+		p.with(func() { p.group = infotable.String("") })
 		pass(2 * time.Minute)
 		b.want(t, "plant")
 		if n := b.log.count("routing-group-refused"); n != 2 || p.calls("bind plant") != 1 {
@@ -174,6 +174,20 @@ func TestWithoutAnyDeviceThingTheHubThingDecidesUntilOneIsMet(t *testing.T) {
 		b.Learned("met-1", "Hub")
 		pass(pingTimeout + time.Second)
 		b.want(t, "Hub met-1")
+	})
+}
+
+func TestAGroupThatHasJustChangedIsNotGivenUp(t *testing.T) {
+	p := newBindPlatform()
+	bound(t, p, nil, func(t *testing.T, b *binding) {
+		b.want(t, "Hub")
+		p.with(func() { p.group, p.devices = infotable.String("plant"), []string{"dev-0"} })
+		b.Learned("dev-0", "Hub")
+		pass(2 * pingTimeout)
+		b.want(t, "plant")
+		if s := b.Binder.State(); s.Ignored || !s.Verified {
+			t.Errorf("got %+v", s)
+		}
 	})
 }
 
@@ -249,6 +263,7 @@ func TestAGroupThatWorkedIsGivenUpOnlyIfTheHubThingStillAnswers(t *testing.T) {
 	p := newBindPlatform("dev-0")
 	bound(t, p, nil, func(t *testing.T, b *binding) {
 		synctest.Wait()
+		b.Learned("dev-0", "Hub") // which is pinged though the platform lists nothing now
 		p.with(func() { p.busy = true })
 		pass(10 * time.Minute)
 		if b.Binder.State().Ignored {
