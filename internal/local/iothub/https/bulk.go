@@ -14,7 +14,8 @@ type bulkChange struct {
 	identityChange
 	ID         string `json:"id"`
 	ImportMode string `json:"importMode"`
-	ETag       string `json:"eTag"` // also etag: names are read without case
+	ETag       string `json:"eTag"`     // also etag: names are read without case
+	TwinETag   string `json:"twinETag"` // instead of it in the modes for twins (read: the C# SDK)
 }
 
 // bulkResult is the answer to a bulk call (read: iothubservice.json).
@@ -75,7 +76,13 @@ func bulkEntry(text json.RawMessage) (iothub.BulkEntry, error) {
 	if err != nil {
 		return iothub.BulkEntry{}, err
 	}
-	return iothub.BulkEntry{Spec: spec, Mode: bulkMode(change.ImportMode), ETag: change.ETag, Twin: twin}, nil
+	entry := iothub.BulkEntry{Spec: spec, Mode: bulkMode(change.ImportMode), ETag: change.ETag, Twin: twin}
+	if entry.Mode == iothub.BulkUpdateTwinIfMatch {
+		if entry.ETag = change.TwinETag; entry.ETag == "" {
+			return iothub.BulkEntry{}, invalid("an entry of mode %s has no twinETag", entry.Mode)
+		}
+	}
+	return entry, nil
 }
 
 // bulkMode is the mode as the core writes it; one that is not known stays.

@@ -35,25 +35,26 @@ func TestIdentitiesAreChecked(t *testing.T) {
 	c := newCaller(t)
 	c.device("d1")
 	for name, r := range map[string]struct{ line, body, want string }{
-		"not JSON":                  {"PUT /devices/d2", "{", "body"},
-		"another id":                {"PUT /devices/d2", `{"deviceId": "d3"}`, `the body is about \"d3\"`},
-		"a module at a device":      {"PUT /devices/d2", `{"deviceId": "d2", "moduleId": "m"}`, "the path about"},
-		"an unknown status":         {"PUT /devices/d2", `{"deviceId": "d2", "status": "asleep"}`, "enabled or disabled"},
-		"a key that is none":        {"PUT /devices/d2", `{"deviceId": "d2", "authentication": {"symmetricKey": {"primaryKey": "?"}}}`, "base64"},
-		"a list of nothing":         {"GET /devices?api-version=2021-04-12&top=0", "", "1 to 1000"},
-		"a list of too many":        {"GET /devices?api-version=2021-04-12&top=1001", "", "1 to 1000"},
-		"a bulk that is no list":    {"POST /devices", `{}`, "body"},
-		"a bulk of nothing":         {"POST /devices", `[]`, "want 1 to 100"},
-		"a bulk of 101":             {"POST /devices", "[" + strings.Repeat(`{"id": "x"},`, 100) + `{"id": "x"}]`, "want 1 to 100"},
-		"a bulk with a wrong entry": {"POST /devices", `[{"id": 5}]`, "entry"},
-		"a bulk with wrong tags":    {"POST /devices", `[{"id": "x", "tags": 1}]`, "tags"},
-		"a twin that is a list":     {"PATCH /twins/d1", `[]`, "object"},
-		"a query that is none":      {"POST /devices/query", `{"query": "hello"}`, "want SELECT"},
-		"a page of 1001":            {"POST /devices/query", `{"query": "SELECT * FROM devices"}`, "1 to 1000"},
-		"a strange continuation":    {"POST /devices/query", `{"query": "SELECT * FROM devices"}`, "continuation"},
-		"a method of 4 seconds":     {"POST /twins/d1/methods", `{"methodName": "m", "responseTimeoutInSeconds": 4}`, "want 5s to 5m0s"},
-		"a method of an eternity":   {"POST /twins/d1/methods", `{"methodName": "m", "connectTimeoutInSeconds": 9223372036854775807}`, "want 0 to 5m0s"},
-		"a method without a name":   {"POST /twins/d1/methods", `{}`, "method name"},
+		"not JSON":                     {"PUT /devices/d2", "{", "body"},
+		"another id":                   {"PUT /devices/d2", `{"deviceId": "d3"}`, `the body is about \"d3\"`},
+		"a module at a device":         {"PUT /devices/d2", `{"deviceId": "d2", "moduleId": "m"}`, "the path about"},
+		"an unknown status":            {"PUT /devices/d2", `{"deviceId": "d2", "status": "asleep"}`, "enabled or disabled"},
+		"a key that is none":           {"PUT /devices/d2", `{"deviceId": "d2", "authentication": {"symmetricKey": {"primaryKey": "?"}}}`, "base64"},
+		"a list of nothing":            {"GET /devices?api-version=2021-04-12&top=0", "", "1 to 1000"},
+		"a list of too many":           {"GET /devices?api-version=2021-04-12&top=1001", "", "1 to 1000"},
+		"a bulk that is no list":       {"POST /devices", `{}`, "body"},
+		"a bulk of nothing":            {"POST /devices", `[]`, "want 1 to 100"},
+		"a bulk of 101":                {"POST /devices", "[" + strings.Repeat(`{"id": "x"},`, 100) + `{"id": "x"}]`, "want 1 to 100"},
+		"a bulk with a wrong entry":    {"POST /devices", `[{"id": 5}]`, "entry"},
+		"a bulk with wrong tags":       {"POST /devices", `[{"id": "x", "tags": 1}]`, "tags"},
+		"a bulk without a twin's etag": {"POST /devices", `[{"id": "d1", "importMode": "updateTwinIfMatchETag", "eTag": "x"}]`, "twinETag"},
+		"a twin that is a list":        {"PATCH /twins/d1", `[]`, "object"},
+		"a query that is none":         {"POST /devices/query", `{"query": "hello"}`, "want SELECT"},
+		"a page of 1001":               {"POST /devices/query", `{"query": "SELECT * FROM devices"}`, "1 to 1000"},
+		"a strange continuation":       {"POST /devices/query", `{"query": "SELECT * FROM devices"}`, "continuation"},
+		"a method of 4 seconds":        {"POST /twins/d1/methods", `{"methodName": "m", "responseTimeoutInSeconds": 4}`, "want 5s to 5m0s"},
+		"a method of an eternity":      {"POST /twins/d1/methods", `{"methodName": "m", "connectTimeoutInSeconds": 9223372036854775807}`, "want 0 to 5m0s"},
+		"a method without a name":      {"POST /twins/d1/methods", `{}`, "method name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var header []string
@@ -109,6 +110,22 @@ func TestABulkSaysWhatFailed(t *testing.T) {
 		if got := fmt.Sprint(twin.Tags, twin.Desired.Values); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", id, got, err, want)
 		}
+	}
+}
+
+func TestATwinChangesInBulkOnlyIfItsETagMatches(t *testing.T) {
+	c := newCaller(t)
+	d := c.device("d1")
+	twin, err := c.hub.Twin(d.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change := `[{"id": "d1", "importMode": "updateTwinIfMatchETag", "eTag": "x", "twinETag": "` + twin.ETag + `", "tags": {"a": 1}}]`
+	c.owner("POST /devices", change).is(200, nil)
+	var result bulkResult
+	c.owner("POST /devices", change).is(400, &result)
+	if len(result.Errors) != 1 || result.Errors[0].ErrorCode != "PreconditionFailed" {
+		t.Errorf("got %+v", result)
 	}
 }
 
