@@ -200,14 +200,16 @@ func TestFault5TheCorrelationIDsOfMethodsAreValidUUIDs(t *testing.T) {
 					t.Fatalf("call %d: %d %s, %v", n, got.Status, got.Payload, err)
 				}
 			}
-			ids := d.said("method")
-			for _, id := range ids {
+			d.Until(patience, "the device says of which calls it heard", func() error {
+				if n := len(d.said("method")); n != calls {
+					return fmt.Errorf("%d of %d", n, calls)
+				}
+				return nil
+			})
+			for _, id := range d.said("method") {
 				if v.transport == "amqp" && !valid.MatchString(fmt.Sprint(id)) {
 					t.Errorf("request id %v", id)
 				}
-			}
-			if len(ids) != calls {
-				t.Errorf("%d requests of %d calls", len(ids), calls)
 			}
 		})
 	}
