@@ -63,7 +63,8 @@ const (
 )
 
 // endpoints lists the requests that are served (read: azure-iothub, azure-iot-device-http). The rights are those of
-// Microsoft's pages on access control and of the twin tutorial: queries ask the registry (read).
+// Microsoft's pages on access control. Queries ask the registry: a real hub refuses them to the policy service (read:
+// MicrosoftLearning/AZ-220-Microsoft-Azure-IoT-Developer#26).
 func (f *front) endpoints() []endpoint {
 	const (
 		read    = iothub.RegistryRead
