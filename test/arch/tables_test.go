@@ -32,7 +32,7 @@ var (
 var layers = []layer{
 	{"alwayson/infotable", nil, nil, "base types and tables: pure, a library for anybody"},
 	{"alwayson", []string{"alwayson/infotable"}, []string{"github.com/gobwas/ws"}, "a public library: depends on nothing of the connector"},
-	{"extension", nil, nil, "sources of the two packages and their builder"},
+	{"extension", nil, []string{"github.com/dop251/goja"}, "sources of the two packages and their builder, which parses their scripts"},
 	{"internal/amqp10", nil, nil, "a protocol: depends on nothing of the connector"},
 
 	{"internal/message", domain, nil, "domain: pure"},
@@ -69,6 +69,7 @@ var layers = []layer{
 	{"internal/local/iothub", forLocal, []string{"go.etcd.io/bbolt"}, "the local hub's core has no protocol"},
 	{"internal/local/iothub/mqtt", forLocal, []string{"github.com/mochi-mqtt/server/v2"}, "the local hub's MQTT front"},
 	{"internal/local/iothub/websocket", forLocal, []string{"github.com/gobwas/ws"}, "the local hub's fronts over WebSocket"},
+	{"internal/local/thingworx/script", forLocal, []string{"github.com/dop251/goja"}, "the local platform's script services"},
 	{"internal/local/thingworx", forLocal, nil, "the local platform's core has no protocol"},
 	{"internal/local/thingworx/alwayson", forLocal, []string{"github.com/gobwas/ws"}, "the local platform's AlwaysOn front"},
 	{"internal/demo", join([]string{"internal/app", "internal/config", "internal/supervise", "internal/local/...", "alwayson/infotable"}), nil,
