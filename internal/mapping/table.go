@@ -45,7 +45,7 @@ var baseProperties = map[string]bool{
 	"name": true, "description": true, "thingTemplate": true, "tags": true, "identifier": true,
 	"isConnected": true, "lastConnection": true, "gatewayThing": true,
 	"isReporting": true, "reportingLastChange": true, "reportingLastEvaluation": true,
-	"twinDesired": true, "twinReported": true, "twinTags": true,
+	"twinDesired": true, "twinReported": true, "twinTags": true, "twinUpdated": true,
 }
 
 // Gateway returns the gatewayThing of the Thing, "" when unknown.

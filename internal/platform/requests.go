@@ -25,6 +25,11 @@ const (
 var notServed = map[string]bool{
 	"SynchronizeModelState": true, "NotifyEventUpdate": true, "GetMetadata": true,
 	"StartTunnel": true, "CompleteTunnel": true, "TunnelCommandToEdge": true,
+	// Of RemoteThingWithFileTransfer: there are no files here yet.
+	"BrowseDirectory": true, "ListFiles": true, "ListDirectories": true, "GetFileListing": true, "GetFileInfo": true,
+	"GetDirectoryStructure": true, "GetTransferInfo": true, "CreateBinaryFile": true, "ReadFromBinaryFile": true,
+	"WriteToBinaryFile": true, "StartFileTransfer": true, "CancelFileTransfer": true, "CompleteFileTransfer": true,
+	"DeleteFile": true, "MoveFile": true, "RenameFile": true, "GetFileChecksum": true, "MakeDirectory": true,
 }
 
 // handle answers a request of the platform: NotifyPropertyUpdate here, everything else through LinkConfig.Requests.

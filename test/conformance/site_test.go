@@ -19,7 +19,8 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	s := &site{t: t, stack: process.NewStack(t, azx), began: time.Now()}
+	outcomesAtOnce := process.Flags{Hub: []string{"--feedback-delay", "200ms"}}
+	s := &site{t: t, stack: process.NewStack(t, azx, outcomesAtOnce), began: time.Now()}
 	s.platform = s.stack.Platform
 	if address := os.Getenv("AZX_PLATFORM_URL"); address != "" {
 		s.platform = process.NewRealPlatform(t, address, s.setting("AZX_PLATFORM_APP_KEY"))

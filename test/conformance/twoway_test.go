@@ -250,3 +250,36 @@ func TestThePlatformReachesAModule(t *testing.T) {
 		})
 	}
 }
+
+// TestWithFeedbackOffAForeignBackEndGetsAllItsRecords has Microsoft's service client send beside a connector that sends,
+// too.
+func TestWithFeedbackOffAForeignBackEndGetsAllItsRecords(t *testing.T) {
+	at := twoWay(t)
+	connection := at.stack.AddDevice("pump-7")
+	at.stack.AddDeviceThing("pump-7", hubThing, "--property", "target:INTEGER")
+	newPeer(t, at, connection, "mqtt")
+	at.connectTwoWay()
+	var messages []cloudMessage
+	want := map[string]string{}
+	for n := range 10 {
+		id := fmt.Sprintf("foreign-%d", n)
+		messages = append(messages, cloudMessage{Device: "pump-7", ID: id, Ack: "full", Body: fmt.Sprintf(`{"n":%d}`, n)})
+		want[id] = "pump-7 Success"
+	}
+	text, err := json.Marshal(messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := "HostName=" + at.stack.Hub.HostName
+	service := strings.Replace(at.stack.Hub.ServiceConnectionString, host, fmt.Sprintf("%s:%d", host, at.stack.Hub.Ports.AMQPS), 1)
+	foreign := talker{t, process.Start(t, process.Command{Name: "node", Args: []string{"iothub_client.js"}, Env: append(os.Environ(),
+		"NODE_EXTRA_CA_CERTS="+at.stack.Hub.CA, "AZX_SERVICE="+service, "AZX_MESSAGES="+string(text))})}
+	foreign.UntilPrinted(time.Minute, `{"ready":true}`)
+	for n := range 10 {
+		if err := at.platform.WriteProperty("pump-7", "target", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign.UntilPrinted(time.Minute, `{"done":true}`)
+	foreign.hearsOutcomes(want)
+}

@@ -41,6 +41,8 @@ func newRig(t *testing.T, edit func(hub map[string]any), things ...string) *rig 
 	return &rig{t, stack, stack.ConnectAs("azx-1")}
 }
 
+func feedbackOn(hub map[string]any) { hub["feedback"] = "on" }
+
 // send sends one message through the hub Thing and returns its id.
 func (r *rig) send(device string, payload any) (string, error) {
 	raw, err := r.stack.Platform.Result("Things/"+hubThing, "AzureIotSendMessage", map[string]any{"thingName": device, "payload": payload})
@@ -113,7 +115,7 @@ func TestAnExpiredMessageIsToldAsExpired(t *testing.T) {
 }
 
 func TestARejectedMessageIsToldAsRejectedAndATakenOneAsSuccess(t *testing.T) {
-	r := newRig(t, func(hub map[string]any) { hub["feedback"] = "on" }, "picky")
+	r := newRig(t, feedbackOn, "picky")
 	d := newWebDevice(t, r.stack, "picky")
 	refused, err := r.send("picky", map[string]any{"n": 1})
 	if err != nil {
@@ -127,6 +129,50 @@ func TestARejectedMessageIsToldAsRejectedAndATakenOneAsSuccess(t *testing.T) {
 	}
 	d.settle("?api-version=2021-04-12")
 	r.outcome("picky", taken, "Success")
+}
+
+func TestWithThreeConnectorsEachOutcomeIsToldOnce(t *testing.T) {
+	const messages = 60
+	r := newRig(t, feedbackOn, "pump-7")
+	for _, name := range []string{"azx-2", "azx-3"} {
+		r.stack.ConfigureFor(hubThing, name, func(config map[string]any) { feedbackOn(config["hubs"].([]any)[0].(map[string]any)) })
+		r.stack.ConnectAs(name)
+	}
+	connectDevice(t, r.stack, "pump-7").takes(func([]byte) {})
+	sent := map[string]bool{}
+	for n := range messages {
+		id, err := r.send("pump-7", map[string]any{"n": n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent[id] = true
+	}
+	told := func() (map[string]int, error) {
+		events, err := r.stack.Platform.Events("pump-7")
+		times := map[string]int{}
+		for _, e := range events {
+			if e.Event == "AzureIotMessageOutcome" && e.Row("status") == "Success" {
+				times[e.Row("messageId")]++
+			}
+		}
+		return times, err
+	}
+	r.connector.Until(time.Minute, "every outcome is told", func() error {
+		times, err := told()
+		if err == nil && len(times) < messages {
+			err = fmt.Errorf("%d of %d told", len(times), messages)
+		}
+		return err
+	})
+	times, err := told()
+	for id, n := range times {
+		if n != 1 || !sent[id] {
+			t.Errorf("the outcome of message %s is told %d times", id, n)
+		}
+	}
+	if err != nil || len(sent) != messages {
+		t.Errorf("%d ids, %v", len(sent), err)
+	}
 }
 
 func TestADeviceThatTheHubDoesNotKnowIsNamed(t *testing.T) {
