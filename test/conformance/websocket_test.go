@@ -65,8 +65,7 @@ func TestClientsOverWebSocketWorkAsOverTheirOwnPorts(t *testing.T) {
 		{"a module over AMQP", "AmqpWs", iothub.ID{Device: "amqp-ws", Module: "press"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel() // they wait for feedback most of the time
-			h := localHub(t, "--host", cloudHost)
+			h := localHub(t, "--host", cloudHost, "--feedback-delay", "100ms")
 			child := process.Start(t, h.throughHTTPS("websocket.js", "AZX_CONNECTION="+h.add(c.id),
 				"AZX_TRANSPORT="+c.transport, fmt.Sprintf("AZX_COUNT=%d", count), "AZX_RUN="+h.mark))
 			child.UntilPrinted(patience, `{"ready":true}`)
