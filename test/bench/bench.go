@@ -168,6 +168,11 @@ func (b *bench) all(ctx context.Context, words []string) (*report, error) {
 			w, err := b.measureWhole(ctx)
 			rep.addWhole(w, err)
 		}
+		if wanted(callsKey, words) {
+			fmt.Fprintf(os.Stderr, "round %d of %d: %d method calls a second\n", round+1, b.rounds, callsPerSec)
+			c, err := b.measureCalls(ctx)
+			rep.addCalls(c, err)
+		}
 		for _, l := range layers() {
 			if wanted(l.key, words) {
 				s, err := l.measure(b.window / 15)

@@ -19,6 +19,7 @@ type report struct {
 	Rows    []*reportRow   `json:"rows"`
 	Layers  []*reportLayer `json:"layers"`
 	Whole   []whole        `json:"hub_and_platform"`
+	Calls   []calls        `json:"method_calls"`
 
 	failures []string
 	Ratios   []ratio `json:"ratios"`
@@ -84,6 +85,37 @@ func (r *report) addWhole(w whole, err error) {
 		return
 	}
 	r.Whole = append(r.Whole, w)
+}
+
+func (r *report) addCalls(c calls, err error) {
+	if err != nil {
+		r.failures = append(r.failures, "method calls: "+err.Error())
+		return
+	}
+	r.Calls = append(r.Calls, c)
+}
+
+// callsTable is about direct methods.
+func (r *report) callsTable() table {
+	t := table{{fmt.Sprintf("%d method calls/s, ms", callsPerSec), "median", "spread"}}
+	if len(r.Calls) == 0 {
+		return t
+	}
+	for _, line := range []struct {
+		title string
+		of    func(calls) float64
+	}{
+		{"bare HTTPS, p50", func(c calls) float64 { return c.BareP50 }},
+		{"bare HTTPS, p99", func(c calls) float64 { return c.BareP99 }},
+		{"through azx, p50", func(c calls) float64 { return c.AzxP50 }},
+		{"through azx, p99", func(c calls) float64 { return c.AzxP99 }},
+		{"added p99", func(c calls) float64 { return c.AddedP99 }},
+		{"connector, cores", func(c calls) float64 { return c.Cores }},
+	} {
+		values := column(r.Calls, line.of)
+		t = append(t, []string{line.title, fmt.Sprintf("%.2f", median(values)), spread("%.2f", values)})
+	}
+	return t
 }
 
 // finish works out medians and ratios.
@@ -221,7 +253,7 @@ func (r *report) print(out io.Writer) error {
 	for _, q := range r.Ratios {
 		ratios = append(ratios, []string{q.Title, fmt.Sprintf("%.2fx", q.Value), spread("%.2f", []float64{q.Least, q.Most})})
 	}
-	for _, t := range []table{processes, alone, r.wholeTable(), ratios} {
+	for _, t := range []table{processes, alone, r.wholeTable(), r.callsTable(), ratios} {
 		if err := t.print(out); err != nil {
 			return err
 		}
