@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 func TestMessagesToDevicesOutliveARestartAsTheyWere(t *testing.T) {
@@ -96,11 +98,47 @@ func TestMessagesGoWithTheirDevice(t *testing.T) {
 		if err := h.Registry().Remove(id); err != nil {
 			t.Fatal(err)
 		}
+		err := h.outboxes.store.db.View(func(tx *bolt.Tx) error {
+			if key, _ := tx.Bucket([]byte(bucketMessages)).Cursor().First(); key != nil {
+				t.Errorf("message %d is left in the file", numberOf(key))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
 		h = reopen(t, h, cfg)
 		mustAdd(t, h, id)
 		if o, err := h.Outbox(id); err != nil || o.Count() != 0 {
 			t.Fatalf("the device that was made again has messages of the one before, %v", err)
 		}
+	}
+}
+
+// TestMessagesOfADeviceOfBeforeAreNotThoseOfItsSuccessor has the hub die between removing a device and its messages.
+func TestMessagesOfADeviceOfBeforeAreNotThoseOfItsSuccessor(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), NoSync: true}
+	h := newHub(t, cfg)
+	id := mustAdd(t, h, ID{Device: "d1"}).ID
+	send(t, h, id, CloudMessage{})
+	mustClose(t, h)
+	path := filepath.Join(cfg.Dir, messageFile)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h = newHub(t, cfg)
+	if err := h.Registry().Remove(id); err != nil {
+		t.Fatal(err)
+	}
+	mustAdd(t, h, id)
+	mustClose(t, h)
+	if err := os.WriteFile(path, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h = newHub(t, cfg)
+	if o, err := h.Outbox(id); err != nil || o.Count() != 0 {
+		t.Errorf("the device has a message for the one before it, %v", err)
 	}
 }
 
