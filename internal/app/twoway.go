@@ -45,8 +45,9 @@ func (c *connector) openTwoWay() (err error) {
 	}); err != nil {
 		return err
 	}
+	group, mode := c.routing()
 	if t.binder, err = platform.NewBinder(platform.BinderConfig{
-		Hub: c.hub.Thing, Group: c.hub.RoutingGroup, Mode: c.bindMode(), Socket: c.link.Client(),
+		Hub: c.hub.Thing, Group: group, Mode: mode, Socket: c.link.Client(),
 		Timeout: c.Config.RequestTimeout, Ignored: c.meter.Egress(c.hub.Thing).FellBack, Log: c.Log,
 	}); err != nil {
 		return err
@@ -56,13 +57,13 @@ func (c *connector) openTwoWay() (err error) {
 	return nil
 }
 
-// bindMode is the file's. Without an extension there is no hub Thing whose group could be bound: Things are bound one by
-// one then, as ingress meets them, unless the file names a group.
-func (c *connector) bindMode() platform.BindMode {
+// routing is what the file says. Without an extension there is no hub Thing that could be asked for its group, or whose
+// group could be bound: Things are bound one by one then, as ingress meets them, unless the file names a group.
+func (c *connector) routing() (group string, mode platform.BindMode) {
 	if c.hub.Extensions == config.ExtensionsNone && c.hub.RoutingGroup == "" {
-		return platform.BindDevices
+		return c.hub.Thing, platform.BindDevices
 	}
-	return platform.BindMode(c.hub.Bind)
+	return c.hub.RoutingGroup, platform.BindMode(c.hub.Bind)
 }
 
 func methods(m *config.Methods) egress.Methods {
