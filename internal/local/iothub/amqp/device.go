@@ -54,8 +54,8 @@ type device struct {
 	principal iothub.Principal
 	enter     func() error
 	session   *iothub.Session // set by enter
-	// wantsDesired means that it asked to hear of changes of its desired properties.
-	wantsDesired atomic.Bool
+	// desiredFrom is the first version of its desired properties of which it wants to hear.
+	desiredFrom atomic.Int64
 
 	users int // links that hold on to it; guarded by client.mu
 

@@ -3,6 +3,7 @@ package amqp
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"azx/internal/amqp10"
 	"azx/internal/local/iothub"
@@ -19,12 +20,15 @@ const (
 	resourceDesired     = "/notifications/twin/properties/desired"
 )
 
+// never is a version that desired properties do not reach.
+const never = math.MaxInt64
+
 // maxTwinRequest is the largest request about a twin, in bytes; the core bounds what a section may hold.
 const maxTwinRequest = 256 << 10
 
 // sendTwin keeps a link over which answers and changes of desired properties go to the device.
 func (d *device) sendTwin(ctx context.Context, l *amqp10.Link) error {
-	d.wantsDesired.Store(false)
+	d.desiredFrom.Store(never)
 	changes := d.session.WatchDesired()
 	defer changes.Close()
 	defer d.client.offer(d.twinChannel(l), l)()
@@ -37,7 +41,7 @@ func (d *device) sendTwin(ctx context.Context, l *amqp10.Link) error {
 			<-ctx.Done()
 			return nil
 		}
-		if !d.wantsDesired.Load() {
+		if change.Version < d.desiredFrom.Load() {
 			continue
 		}
 		if err := l.Send(ctx, amqp10.AppendMessage(nil, &amqp10.Message{Data: [][]byte{change.Document()}})); err != nil {
@@ -119,10 +123,13 @@ func (d *device) doTwin(request *amqp10.Message) (body []byte, version int64, er
 		version, err := hub.PatchReported(d.principal, patch)
 		return nil, version, err
 	case operation == "PUT" && resource == resourceDesired:
-		d.wantsDesired.Store(true)
-		return nil, 0, nil
+		twin, err := hub.Twin(id)
+		if err == nil {
+			d.desiredFrom.Store(twin.Desired.Version + 1)
+		}
+		return nil, 0, err
 	case operation == "DELETE" && resource == resourceDesired:
-		d.wantsDesired.Store(false)
+		d.desiredFrom.Store(never)
 		return nil, 0, nil
 	}
 	return nil, 0, &iothub.Error{Code: iothub.ArgumentInvalid, Message: fmt.Sprintf(
