@@ -6,7 +6,9 @@ import (
 )
 
 // String writes a UUID in its usual form, 8-4-4-4-12 lower-case digits.
-func (u UUID) String() string { return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:]) }
+func (u UUID) String() string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+}
 
 // ParseUUID reads what String writes, in either case.
 func ParseUUID(text string) (u UUID, ok bool) {

@@ -121,7 +121,7 @@ func TestTheDocumentHasEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	walk(reflect.TypeFor[Config](), "", func(path string, field reflect.StructField) {
-		if key := field.Tag.Get("yaml"); !regexp.MustCompile("[`.]" + key + "[`.]").Match(text) && key != "hubs" {
+		if key := field.Tag.Get("yaml"); !regexp.MustCompile("[`.]"+key+"[`.]").Match(text) && key != "hubs" {
 			t.Errorf("%s (%s) is not in the document", path, key)
 		}
 	})

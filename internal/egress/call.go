@@ -66,8 +66,11 @@ func (d *Dispatcher) invoke(ctx context.Context, to message.Target, m Method, ti
 
 // of returns the time-outs of a service.
 func (m Methods) of(edgeName string) Times {
-	own := m.Services[edgeName]
-	return Times{cmp.Or(own.Connect, m.Connect), cmp.Or(own.Response, m.Response)}
+	own, ok := m.Services[edgeName]
+	if !ok {
+		return m.Times
+	}
+	return Times{own.Connect, cmp.Or(own.Response, m.Response)}
 }
 
 // before cuts the time-outs in whole seconds to what is left of the request's time: first the one for connecting. The

@@ -32,7 +32,7 @@ type Config struct {
 // Methods are the time-outs of direct methods. Whatever they say, an answer comes before the platform gives up.
 type Methods struct {
 	Times                     // for all services
-	Services map[string]Times // by remote (edge) name, "module::name" for a module's; zero values fall back to the former
+	Services map[string]Times // by remote (edge) name, "module::name" for a module's; instead of the former
 }
 
 // Times are the two time-outs of a direct method.

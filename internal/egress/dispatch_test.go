@@ -135,7 +135,7 @@ func TestAMethodThatFailsSaysHow(t *testing.T) {
 func TestTheTimeOutsOfAMethodStayUnderThePlatforms(t *testing.T) {
 	configured := func(c *Config) {
 		c.Methods = Methods{Times: Times{Connect: 10 * time.Second}, Services: map[string]Times{
-			"slow": {Response: 20 * time.Second}, "mod::quick": {Connect: time.Second, Response: 6 * time.Second},
+			"slow": {Connect: 10 * time.Second, Response: 20 * time.Second}, "mod::quick": {Connect: time.Second, Response: 6 * time.Second},
 		}}
 	}
 	inBubble(t, configured, func(r *rig) {

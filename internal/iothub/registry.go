@@ -248,6 +248,7 @@ type wireChange struct {
 	ID           string              `json:"id"` // not deviceId (read)
 	ModuleID     string              `json:"moduleId,omitempty"`
 	ETag         string              `json:"eTag,omitempty"`
+	TwinETag     string              `json:"twinETag,omitempty"` // instead, where the mode is about the twin (read: the C# SDK)
 	Mode         string              `json:"importMode"`
 	Status       string              `json:"status,omitempty"`
 	StatusReason string              `json:"statusReason,omitempty"`
@@ -307,6 +308,9 @@ func (ch Change) wire() wireChange {
 	change := wireChange{
 		ID: w.DeviceID, ModuleID: w.ModuleID, ETag: w.ETag, Mode: ch.Mode, Status: w.Status, StatusReason: w.StatusReason,
 		Auth: w.Authentication, Capabilities: w.Capabilities, DeviceScope: w.DeviceScope, ParentScopes: w.ParentScopes, Tags: ch.Tags,
+	}
+	if strings.Contains(ch.Mode, "Twin") {
+		change.ETag, change.TwinETag = "", w.ETag
 	}
 	if ch.Desired != nil {
 		change.Properties = &wireDesired{ch.Desired}

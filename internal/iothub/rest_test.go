@@ -80,7 +80,7 @@ func TestEveryCallIsOnTheWireAsTheHubWantsIt(t *testing.T) {
 		"devices are changed in bulk": {func(ctx context.Context, c *Client) error {
 			_, err := c.Bulk(ctx, []Change{{Mode: "delete", Identity: Identity{DeviceID: "a"}}, {Mode: "updateTwin", Identity: Identity{DeviceID: "b", ETag: "x"}, Tags: json.RawMessage(`{}`), Desired: json.RawMessage(`{"k":1}`)}})
 			return err
-		}, "POST /devices", "", `[{"id":"a","importMode":"delete"},{"id":"b","eTag":"x","importMode":"updateTwin","tags":{},"properties":{"desired":{"k":1}}}]`},
+		}, "POST /devices", "", `[{"id":"a","importMode":"delete"},{"id":"b","twinETag":"x","importMode":"updateTwin","tags":{},"properties":{"desired":{"k":1}}}]`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
