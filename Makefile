@@ -1,6 +1,6 @@
 # make test runs everything; each part also has its own target. See CONTRIBUTING.md.
 
-PARTS = lint arch unit conformance e2e fuzz-short
+PARTS = lint arch unit conformance e2e browser fuzz-short
 
 .PHONY: build test fuzz bench $(PARTS)
 

@@ -79,10 +79,18 @@ part_e2e() { # the built binary as its users run it: the documents' commands, th
   need git git || return
   need curl curl || return
   local packages
-  packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance') || return
+  packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance' -e '^azx/test/browser') || return
   # One package at a time: these tests measure, and the machine may have two cores.
   # shellcheck disable=SC2086
   go_test -vet=off -count=1 -p 1 -timeout 8m $packages
+}
+
+part_browser() { # the platform's page in Debian's Chromium; screenshots go to bin/screenshots
+  need node nodejs npm || return
+  need npm nodejs npm || return
+  install_debian test/browser/debian-packages || return
+  install_peers test/browser || return
+  go_test -vet=off -count=1 -timeout 4m ./test/browser/...
 }
 
 part_fuzz-short() { # every fuzz target, 5 s each
