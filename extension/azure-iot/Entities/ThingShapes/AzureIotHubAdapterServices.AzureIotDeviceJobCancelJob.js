@@ -1,0 +1,1 @@
+throw new Error("AzureIotDeviceJobCancelJob is not available in this version");

@@ -1,0 +1,1 @@
+throw new Error("CreateAzureIotDevice is not available in this version");

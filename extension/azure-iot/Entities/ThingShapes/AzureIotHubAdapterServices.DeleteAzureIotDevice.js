@@ -1,0 +1,1 @@
+throw new Error("DeleteAzureIotDevice is not available in this version");

@@ -1,0 +1,2 @@
+var result = null;
+throw new Error("ImportAzureIotDevices is not available in this version");

@@ -1,0 +1,1 @@
+throw new Error("CreateFolder is not available in this version");

@@ -1,0 +1,1 @@
+throw new Error("DeleteFolder is not available in this version");

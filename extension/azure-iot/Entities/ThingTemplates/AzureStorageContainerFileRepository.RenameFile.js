@@ -1,0 +1,1 @@
+throw new Error("RenameFile is not available in this version");

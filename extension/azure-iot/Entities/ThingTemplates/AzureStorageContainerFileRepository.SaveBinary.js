@@ -1,0 +1,1 @@
+throw new Error("SaveBinary is not available in this version");

@@ -1,0 +1,1 @@
+throw new Error("SaveJSON is not available in this version");

@@ -1,0 +1,1 @@
+throw new Error("SaveText is not available in this version");

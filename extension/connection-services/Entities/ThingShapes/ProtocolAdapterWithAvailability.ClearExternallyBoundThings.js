@@ -1,0 +1,1 @@
+throw new Error("ClearExternallyBoundThings is not available in this version");
