@@ -15,6 +15,14 @@ type Set struct {
 	Organizations  []Organization
 	Users          []User
 	Documents      []Document // of all other collections
+	Dropped        []Dropped  // what a real platform passes over without a word, and so does this set
+}
+
+// Dropped is something that stands in the XML and that a real platform ignores.
+type Dropped struct {
+	Pos    Pos
+	Entity string // "Collection/Name"
+	What   string // and why
 }
 
 // Pos is where something stands: the file's path in its package, and the line, from 1.
@@ -114,6 +122,7 @@ type Members struct {
 	RemoteProperties []RemoteProperty `json:"remoteProperties,omitempty"`
 	RemoteServices   []RemoteService  `json:"remoteServices,omitempty"`
 	RemoteEvents     []RemoteEvent    `json:"remoteEvents,omitempty"`
+	LocalBindings    []LocalBinding   `json:"localBindings,omitempty"`
 	Alerts           []string         `json:"alerts,omitempty"` // properties with alert slots
 }
 
@@ -194,6 +203,14 @@ type RemoteEvent struct {
 	Name       string `json:"name"`
 	SourceName string `json:"sourceName,omitempty"`
 	Pos        Pos    `json:"-"`
+}
+
+// LocalBinding takes a property's value from a property of another Thing.
+type LocalBinding struct {
+	Name        string `json:"name"`
+	SourceThing string `json:"sourceThingName"`
+	SourceName  string `json:"sourceName"`
+	Pos         Pos    `json:"-"`
 }
 
 // TableDefinition is a ConfigurationTableDefinition: the columns are those of a data shape.
