@@ -70,6 +70,7 @@ var layers = []layer{
 	{"internal/local/iothub/mqtt", forLocal, []string{"github.com/mochi-mqtt/server/v2"}, "the local hub's MQTT front"},
 	{"internal/local/iothub/websocket", forLocal, []string{"github.com/gobwas/ws"}, "the local hub's fronts over WebSocket"},
 	{"internal/local/thingworx/script", forLocal, []string{"github.com/dop251/goja"}, "the local platform's script services"},
+	{"internal/local/thingworx/importer", []string{"extension/entity", "alwayson/infotable"}, nil, "reads packages and says what is wrong with them: pure"},
 	{"internal/local/thingworx", forLocal, nil, "the local platform's core has no protocol"},
 	{"internal/local/dbfile", []string{"internal/folder"}, []string{"go.etcd.io/bbolt"}, "database files that are checked before they are trusted"},
 	{"internal/local/thingworx/store", []string{"internal/local/dbfile"}, []string{"go.etcd.io/bbolt"}, "the local platform's state on disk"},
