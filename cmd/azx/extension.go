@@ -18,7 +18,7 @@ func extensionCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(extensionBuildCommand())
+	cmd.AddCommand(extensionBuildCommand(), extensionVerifyCommand())
 	return cmd
 }
 
