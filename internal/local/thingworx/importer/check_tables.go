@@ -20,9 +20,10 @@ func (c *checker) checkTables(collection, name string, definitions []entity.Tabl
 	}
 	checkTwice(c, "configuration table", tables, func(t entity.Table) (string, entity.Pos) { return t.Name, t.Pos })
 	for _, t := range tables {
-		if t.Name != "" && !definesTable(&c.p.Set, c.known, collection, name, t.Name) {
+		named := func(d entity.TableDefinition) bool { return d.Name == t.Name && c.exists("DataShapes", d.DataShape) }
+		if t.Name != "" && !definesTable(&c.p.Set, c.known, collection, name, named, t.Name) {
 			c.at(t.Pos, Drops, dropTable(collection, name, t.Name),
-				"configuration table %q has no definition, neither here nor in a template; write a <ConfigurationTableDefinition> with a data shape", t.Name)
+				"configuration table %q has no definition with a data shape, neither here nor in a template; write a <ConfigurationTableDefinition>", t.Name)
 			continue
 		}
 		c.checkFields(fmt.Sprintf("configuration table %q: column", t.Name), t.Fields)

@@ -39,7 +39,7 @@ func TestEachPlantedFaultIsRefusedWithItsPlace(t *testing.T) {
 		"an unknown base template": {changed(t, templates, `"RemoteThing"`, `"RemotThing"`),
 			templates + `:1: ThingTemplates/Pump: has the base template "RemotThing", which is neither in the package nor on the platform`, Refuses},
 		"a table without a definition": {changed(t, templates, `<ConfigurationTableDefinition name="Limits" dataShapeName="Settings" isMultiRow="false"/>`, ""),
-			things + `:2: Things/Pump1: configuration table "Limits" has no definition, neither here nor in a template`, Drops},
+			things + `:2: Things/Pump1: configuration table "Limits" has no definition with a data shape, neither here nor in a template`, Drops},
 		"bad XML":               {changed(t, data, "</DataShape>", ""), data + ":4: not XML: element <DataShape> closed by </DataShapes>", Refuses},
 		"an unknown base type":  {changed(t, data, `"NUMBER"`, `"NUMBR"`), data + `:2: DataShapes/Settings: field "limit" has the base type "NUMBR", which is none`, Refuses},
 		"a syntax error":        {changed(t, shapes, "me.speed = 0;", "me.speed = ;"), shapes + `:8: ThingShapes/Pumping: the script of service "Stop": unexpected token ;, column 3`, KeepsBroken},
@@ -75,7 +75,9 @@ func TestSilentlyDropsWhatARealPlatformDrops(t *testing.T) {
 			func(p *Package) bool { return len(p.Set.Things[0].Tables) == 0 }},
 		"a definition without a data shape": {changed(t, templates, `dataShapeName="Settings"`, `dataShapeName="Nothing"`),
 			templates + `:2: ThingTemplates/Pump: the definition of configuration table "Limits" has the data shape "Nothing"`,
-			func(p *Package) bool { return len(p.Set.ThingTemplates[0].Definitions) == 0 }},
+			func(p *Package) bool {
+				return len(p.Set.ThingTemplates[0].Definitions) == 0 && len(p.Set.Things[0].Tables) == 0
+			}},
 		"a cell without a column": {changed(t, things, `<limit>3.5</limit>`, `<limits>3.5</limits>`), things + `:2: Things/Pump1: row 1 of configuration table "Limits" has a value for "limits", which is no column of it`,
 			func(p *Package) bool { _, there := p.Set.Things[0].Tables[0].Rows[0]["limits"]; return !there }},
 		"JSON without its wrapper": {changed(t, things, `<json>{"a":1}</json>`, `{"a":1}`), things + `:4: Things/Pump1: the value of column "rules" in table "Limits" is JSON without <json> around it`,

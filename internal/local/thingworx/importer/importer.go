@@ -105,12 +105,12 @@ func (o *overlay) Package(name string) (string, bool) {
 }
 
 func (o *overlay) Table(collection, name, table string) bool {
-	return definesTable(&o.p.Set, o.Known, collection, name, table)
+	return definesTable(&o.p.Set, o.Known, collection, name, func(d entity.TableDefinition) bool { return d.Name == table }, table)
 }
 
-// definesTable follows an entity through its templates, in the set as far as they are there and then on the platform.
-func definesTable(s *entity.Set, known Known, collection, name, table string) bool {
-	named := func(d entity.TableDefinition) bool { return d.Name == table }
+// definesTable follows an entity through its templates, in the set as far as they are there and then on the platform. named tells
+// the definition that counts.
+func definesTable(s *entity.Set, known Known, collection, name string, named func(entity.TableDefinition) bool, table string) bool {
 	if collection == "Things" {
 		i := slices.IndexFunc(s.Things, func(t entity.Thing) bool { return t.Name == name })
 		if i < 0 {
