@@ -14,10 +14,13 @@ import (
 // defaultProject is where entities land whose project is missing.
 const defaultProject = "PTCDefaultProject"
 
+// maxProblems is how many problems are told.
+const maxProblems = 1000
+
 // Check looks for everything that keeps a package from being imported whole. script checks the syntax of a script: its error
 // begins with line:column. The problems come in the order of the files.
 func Check(p *Package, known Known, script func(code string) error) []Problem {
-	c := &checker{p: p, known: known, script: script, own: map[string]entity.Pos{}}
+	c := &checker{p: p, known: known, script: script, own: map[string]entity.Pos{}, index: indexOf(&p.Set)}
 	c.checkPackage()
 	c.checkNames()
 	for _, d := range p.Set.Dropped {
@@ -42,6 +45,7 @@ type checker struct {
 	p        *Package
 	known    Known
 	script   func(string) error
+	index    index
 	own      map[string]entity.Pos // entities of the package, by "Collection/Name"
 	entity   string                // that is being checked: "Collection/Name"
 	problems []Problem
@@ -49,7 +53,12 @@ type checker struct {
 
 // at notes a problem with the entity that is being checked. drop makes a set as it is on a platform that drops this.
 func (c *checker) at(pos entity.Pos, silent Silence, drop func(*entity.Set), format string, args ...any) {
-	c.problems = append(c.problems, Problem{pos, c.entity, fmt.Sprintf(format, args...), silent, drop})
+	switch {
+	case len(c.problems) < maxProblems:
+		c.problems = append(c.problems, Problem{pos, c.entity, fmt.Sprintf(format, args...), silent, drop})
+	case len(c.problems) == maxProblems:
+		c.problems = append(c.problems, refuse(pos, "there are more problems than %d", maxProblems))
+	}
 }
 
 // exists reports whether an entity is in the package or on the platform.
@@ -183,11 +192,13 @@ func (c *checker) checkDataShapes() {
 // checkBase looks whether fields of a base data shape are repeated: import does not take them over.
 func (c *checker) checkBase(d *entity.DataShape) {
 	c.need(d.Pos, "DataShapes", d.Base, "has the base data shape")
-	for _, base := range c.p.Set.DataShapes {
-		for _, f := range base.Fields {
-			if base.Name == d.Base && !slices.ContainsFunc(d.Fields, func(own entity.Field) bool { return own.Name == f.Name }) {
-				c.at(d.Pos, Drops, nil, "field %q of the base data shape %q is not repeated, and an import does not take it over", f.Name, d.Base)
-			}
+	base := c.index.dataShapes[d.Base]
+	if base == nil {
+		return
+	}
+	for _, f := range base.Fields {
+		if !slices.ContainsFunc(d.Fields, func(own entity.Field) bool { return own.Name == f.Name }) {
+			c.at(d.Pos, Drops, nil, "field %q of the base data shape %q is not repeated, and an import does not take it over", f.Name, d.Base)
 		}
 	}
 }

@@ -21,18 +21,14 @@ func (c *checker) checkShapes() {
 }
 
 func (c *checker) checkTemplates() {
-	bases := map[string]string{}
-	for _, t := range c.p.Set.ThingTemplates {
-		bases[t.Name] = t.Base
-	}
 	for i := range c.p.Set.ThingTemplates {
 		t := &c.p.Set.ThingTemplates[i]
 		c.entity = "ThingTemplates/" + t.Name
 		switch {
 		case t.Base == "":
 			c.at(t.Pos, Refuses, nil, "baseThingTemplate is missing")
-		case inRing(bases, t.Name):
-			c.at(t.Pos, Refuses, nil, "the base templates of %q lead back to it", t.Name)
+		case inRing(t.Name, c.base):
+			c.at(t.Pos, Refuses, nil, "the base templates of %q lead back to it, or are more than %d", t.Name, maxBases)
 		default:
 			c.need(t.Pos, "ThingTemplates", t.Base, "has the base template")
 		}
@@ -45,16 +41,24 @@ func (c *checker) checkTemplates() {
 	}
 }
 
-// inRing reports whether the bases of a template lead back to it.
-func inRing(bases map[string]string, name string) bool {
-	at := bases[name]
-	for range bases {
-		if at == name {
-			return true
-		}
-		at = bases[at]
+// base is the base template of one of the package, "" of others.
+func (c *checker) base(template string) string {
+	if t := c.index.templates[template]; t != nil {
+		return t.Base
 	}
-	return false
+	return ""
+}
+
+// inRing reports whether the way up from a name leads back to it, or does not end.
+func inRing(name string, above func(string) string) bool {
+	at := above(name)
+	for range maxBases {
+		if at == "" || at == name {
+			break
+		}
+		at = above(at)
+	}
+	return at != ""
 }
 
 func (c *checker) checkThings() {
@@ -130,22 +134,12 @@ func (c *checker) checkService(s entity.Service) {
 	case "Script":
 		c.checkScript(what, s.Code, s.CodePos)
 	case "":
-		if !c.isRemote(s.Name) {
+		if !c.index.remote[s.Name] {
 			c.at(s.Pos, KeepsBroken, nil, "%s has neither an implementation nor a remote binding", what)
 		}
 	default:
 		c.at(s.Pos, Takes, nil, "%s is carried out by %s, and this platform runs scripts only", what, s.Handler)
 	}
-}
-
-// isRemote reports whether anything in the package binds a service to the edge: a template may bind that of a shape.
-func (c *checker) isRemote(service string) bool {
-	for _, m := range c.p.Set.AllMembers() {
-		if slices.ContainsFunc(m.RemoteServices, func(b entity.RemoteService) bool { return b.Name == service }) {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *checker) checkSubscription(s entity.Subscription) {

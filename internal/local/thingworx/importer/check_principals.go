@@ -117,7 +117,7 @@ func (c *checker) checkUnits(o entity.Organization) {
 		if _, ok := parents[u.Parent]; u.Parent != "" && !ok {
 			c.at(o.Pos, Refuses, nil, "the unit %q hangs below %q, which is not there", u.Name, u.Parent)
 		}
-		if inRing(parents, u.Name) {
+		if inRing(u.Name, func(name string) string { return parents[name] }) {
 			c.at(o.Pos, Refuses, nil, "the unit %q hangs below itself", u.Name)
 		}
 	}

@@ -21,7 +21,7 @@ func (c *checker) checkTables(collection, name string, definitions []entity.Tabl
 	checkTwice(c, "configuration table", tables, func(t entity.Table) (string, entity.Pos) { return t.Name, t.Pos })
 	for _, t := range tables {
 		named := func(d entity.TableDefinition) bool { return d.Name == t.Name && c.exists("DataShapes", d.DataShape) }
-		if t.Name != "" && !definesTable(&c.p.Set, c.known, collection, name, named, t.Name) {
+		if t.Name != "" && !c.index.definesTable(c.known, collection, name, named, t.Name) {
 			c.at(t.Pos, Drops, dropTable(collection, name, t.Name),
 				"configuration table %q has no definition with a data shape, neither here nor in a template; write a <ConfigurationTableDefinition>", t.Name)
 			continue
@@ -56,10 +56,8 @@ func visitTables(s *entity.Set, collection, name string, visit func(*[]entity.Ta
 
 // columns are those that a table has: of its data shape, if that is in the package, else its own.
 func (c *checker) columns(t entity.Table) []entity.Field {
-	for _, d := range c.p.Set.DataShapes {
-		if d.Name == t.DataShape {
-			return d.Fields
-		}
+	if d := c.index.dataShapes[t.DataShape]; d != nil {
+		return d.Fields
 	}
 	return t.Fields
 }
@@ -123,13 +121,13 @@ func badCell(base, text string) string {
 // checkTimer looks at Things that run something by themselves: without a user they never do.
 func (c *checker) checkTimer(t *entity.Thing) {
 	root, tables := t.Template, slices.Clone(t.Tables)
-	for range len(c.p.Set.ThingTemplates) + 1 {
-		i := slices.IndexFunc(c.p.Set.ThingTemplates, func(e entity.ThingTemplate) bool { return e.Name == root })
-		if i < 0 {
+	for range maxBases {
+		template := c.index.templates[root]
+		if template == nil {
 			break
 		}
-		tables = append(tables, c.p.Set.ThingTemplates[i].Tables...)
-		root = c.p.Set.ThingTemplates[i].Base
+		tables = append(tables, template.Tables...)
+		root = template.Base
 	}
 	if root != "Timer" && root != "Scheduler" {
 		return

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -310,5 +311,29 @@ func TestPrincipalsMustBeThere(t *testing.T) {
 	}
 	if found := problems(t, files(org(root, `<OrganizationalUnit name="Root"><Members><Member name="System" type="User"/></Members></OrganizationalUnit>`)), bare()); len(found) > 0 {
 		t.Error(Problems(found))
+	}
+}
+
+func TestATemplateMayNotStandTooHigh(t *testing.T) {
+	files := good()
+	var xml strings.Builder
+	for i := range 102 {
+		fmt.Fprintf(&xml, `<ThingTemplate name="T%d" baseThingTemplate="T%d"/>`, i, i+1)
+	}
+	files["Entities/T.xml"] = "<Entities><ThingTemplates>" + xml.String() + `<ThingTemplate name="T102" baseThingTemplate="GenericThing"/></ThingTemplates></Entities>`
+	if found := problems(t, files, bare()); !has(found, `Entities/T.xml:1: ThingTemplates/T0: the base templates of "T0" lead back to it, or are more than 100`, Refuses) {
+		t.Error(Problems(found))
+	}
+}
+
+func TestNoMoreThanAThousandProblemsAreTold(t *testing.T) {
+	files := good()
+	files["Entities/X.xml"] = "<Entities><Groups><Group name=\"G\"><Members>" + strings.Repeat(`<Member name="x" type="User"/>`, 1500) + "</Members></Group></Groups></Entities>"
+	found := problems(t, files, bare())
+	if len(found) != 1001 || found[1000].Reason != "there are more problems than 1000" {
+		t.Errorf("%d problems, the last is %v", len(found), found[len(found)-1])
+	}
+	if _, ok := Silently(&Package{}, found); ok {
+		t.Error("it is taken, and nobody knows what is lost")
 	}
 }

@@ -77,7 +77,7 @@ func (p Problems) Error() string {
 
 // With is what a platform has once p is imported: for checking a bundle, in which one package needs another.
 func With(known Known, p *Package) Known {
-	o := &overlay{Known: known, p: p, names: map[string]bool{}}
+	o := &overlay{Known: known, p: p, names: map[string]bool{}, index: indexOf(&p.Set)}
 	for collection, e := range p.Set.All() {
 		o.names[collection+"/"+e.Name] = true
 	}
@@ -88,6 +88,7 @@ type overlay struct {
 	Known
 	p     *Package
 	names map[string]bool
+	index index
 }
 
 func (o *overlay) Has(collection, name string) (string, bool) {
@@ -105,36 +106,7 @@ func (o *overlay) Package(name string) (string, bool) {
 }
 
 func (o *overlay) Table(collection, name, table string) bool {
-	return definesTable(&o.p.Set, o.Known, collection, name, func(d entity.TableDefinition) bool { return d.Name == table }, table)
-}
-
-// definesTable follows an entity through its templates, in the set as far as they are there and then on the platform. named tells
-// the definition that counts.
-func definesTable(s *entity.Set, known Known, collection, name string, named func(entity.TableDefinition) bool, table string) bool {
-	if collection == "Things" {
-		i := slices.IndexFunc(s.Things, func(t entity.Thing) bool { return t.Name == name })
-		if i < 0 {
-			return known.Table(collection, name, table)
-		}
-		if slices.ContainsFunc(s.Things[i].Definitions, named) || known.Table(collection, name, table) {
-			return true
-		}
-		collection, name = "ThingTemplates", s.Things[i].Template
-	}
-	for range len(s.ThingTemplates) + 1 { // a ring of templates ends, too
-		if known.Table(collection, name, table) {
-			return true
-		}
-		i := slices.IndexFunc(s.ThingTemplates, func(t entity.ThingTemplate) bool { return t.Name == name })
-		if i < 0 {
-			return false
-		}
-		if slices.ContainsFunc(s.ThingTemplates[i].Definitions, named) {
-			return true
-		}
-		name = s.ThingTemplates[i].Base
-	}
-	return false
+	return o.index.definesTable(o.Known, collection, name, func(d entity.TableDefinition) bool { return d.Name == table }, table)
 }
 
 // refuse is a problem that stands on its own.

@@ -25,6 +25,9 @@ type limits struct {
 // usual are the limits but in tests.
 var usual = limits{entries: 10_000, unpacked: 128 << 20, ratio: 200, from: 1 << 20}
 
+// maxEntities is how many a package may have.
+const maxEntities = 20_000
+
 // maxName is how long a path may be.
 const maxName = 500
 
@@ -209,6 +212,8 @@ func (r *reader) add(packages []*Package, archive string, files map[string][]byt
 		r.problem(archive, entity.Pos{File: "metadata.xml"}, "declares %d packages, expected one <ExtensionPackage>", len(declared))
 	case len(p.Set.Packages) > 1:
 		r.problem(archive, p.Set.Packages[1].Pos, "declares a package; only metadata.xml may")
+	case count(&p.Set) > maxEntities:
+		r.problem(archive, declared[0].Pos, "the package has more than %d entities", maxEntities)
 	case len(declared[0].Jars) > 0:
 		r.problem(archive, declared[0].Pos, "needs the Java library %s, which this platform cannot run: it takes packages that are JavaScript only", declared[0].Jars[0])
 	default:
@@ -216,6 +221,13 @@ func (r *reader) add(packages []*Package, archive string, files map[string][]byt
 		return append(packages, p)
 	}
 	return packages
+}
+
+func count(s *entity.Set) (n int) {
+	for range s.All() {
+		n++
+	}
+	return n
 }
 
 func (r *reader) parse(archive, file string, data []byte, into *entity.Set) {

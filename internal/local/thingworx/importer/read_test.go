@@ -39,6 +39,7 @@ func TestZipsThatAreNoPackageAreRefused(t *testing.T) {
 		"broken XML in a bundle":      {pack(t, map[string]string{"a.zip": string(pack(t, map[string]string{"metadata.xml": meta, "Entities/a.xml": "<a"}))}), "Entities/a.xml:1: a.zip: not XML"},
 		"the same package twice":      {pack(t, map[string]string{"a.zip": string(pack(t, good())), "b.zip": string(pack(t, good()))}), "metadata.xml:3: the package plant stands twice in the bundle"},
 		"packages in a ring":          {pack(t, map[string]string{"a.zip": ring("a", "b"), "b.zip": ring("b", "a")}), "metadata.xml:3: the packages of the bundle depend on each other in a ring, a among them"},
+		"too many entities":           {pack(t, map[string]string{"metadata.xml": meta, "Entities/a.xml": noise + " --><Entities><Users>" + strings.Repeat(`<User name="a"/>`, 20_001) + "</Users></Entities>"}), "metadata.xml:3: the package has more than 20000 entities"},
 		"a bomb":                      {pack(t, map[string]string{"metadata.xml": other, "Entities/a.xml": strings.Repeat(" ", 400<<10)}), "Entities/a.xml: grows from"},
 		"a bomb in a bundle":          {pack(t, map[string]string{"a.zip": string(pack(t, map[string]string{"metadata.xml": strings.Repeat(" ", 400<<10)}))}), "metadata.xml: a.zip: grows from"},
 		"too many entries":            {many(t), "the zip has more than 100 entries"},
