@@ -74,6 +74,7 @@ var layers = []layer{
 	{"internal/local/thingworx", forLocal, nil, "the local platform's core has no protocol"},
 	{"internal/local/dbfile", []string{"internal/folder"}, []string{"go.etcd.io/bbolt"}, "database files that are checked before they are trusted"},
 	{"internal/local/thingworx/store", []string{"internal/local/dbfile"}, []string{"go.etcd.io/bbolt"}, "the local platform's state on disk"},
+	{"internal/local/thingworx/history", []string{"alwayson/infotable", "internal/local/dbfile"}, []string{"go.etcd.io/bbolt"}, "the local platform's value streams"},
 	{"internal/local/thingworx/security", []string{"extension/entity"}, nil, "who may do what on the local platform: pure"},
 	{"internal/local/thingworx/alwayson", forLocal, []string{"github.com/gobwas/ws"}, "the local platform's AlwaysOn front"},
 	{"internal/demo", join([]string{"internal/app", "internal/config", "internal/supervise", "internal/local/...", "alwayson/infotable"}), nil,

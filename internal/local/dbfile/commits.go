@@ -1,6 +1,9 @@
 package dbfile
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // Commits writes what concurrent callers bring. What comes while something is being written waits together and shares the
 // next write: whoever gets the turn writes for all. So there is no goroutine to own, and a lone caller waits for nobody.
@@ -43,6 +46,7 @@ func (c *Commits[T]) Add(item T) error {
 
 // commit writes what is pending. The caller has the turn.
 func (c *Commits[T]) commit() {
+	runtime.Gosched() // who is about to add gets into this batch: that is worth several times as much with fast disks
 	c.mu.Lock()
 	b := c.pending
 	if len(b.items) > 0 {

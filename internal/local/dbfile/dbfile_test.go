@@ -110,12 +110,13 @@ func TestAFileThatCannotBeOpenedIsRefusedByNameAndLeftAsItIs(t *testing.T) {
 		"a text":                                  {func(path string) error { return os.WriteFile(path, []byte("dear diary"), 0o600) }, letters(), []string{"it is damaged", "move it away"}},
 		"somebody else's database":                {foreign, letters(), []string{"it is not a box of letters"}},
 		"a folder":                                {func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) }, letters(), nil},
+		"a file whose keys are not in order":      {disorder, letters(), []string{"it is damaged: the keys 7a62 and 6163 are not in order"}},
 		"a file whose records are not as written": {misprint, letters(), []string{`it is damaged: letter b is "letter c"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "letters.db")
 			f := mustOpen(t, path, letters())
-			if err := errors.Join(f.Update(put("b", "letter b")), f.Close()); err != nil {
+			if err := errors.Join(f.Update(put("b", "letter b")), f.Update(put("ab", "letter ab")), f.Update(put("ac", "letter ac")), f.Close()); err != nil {
 				t.Fatal(err)
 			}
 			if c.prepare != nil {
@@ -151,12 +152,16 @@ func foreign(path string) error {
 	}), db.Close(), os.Rename(path+".foreign", path))
 }
 
-func misprint(path string) error {
+func misprint(path string) error { return rewrite(path, "letter b", "letter c") }
+
+func disorder(path string) error { return rewrite(path, "abletter ab", "zbletter zb") }
+
+func rewrite(path, from, to string) error {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, []byte(strings.ReplaceAll(string(content), "letter b", "letter c")), 0o600)
+	return os.WriteFile(path, []byte(strings.ReplaceAll(string(content), from, to)), 0o600)
 }
 
 func TestAFileIsOpenOnce(t *testing.T) {
