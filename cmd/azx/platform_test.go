@@ -46,7 +46,7 @@ func TestThingsAreAddedToARunningPlatform(t *testing.T) {
 		{[]string{"hub", "set", "LocalHub", "--no-routing-group"}, 0, "routing group of LocalHub is null\n"},
 		{[]string{"hub", "set", "LocalHub"}, 2, "give either"},
 		{[]string{"hub", "set", "LocalHub", "--routing-group", "a", "--no-routing-group"}, 2, "give either"},
-		{[]string{"hub", "set", "pump-1", "--routing-group", "a"}, 1, "template RemoteThing has no configuration tables"},
+		{[]string{"hub", "set", "pump-1", "--routing-group", "a"}, 1, "Thing pump-1 has no configuration table \"RoutingSettings\""},
 	} {
 		code, out, problems := runWith(t, append(append([]string{"platform"}, step.args...), "--dir", dir), platformCommand())
 		if code != step.code || !strings.Contains(out+problems, step.text) {

@@ -87,7 +87,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 		return fmt.Errorf("start the local hub: %w", err)
 	}
 	d.platform, err = platformserve.Start(ends, platformserve.Options{
-		Dir: d.platformDir(), Listen: "127.0.0.1:8080", NextFreePort: true, Log: d.Log, Notice: notice,
+		Dir: d.platformDir(), Memory: true, Listen: "127.0.0.1:8080", NextFreePort: true, Log: d.Log, Notice: notice,
 	})
 	if err != nil {
 		return fmt.Errorf("start the local platform: %w", err)
@@ -101,7 +101,7 @@ func (d *demo) populate() error {
 	if err != nil {
 		return err
 	}
-	err = d.platform.Platform.CreateThing(thingworx.ThingSpec{Name: hubThing, Template: thingworx.TemplateAzureHub, Enabled: true})
+	err = d.platform.Platform.CreateThing(context.Background(), thingworx.ThingSpec{Name: hubThing, Template: thingworx.TemplateAzureHub, Enabled: true})
 	if err != nil {
 		return fmt.Errorf("create hub Thing: %w", err)
 	}
@@ -127,7 +127,7 @@ func (d *demo) add(id string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("add device %s: %w", id, err)
 	}
-	err = d.platform.Platform.CreateThing(thingworx.ThingSpec{
+	err = d.platform.Platform.CreateThing(context.Background(), thingworx.ThingSpec{
 		Name: id, Template: thingworx.TemplateAzureThing, Enabled: true, Gateway: hubThing,
 		Properties: deviceProperties(), Services: deviceServices(),
 	})
@@ -232,7 +232,7 @@ const snippet = `  NODE_EXTRA_CA_CERTS=%s node -e '
 // announceRequests tells how to reach a device as soon as somebody carries requests to it.
 func (d *demo) announceRequests(ctx context.Context) error {
 	reachable := func() bool {
-		thing, err := d.platform.Platform.Thing("demo-1")
+		thing, err := d.platform.Platform.Thing(ctx, "demo-1")
 		return err == nil && thing.Connected
 	}
 	if !d.until(ctx, reachable) {

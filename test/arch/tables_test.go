@@ -24,7 +24,7 @@ var (
 
 	forEdges = join(domain, protocols, []string{"internal/access", "internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
 	forFlows = join(domain, []string{"internal/observe", "internal/supervise"})
-	forLocal = join(protocols, []string{"internal/message", "extension", "internal/supervise", "internal/folder", "internal/local/..."})
+	forLocal = join(protocols, []string{"internal/message", "extension", "extension/entity", "internal/supervise", "internal/folder", "internal/local/..."})
 )
 
 // layers is the list of all places for code. A package that fits none is refused: put it into the

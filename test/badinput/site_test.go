@@ -128,7 +128,7 @@ func (s *site) addThing(name string, properties ...string) {
 	for _, p := range properties {
 		spec.Properties = append(spec.Properties, property(s.t, p))
 	}
-	if err := s.platform.Platform.CreateThing(spec); err != nil {
+	if err := s.platform.Platform.CreateThing(s.t.Context(), spec); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 
 // Templates, shapes and members of the Azure IoT extension (names read, unless marked), native here for the time being.
 const (
+	// TemplateHub is that of the Thing ConnectionServicesHub.
+	TemplateHub = "ConnectionServicesHub"
 	// TemplateAzureHub is that of hub Things, whose routing group a connector binds.
 	TemplateAzureHub = "AzureIotHubTemplate"
 	// TemplateAzureThing is that of device Things.
@@ -46,48 +48,66 @@ func azureTemplates() []*template {
 	}
 	updated := Definition{Name: "twinUpdated", Type: tDateTime, ReadOnly: true, Persistent: true,
 		Description: "When the connector last heard of the device's twin", Remote: &Binding{EdgeName: "twinUpdated", PushType: PushAlways}}
+	name := infotable.Field{Name: "name", Type: tString, Aspects: []infotable.Aspect{{Name: aspectPrimaryKey, Value: infotable.Boolean(true)}}}
 	return []*template{
+		{name: TemplateHub, base: TemplateGeneric, description: "Takes the events of connectors", members: members{events: named(
+			"AuthenticationError", "ClearCacheEntry", "EdgeError", "FileNotFoundError", "InternalError",
+			"ProtocolError", EventThingNotFound, "WritePropertyError", "UserError",
+		)}},
 		{name: TemplateAzureHub, base: TemplateRemote, description: "Azure IoT Hub",
 			shapes: []string{ShapeEgressGate, ShapeMultiBind},
 			tables: []configTable{
-				{name: TableRouting, fields: []infotable.Field{infotable.Column(ColumnRoutingGroup, tString)},
-					initial: infotable.Row{infotable.String(hubNameText)}},
-				{name: TableConnector, multiRow: true,
-					fields: []infotable.Field{infotable.Column("name", tString), infotable.Column("value", tString)}},
+				{name: TableRouting, fields: []infotable.Field{column(ColumnRoutingGroup, tString, infotable.String(hubNameText))}},
+				{name: TableConnector, multiRow: true, fields: []infotable.Field{name, infotable.Column("value", tString)}},
 			},
-			services: []*service{
-				{ServiceInfo: ServiceInfo{"GetRoutingGroup", "Name under which connectors bind the hub Thing", nil, tString}, run: getRoutingGroup},
+			members: members{services: []*service{
+				{ServiceInfo: ServiceInfo{"GetRoutingGroup", "Name under which connectors bind the hub Thing", nil, tString}, always: true, run: getRoutingGroup},
 				{ServiceInfo: ServiceInfo{"GetConfiguration", "Settings for connectors", nil, tTable}, run: getConfiguration},
 				{ServiceInfo: ServiceInfo{"GetDeviceThings", "Names of the enabled Things behind the hub Thing, sorted: those behind after",
 					[]Param{optional("after", tString), optional("maxItems", tInteger)}, tTable}, run: getDeviceThings},
 				{ServiceInfo: sendMessage(), remote: &ServiceBinding{EdgeName: ServiceSendMessage}, run: askEdge},
 				ping(),
-			}},
+			}}},
 		{name: TemplateAzureThing, base: TemplateFileTransfer, description: "Device of an Azure IoT Hub",
 			shapes: []string{ShapeRoutedEgress},
-			properties: []Definition{
-				twin("twinDesired", "Desired properties of the device's twin", false),
-				twin("twinReported", "Reported properties of the device's twin", true),
-				twin("twinTags", "Tags of the device's twin", false),
-				updated,
-				{Name: PropertyWriteVia, Type: tString, Persistent: true,
-					Description: "How writes travel: c2d, desired or method:NAME; empty leaves it to the connector"},
-			},
-			events: []string{EventMessageOutcome},
-			services: []*service{
-				{ServiceInfo: ServiceInfo{"GetAzureRemoteProperties", "Properties that the device may write", nil, tTable},
-					always: true, run: getAzureRemoteProperties},
-				{ServiceInfo: ServiceInfo{"GetAzureRemoteServices", "Services that the device or its modules carry out", nil, tTable},
-					always: true, run: getAzureRemoteServices},
-				ping(),
-			}},
+			members: members{
+				properties: []Definition{
+					twin("twinDesired", "Desired properties of the device's twin", false),
+					twin("twinReported", "Reported properties of the device's twin", true),
+					twin("twinTags", "Tags of the device's twin", false),
+					updated,
+					{Name: PropertyWriteVia, Type: tString, Persistent: true,
+						Description: "How writes travel: c2d, desired or method:NAME; empty leaves it to the connector"},
+				},
+				events: named(EventMessageOutcome),
+				services: []*service{
+					{ServiceInfo: ServiceInfo{"GetAzureRemoteProperties", "Properties that the device may write", nil, tTable},
+						always: true, run: getAzureRemoteProperties},
+					{ServiceInfo: ServiceInfo{"GetAzureRemoteServices", "Services that the device or its modules carry out", nil, tTable},
+						always: true, run: getAzureRemoteServices},
+					ping(),
+				}}},
 	}
+}
+
+func named(events ...string) []EventDefinition {
+	out := make([]EventDefinition, len(events))
+	for i, name := range events {
+		out[i].Name = name
+	}
+	return out
 }
 
 // azureShapes are the shapes of the extension.
 func azureShapes() []*shape {
 	return []*shape{{name: ShapeHubAdapter, description: "Services of Azure IoT Hubs",
-		services: []*service{{ServiceInfo: sendMessage(), run: sendThroughHub}}}}
+		members: members{services: []*service{{ServiceInfo: sendMessage(), run: sendThroughHub}}}}}
+}
+
+// azureThings are the Things of the extensions.
+func azureThings() []ThingSpec {
+	return []ThingSpec{{Name: ConnectionServicesHub, Template: TemplateHub, Enabled: true, system: true,
+		Shapes: []string{ShapeHubAdapter}, Description: "Takes the events of connectors"}}
 }
 
 // ping reaches whoever carries the Thing's requests: so a connector learns whether its bind is of use. What the
@@ -105,21 +125,7 @@ func sendMessage() ServiceInfo {
 	}, tString}
 }
 
-// routingGroup returns the name that binds a Thing together with those behind it; false if it carries no requests of
-// others, or has no routing group.
-func (p *Platform) routingGroup(t *thing) (group string, ok bool) {
-	if !p.implements(t, ShapeEgressGate) {
-		return "", false
-	}
-	table, _, err := p.configured(t, TableRouting)
-	if err != nil { // another template's Thing: it is bound by its name
-		return t.name, true
-	}
-	group, _ = t.routingGroup(table).Text()
-	return group, strings.TrimSpace(group) != ""
-}
-
-func (t *thing) routingGroup(settings *infotable.Table) infotable.Value {
+func (t *thing) groupIn(settings *infotable.Table) infotable.Value {
 	v := settings.First(ColumnRoutingGroup)
 	if text, ok := v.Text(); ok {
 		return infotable.String(strings.ReplaceAll(text, hubNameText, t.name))
@@ -129,7 +135,7 @@ func (t *thing) routingGroup(settings *infotable.Table) infotable.Value {
 
 func getRoutingGroup(p *Platform, c *call) (infotable.Value, error) {
 	table, _, err := p.configured(c.thing, TableRouting)
-	return c.thing.routingGroup(table), err
+	return c.thing.groupIn(table), err
 }
 
 func getConfiguration(p *Platform, c *call) (infotable.Value, error) {

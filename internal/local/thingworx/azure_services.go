@@ -1,7 +1,6 @@
 package thingworx
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +17,7 @@ const (
 // getAzureRemoteProperties has a row for each remote property but the template's own: those no device writes. A
 // disabled Thing has none, for the reason that getPropertySubscriptions gives.
 func getAzureRemoteProperties(p *Platform, c *call) (infotable.Value, error) {
-	view, err := p.Thing(c.thing.name)
+	view, err := p.Thing(c.ctx, c.thing.name)
 	if err != nil {
 		return nothing(), err
 	}
@@ -58,22 +57,6 @@ func getAzureRemoteServices(p *Platform, c *call) (infotable.Value, error) {
 			fields, infotable.Integer(int32(d.Remote.Timeout)))
 	}
 	return infotable.FromTable(table), nil
-}
-
-func columnsJSON(fields []infotable.Field) (infotable.Value, error) {
-	if len(fields) == 0 {
-		return nothing(), nil
-	}
-	type column struct {
-		Name     string `json:"name"`
-		BaseType string `json:"baseType"`
-	}
-	columns := make([]column, len(fields))
-	for i, f := range fields {
-		columns[i] = column{f.Name, f.Type.String()}
-	}
-	raw, err := json.Marshal(columns)
-	return infotable.Text(tJSON, string(raw)), err
 }
 
 // getDeviceThings has the column name. A connector that binds devices one by one asks for page after page, until one

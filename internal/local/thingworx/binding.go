@@ -1,10 +1,14 @@
 package thingworx
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx/security"
 )
 
 // holder is an edge that stands for a Thing.
@@ -27,15 +31,16 @@ type standing struct {
 }
 
 // Bind makes e stand for names: all of them or, with a Refusal that names the guilty one, none. A name is that of a
-// Thing, or the routing group of hub Things, or both. The first edge keeps a Thing ("first in wins"), unless the Thing
-// has the shape MultiBindRemoteThing. That a group is bound by a plain BIND of its name is inferred.
-func (p *Platform) Bind(e Edge, names []string) error {
+// Thing, or the identifier of one behind an asterisk, or the routing group of hub Things, or both. The first edge keeps a
+// Thing ("first in wins"), unless the Thing has the shape MultiBindRemoteThing. That a group is bound by a plain BIND of
+// its name is inferred. The caller must see the Things and have the right to ask for what to push to them (inferred).
+func (p *Platform) Bind(ctx context.Context, e Edge, names []string) error {
+	groups := p.groups()
 	p.bindings.mu.Lock()
 	defer p.bindings.mu.Unlock()
-	groups := p.groups()
 	var all []standing
 	for _, name := range names {
-		found, err := p.bindable(e, name, groups[name])
+		found, err := p.bindable(ctx, e, name, groups[name])
 		if err != nil {
 			return err
 		}
@@ -51,11 +56,8 @@ func (p *Platform) Bind(e Edge, names []string) error {
 }
 
 // bindable returns what a BIND of name would make of e; hubs have that routing group.
-func (p *Platform) bindable(e Edge, name string, hubs []*thing) ([]standing, error) {
-	if name != "" && name[0] == '*' {
-		return nil, Refuse(NotFound, "bind %s: no Thing has that identifier", shorten(name))
-	}
-	found, err := p.find(name)
+func (p *Platform) bindable(ctx context.Context, e Edge, name string, hubs []*thing) ([]standing, error) {
+	found, err := p.bindName(ctx, name)
 	if err != nil && len(hubs) == 0 {
 		return nil, Refuse(NotFound, "%v, and no hub Thing has that routing group", err)
 	}
@@ -64,27 +66,43 @@ func (p *Platform) bindable(e Edge, name string, hubs []*thing) ([]standing, err
 	}
 	var all []standing
 	for _, t := range hubs {
-		if err := p.mayBind(e, t); err != nil {
+		if err := p.mayBind(ctx, e, t); err != nil {
 			return nil, err
 		}
-		all = append(all, standing{t, holder{e, name, p.carries(t, name)}})
+		group, ok := t.groupName()
+		all = append(all, standing{t, holder{e, name, ok && group == name && !p.opts.NoGroupBind}})
 	}
 	return all, nil
 }
 
-// carries reports whether who binds name carries the requests of the Things behind t.
-func (p *Platform) carries(t *thing, name string) bool {
-	group, ok := p.routingGroup(t)
-	return ok && group == name && !p.opts.NoGroupBind
+func (p *Platform) bindName(ctx context.Context, name string) (*thing, error) {
+	identifier, is := strings.CutPrefix(name, "*")
+	if !is {
+		return p.seen(ctx, name)
+	}
+	p.mu.RLock()
+	named := p.identifiers[identifier]
+	p.mu.RUnlock()
+	if named == "" {
+		return nil, Refuse(NotFound, "bind %s: no Thing has that identifier", shorten(name))
+	}
+	return p.seen(ctx, named)
 }
 
-func (p *Platform) mayBind(e Edge, t *thing) error {
-	if !p.model.isA(t.template, TemplateRemote) {
-		return Refuse(Forbidden, "bind %s: its template %s is no RemoteThing, so nobody can stand for it", t.name, t.template)
+func (p *Platform) mayBind(ctx context.Context, e Edge, t *thing) error {
+	if !p.sees(ctx, t) {
+		_, err := p.seen(ctx, t.name)
+		return err
+	}
+	if err := p.may(ctx, subject{thing: t}, security.ServiceInvoke, serviceSubscriptions); err != nil {
+		return fmt.Errorf("bind %s: %w", t.name, err)
 	}
 	t.mu.Lock()
-	err := t.usable()
+	err, remote := t.usable(), t.class.isRemote()
 	t.mu.Unlock()
+	if !remote {
+		return Refuse(Forbidden, "bind %s: its template %s is no RemoteThing, so nobody can stand for it", t.name, t.template)
+	}
 	if err != nil {
 		return err
 	}
@@ -94,17 +112,6 @@ func (p *Platform) mayBind(e Edge, t *thing) error {
 			" allows several)", t.name, p.bindings.holders[t.name][other].edge, ShapeMultiBind)
 	}
 	return nil
-}
-
-// groups returns the Things that carry the requests of others, by routing group.
-func (p *Platform) groups() map[string][]*thing {
-	byName := map[string][]*thing{}
-	for _, t := range p.snapshot() {
-		if group, ok := p.routingGroup(t); ok {
-			byName[group] = append(byName[group], t)
-		}
-	}
-	return byName
 }
 
 // BoundBy returns the names of the Things that a BIND of name is about: the Thing of that name, and hub Things whose
@@ -226,20 +233,46 @@ func (t *thing) gateway() string {
 func (p *Platform) refreshOne(t *thing) {
 	connected := len(p.carriers(t)) > 0
 	now := p.now().UnixMilli()
+	changes := p.setConnected(t, connected, now)
+	if len(changes) > 0 {
+		p.emitChanges(context.Background(), t, changes)
+	}
+}
+
+// setConnected sets isConnected and what follows from it, and returns the changes that somebody may wait for.
+func (p *Platform) setConnected(t *thing, connected bool, now int64) []change {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var changes []change
+	set := func(name string, v infotable.Value) {
+		prop := t.props[name]
+		if prop == nil {
+			return
+		}
+		old := prop.now
+		prop.now = VTQ{v, now, qualityGood}
+		if p.heard(t) && prop.def.isChange(old, prop.now) {
+			changes = append(changes, change{prop.def, old, prop.now})
+		}
+	}
 	prop := t.props[propConnected]
 	if prop == nil {
-		return
+		return nil
 	}
 	if was, _ := prop.now.Value.Boolean(); was == connected {
-		return
+		return nil
 	}
-	prop.now = VTQ{infotable.Boolean(connected), now, qualityGood}
-	if last := t.props[propLastConnection]; connected && last != nil {
-		last.now = VTQ{infotable.DateTime(now), now, qualityGood}
+	set(propConnected, infotable.Boolean(connected))
+	if connected {
+		set(propLastConnection, infotable.DateTime(now))
 	}
-	t.changed = p.changes.Add(1)
+	if t.reports() {
+		set(propReporting, infotable.Boolean(connected))
+		set("reportingLastChange", infotable.DateTime(now))
+		set("reportingLastEvaluation", infotable.DateTime(now))
+	}
+	p.valued(t)
+	return changes
 }
 
 // carriers returns the edges that carry the requests of a Thing: those that bound the Thing, else those that bound the
@@ -280,7 +313,7 @@ func edgesOf(holders []holder, groupOnly bool) []Edge {
 func (p *Platform) implements(t *thing, shape string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return p.model.hasShape(t.template, t.shapes, shape)
+	return t.class.implements[shape]
 }
 
 // bindingsChanged tells those who stand for a Thing that its remote bindings changed.

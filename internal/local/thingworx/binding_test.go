@@ -39,7 +39,7 @@ func (e *fakeEdge) Ask(ctx context.Context, r EdgeRequest) (*infotable.Table, er
 
 func connected(t *testing.T, p *Platform, thing string) bool {
 	t.Helper()
-	v, err := p.Thing(thing)
+	v, err := p.Thing(t.Context(), thing)
 	must(t, err)
 	return v.Connected
 }
@@ -47,23 +47,23 @@ func connected(t *testing.T, p *Platform, thing string) bool {
 func TestTheFirstToBindKeepsAThing(t *testing.T) {
 	p := plant(t, Options{})
 	a, b := &fakeEdge{name: "edge a"}, &fakeEdge{name: "edge b"}
-	must(t, p.Bind(a, []string{"Pump-1"}))
-	must(t, p.Bind(a, []string{"Pump-1"}))
-	refused(t, p.Bind(b, []string{"Pump-1"}), Forbidden, "bind Pump-1: edge a stands for it already")
-	refused(t, p.Bind(b, []string{"Pump-9"}), NotFound, `there is no Thing "Pump-9"`)
-	refused(t, p.Bind(b, []string{"*serial"}), NotFound, "no Thing has that identifier")
-	refused(t, p.Bind(b, []string{ConnectionServicesHub}), Forbidden, "is no RemoteThing")
+	must(t, p.Bind(t.Context(), a, []string{"Pump-1"}))
+	must(t, p.Bind(t.Context(), a, []string{"Pump-1"}))
+	refused(t, p.Bind(t.Context(), b, []string{"Pump-1"}), Forbidden, "bind Pump-1: edge a stands for it already")
+	refused(t, p.Bind(t.Context(), b, []string{"Pump-9"}), NotFound, `there is no Thing "Pump-9"`)
+	refused(t, p.Bind(t.Context(), b, []string{"*serial"}), NotFound, "no Thing has that identifier")
+	refused(t, p.Bind(t.Context(), b, []string{ConnectionServicesHub}), Forbidden, "is no RemoteThing")
 	if !connected(t, p, "Pump-1") {
 		t.Error("a bound Thing is not connected")
 	}
-	if v, _ := p.Read("Pump-1", propLastConnection); v.Value.IsNothing() {
+	if v, _ := p.Read(t.Context(), "Pump-1", propLastConnection); v.Value.IsNothing() {
 		t.Error("lastConnection is not set")
 	}
 	p.UnbindAll(a)
 	if connected(t, p, "Pump-1") {
 		t.Error("an unbound Thing is connected")
 	}
-	must(t, p.Bind(b, []string{"Pump-1"}))
+	must(t, p.Bind(t.Context(), b, []string{"Pump-1"}))
 	p.Unbind(b, []string{"Pump-1", "Pump-9"})
 	if p.IsBound("Pump-1") {
 		t.Error("still bound")
@@ -72,16 +72,16 @@ func TestTheFirstToBindKeepsAThing(t *testing.T) {
 
 func TestSeveralMayBindAMultiBindThingAndDevicesFollowTheirGateway(t *testing.T) {
 	p := plant(t, Options{})
-	must(t, p.CreateThing(ThingSpec{Name: "Hub", Template: TemplateRemote, Enabled: true, Shapes: []string{ShapeMultiBind, ShapeEgressGate}}))
-	must(t, p.CreateThing(ThingSpec{Name: "Dev", Template: TemplateRemote, Enabled: true, Gateway: "Hub"}))
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Hub", Template: TemplateRemote, Enabled: true, Shapes: []string{ShapeMultiBind, ShapeEgressGate}}))
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Dev", Template: TemplateRemote, Enabled: true, Gateway: "Hub"}))
 	a, b := &fakeEdge{name: "a"}, &fakeEdge{name: "b"}
-	must(t, p.Bind(a, []string{"Hub"}))
-	must(t, p.Bind(b, []string{"Hub"}))
+	must(t, p.Bind(t.Context(), a, []string{"Hub"}))
+	must(t, p.Bind(t.Context(), b, []string{"Hub"}))
 	p.UnbindAll(a)
 	if !connected(t, p, "Hub") || !connected(t, p, "Dev") {
 		t.Error("one of two left, but Hub or Dev is not connected")
 	}
-	must(t, p.AddProperty("Dev", remoteProperty("x", infotable.TypeNumber, "")))
+	must(t, p.AddProperty(t.Context(), "Dev", remoteProperty("x", infotable.TypeNumber, "")))
 	if !slices.Equal(b.told, []string{"Dev"}) || a.told != nil {
 		t.Errorf("told a %v, b %v", a.told, b.told)
 	}

@@ -107,6 +107,9 @@ func (p *Platform) nobody(t *thing) error {
 			t.name, gateway, ShapeEgressGate)
 	}
 	group, ok := p.routingGroup(g)
+	if g.groupProblem() != nil {
+		return Refuse(Unbound, "nobody stands for Thing %s, and its gatewayThing %s cannot say its routing group: %v", t.name, gateway, g.groupProblem())
+	}
 	if !ok {
 		return Refuse(Unbound, "nobody stands for Thing %s, and its gatewayThing %s has an empty routing group, which nobody can bind",
 			t.name, gateway)

@@ -1,11 +1,13 @@
 package thingworx
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
 
 	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx/security"
 )
 
 // Bounds of the events that are remembered.
@@ -69,7 +71,8 @@ func (l *eventLog) drop(i int) {
 	l.entries = slices.Delete(l.entries, i, i+1)
 }
 
-// Events returns the remembered events of a Thing ("": of all), the newest first, at most limit (0: all).
+// Events returns the remembered events of a Thing ("": of all), the newest first, at most limit (0: all). It does not ask
+// who the caller is.
 func (p *Platform) Events(thingName string, limit int) []Fired {
 	l := &p.events
 	l.mu.Lock()
@@ -83,31 +86,66 @@ func (p *Platform) Events(thingName string, limit int) []Fired {
 	return out
 }
 
-// Fire takes an event of a Thing and remembers it. Nothing subscribes to events here, except that ThingNotFoundError
-// of ConnectionServicesHub feeds the list of devices without a Thing.
-func (p *Platform) Fire(thingName, event string, data *infotable.Table) error {
-	t, err := p.find(thingName)
+// Fire takes an event of a Thing: it is remembered, and handed to the subscriptions that wait for it. data has one row
+// with the columns of the event's data shape, nil for none. ThingNotFoundError of ConnectionServicesHub feeds the list of
+// devices without a Thing besides.
+func (p *Platform) Fire(ctx context.Context, thingName, event string, data *infotable.Table) error {
+	t, err := p.seen(ctx, thingName)
 	if err != nil {
+		return err
+	}
+	if err := p.may(ctx, subject{thing: t}, security.EventInvoke, event); err != nil {
 		return err
 	}
 	t.mu.Lock()
 	err = t.usable()
+	definition, ok := t.event(event)
 	t.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if !p.model.hasEvent(t.template, event) {
+	case !ok:
 		return Refuse(NotFound, "Thing %s has no event %q", thingName, shorten(event))
 	}
-	if data.Len() > 1 || data != nil && len(data.Fields) > maxEventColumns {
-		return Refuse(Invalid, "event %s of Thing %s: its data is one row with at most %d columns", event, thingName, maxEventColumns)
+	if data, err = p.eventData(&definition, data); err != nil {
+		return Refuse(Invalid, "event %s of Thing %s: %v", event, thingName, err)
 	}
-	if event == EventThingNotFound {
+	if event == EventThingNotFound && thingName == ConnectionServicesHub {
 		if err := p.deviceWithoutThing(data); err != nil {
 			return err
 		}
 	}
-	p.events.add(Fired{Thing: thingName, Event: event, Time: p.now(), Data: data})
+	now := p.now()
+	p.events.add(Fired{Thing: thingName, Event: event, Time: now, Data: data})
 	p.stats.events.Add(1)
+	p.emit(ctx, occurrence{t, event, "", now.UnixMilli(), data})
 	return nil
+}
+
+// eventData is data with the columns of the event's data shape.
+func (p *Platform) eventData(e *EventDefinition, data *infotable.Table) (*infotable.Table, error) {
+	if data.Len() > 1 || data != nil && len(data.Fields) > maxEventColumns {
+		return nil, Refuse(Invalid, "its data is one row with at most %d columns", maxEventColumns)
+	}
+	fields, ok := p.model.Load().dataShape(e.DataShape)
+	if !ok || data.Len() == 0 { // an event without a data shape takes anything
+		return data, nil
+	}
+	row := make(infotable.Row, len(fields))
+	for i, f := range data.Fields {
+		at := slices.IndexFunc(fields, func(own infotable.Field) bool { return own.Name == f.Name })
+		v := data.Rows[0].Cell(i)
+		if at < 0 {
+			return nil, Refuse(Invalid, "its data shape %s has no column %q", e.DataShape, shorten(f.Name))
+		}
+		if v.IsNothing() {
+			continue
+		}
+		fitted, err := fit(fields[at].Type, v)
+		if err != nil {
+			return nil, Refuse(Invalid, "column %s: %v", f.Name, err)
+		}
+		row[at] = fitted
+	}
+	return infotable.New(fields...).Add(row...), nil
 }

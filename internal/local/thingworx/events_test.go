@@ -15,9 +15,9 @@ func outcome1(status string) *infotable.Table {
 
 func TestEventsAreRememberedByThingTheNewestFirst(t *testing.T) {
 	p := hubs(t, Options{})
-	must(t, p.Fire("dev-0", EventMessageOutcome, outcome1("Expired")))
-	must(t, p.Fire("dev-1", EventMessageOutcome, outcome1("Rejected")))
-	must(t, p.Fire("dev-0", EventMessageOutcome, outcome1("Success")))
+	must(t, p.Fire(t.Context(), "dev-0", EventMessageOutcome, outcome1("Expired")))
+	must(t, p.Fire(t.Context(), "dev-1", EventMessageOutcome, outcome1("Rejected")))
+	must(t, p.Fire(t.Context(), "dev-0", EventMessageOutcome, outcome1("Success")))
 	var got []string
 	for _, f := range append(p.Events("dev-0", 0), p.Events("", 2)...) {
 		status, _ := f.Data.First("status").Text()
@@ -32,7 +32,7 @@ func TestEventsAreRememberedByThingTheNewestFirst(t *testing.T) {
 
 func TestEventsThatAreRefusedAreNotRemembered(t *testing.T) {
 	p := hubs(t, Options{})
-	must(t, p.CreateThing(ThingSpec{Name: "off", Template: TemplateAzureThing}))
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "off", Template: TemplateAzureThing}))
 	two := outcome1("a")
 	two.Rows = append(two.Rows, two.Rows[0])
 	for _, tc := range []struct {
@@ -48,7 +48,7 @@ func TestEventsThatAreRefusedAreNotRemembered(t *testing.T) {
 		{"with too many columns", "dev-0", EventMessageOutcome, &infotable.Table{Fields: make([]infotable.Field, maxEventColumns+1)}, Invalid, "at most 100 columns"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			refused(t, p.Fire(tc.thing, tc.event, tc.data), tc.kind, tc.want)
+			refused(t, p.Fire(t.Context(), tc.thing, tc.event, tc.data), tc.kind, tc.want)
 			if got := p.Events("", 0); len(got) != 0 {
 				t.Errorf("remembered %v", got)
 			}
@@ -58,9 +58,9 @@ func TestEventsThatAreRefusedAreNotRemembered(t *testing.T) {
 
 func TestAThingFloodsOnlyItsOwnShareOfTheEvents(t *testing.T) {
 	p := hubs(t, Options{})
-	must(t, p.Fire("dev-1", EventMessageOutcome, outcome1("quiet")))
+	must(t, p.Fire(t.Context(), "dev-1", EventMessageOutcome, outcome1("quiet")))
 	for range 3 * keptOfOneThing {
-		must(t, p.Fire("dev-0", EventMessageOutcome, outcome1("loud")))
+		must(t, p.Fire(t.Context(), "dev-0", EventMessageOutcome, outcome1("loud")))
 	}
 	loud, all := p.Events("dev-0", 0), p.Events("", 0)
 	if len(loud) != keptOfOneThing || loud[0].Index != 3*keptOfOneThing+1 || len(all) != keptOfOneThing+1 || len(p.Events("dev-1", 0)) != 1 {

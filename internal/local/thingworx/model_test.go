@@ -23,7 +23,7 @@ func TestPushesAndBindingsFollowAModel(t *testing.T) {
 				for _, w := range writes {
 					good = good && w.Value.Type() == infotable.TypeInteger
 				}
-				if err := p.Push("Pump-1", writes); (err == nil) != good {
+				if err := p.Push(t.Context(), "Pump-1", writes); (err == nil) != good {
 					rt.Fatalf("push of %v: %v", writes, err)
 				}
 				for i := 0; good && i < len(writes); i++ {
@@ -37,7 +37,7 @@ func TestPushesAndBindingsFollowAModel(t *testing.T) {
 			"bind": func(rt *rapid.T) {
 				e := rapid.IntRange(0, 1).Draw(rt, "edge")
 				free := holder < 0 || holder == e
-				if err := p.Bind(edges[e], []string{"Pump-1"}); (err == nil) != free {
+				if err := p.Bind(t.Context(), edges[e], []string{"Pump-1"}); (err == nil) != free {
 					rt.Fatalf("bind by %d while %d holds: %v", e, holder, err)
 				}
 				if free {
@@ -54,7 +54,7 @@ func TestPushesAndBindingsFollowAModel(t *testing.T) {
 			"": func(rt *rapid.T) {
 				for edgeName, w := range last {
 					name := map[string]string{"temp": "temperature", "count": "count"}[edgeName]
-					got, _ := p.Read("Pump-1", name)
+					got, _ := p.Read(t.Context(), "Pump-1", name)
 					want, _ := w.Value.Integer()
 					if have, ok := got.Value.Integer(); !ok || have != want || got.Time != w.Time {
 						rt.Fatalf("%s is %+v, want %+v", name, got.VTQ, w)
@@ -69,7 +69,7 @@ func TestPushesAndBindingsFollowAModel(t *testing.T) {
 						rt.Fatalf("entry %d is %+v, want %+v", i, e, ledger[i])
 					}
 				}
-				if v, _ := p.Thing("Pump-1"); v.Connected != (holder >= 0) {
+				if v, _ := p.Thing(t.Context(), "Pump-1"); v.Connected != (holder >= 0) {
 					rt.Fatalf("connected %v while %d holds", v.Connected, holder)
 				}
 			},

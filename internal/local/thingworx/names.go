@@ -105,3 +105,6 @@ func shorten(s string) string {
 	}
 	return strings.ToValidUTF8(s[:most], "") + "..."
 }
+
+// fold is a name as it is compared with others: they must differ in more than case (read).
+func fold(name string) string { return strings.ToLower(name) }

@@ -1,7 +1,7 @@
 package thingworx
 
 import (
-	"crypto/sha256"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -11,11 +11,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"azx/internal/local/thingworx/history"
+	"azx/internal/local/thingworx/script"
+	"azx/internal/local/thingworx/security"
+	"azx/internal/local/thingworx/store"
 )
 
 // Options configures a Platform. The zero value is a platform in memory.
 type Options struct {
-	Store         Store            // keeps definitions and last values; nil: memory only
+	Store         store.Store      // keeps definitions and last values; nil: memory only
+	History       history.History  // keeps the values of logged properties; nil: in memory
 	LedgerEntries int              // how many acknowledged values the ledger keeps at least; default 1,000,000
 	LedgerBytes   int              // how much memory they may take, about; default 512 MiB
 	Waiting       int              // how many devices without a Thing are listed; default 1,000
@@ -44,6 +50,9 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.History == nil {
+		o.History = history.Memory(history.Options{})
+	}
 	return o
 }
 
@@ -56,24 +65,38 @@ func orDefault(n, def int) int {
 
 // Platform holds Things and their values. Its methods may be used from many goroutines; writes to different
 // Things do not wait for each other.
+//
+// Mutexes are taken in this order: defs, bindings, a Thing's, and those of the parts.
 type Platform struct {
-	opts  Options
-	model *model
+	opts    Options
+	scripts *script.Engine
+	secret  secret
+	natives map[EntityKind][]*service // that entities of a collection have
 
-	mu     sync.RWMutex
-	things map[string]*thing
-	folded map[string]string // lower-case name -> name: names are unique regardless of case (read)
-	keys   map[[sha256.Size]byte]string
+	// defs is held for reading by who changes what a Thing is, and for writing by who changes the model: so no Thing is
+	// ever of another model than the present one.
+	defs  sync.RWMutex
+	model atomic.Pointer[model]
 
+	mu          sync.RWMutex
+	things      map[string]*thing
+	folded      map[string]string // lower-case name -> name: names are unique regardless of case (read)
+	identifiers map[string]string // identifier -> name
+
+	keys     keyring
 	bindings bindings
+	queue    queue
+	sources  sources
 	ledger   *Ledger
 	waiting  waitingList
 	refusals refusalLog
 	events   eventLog
+	logs     applicationLog
+	unsaved  *unsaved
 	stats    counters
 	changes  atomic.Uint64 // grows with every change; see Changes
 	shape    atomic.Uint64 // value of changes when a Thing was last added or removed
-	dirty    chan struct{} // one entry: something to save
+	retime   chan struct{} // one entry: timers may have changed
 }
 
 type counters struct {
@@ -88,30 +111,31 @@ type Stats struct {
 	Values   uint64 // values acknowledged
 	Refused  uint64 // requests refused
 	Events   uint64 // events taken
+	Dropped  uint64 // runs of subscriptions for which there was no room
 }
 
 // New returns a Platform with the built-in entities and what the store kept.
 func New(o Options) (*Platform, error) {
 	o = o.withDefaults()
 	p := &Platform{
-		opts: o, model: newModel(), things: map[string]*thing{}, folded: map[string]string{},
-		keys: map[[sha256.Size]byte]string{}, ledger: newLedger(o.LedgerEntries, o.LedgerBytes),
-		dirty: make(chan struct{}, 1),
+		opts: o, things: map[string]*thing{}, folded: map[string]string{}, identifiers: map[string]string{},
+		ledger: newLedger(o.LedgerEntries, o.LedgerBytes), unsaved: newUnsaved(), queue: newQueue(), natives: nativeServices(), retime: make(chan struct{}, 1),
 	}
 	p.bindings.holders = map[string][]holder{}
 	p.waiting = newWaitingList(o.Waiting)
-	if err := p.CreateThing(ThingSpec{Name: ConnectionServicesHub, Template: TemplateHub, Enabled: true, system: true,
-		Shapes: []string{ShapeHubAdapter}, Description: "Takes the events of connectors"}); err != nil {
+	p.scripts = script.New(host{p}, script.Options{Now: o.Now})
+	m, err := newModel()
+	if err != nil {
 		return nil, fmt.Errorf("seed platform: %w", err)
 	}
-	if o.Store == nil {
-		return p, nil
+	p.model.Store(m)
+	for _, spec := range builtinThings() {
+		if err := p.CreateThing(context.Background(), spec); err != nil {
+			return nil, fmt.Errorf("seed platform: %w", err)
+		}
 	}
-	state, err := o.Store.Load()
-	if err != nil {
-		return nil, fmt.Errorf("load platform: %w", err)
-	}
-	if err := p.restore(state); err != nil {
+	p.unsaved.clear() // what is built in need not be kept
+	if err := p.load(); err != nil {
 		return nil, fmt.Errorf("load platform: %w", err)
 	}
 	return p, nil
@@ -128,94 +152,71 @@ func (p *Platform) Stats() Stats {
 	things := len(p.things)
 	p.mu.RUnlock()
 	return Stats{
-		Things: things, Waiting: p.waiting.len(), Requests: p.stats.requests.Load(),
-		Values: p.stats.values.Load(), Refused: p.stats.refused.Load(), Events: p.stats.events.Load(),
+		Things: things, Waiting: p.waiting.len(), Requests: p.stats.requests.Load(), Values: p.stats.values.Load(),
+		Refused: p.stats.refused.Load(), Events: p.stats.events.Load(), Dropped: p.queue.dropped.Load(),
 	}
 }
 
-// AddKey makes key an application key of user. Only a digest is kept.
-func (p *Platform) AddKey(key, user string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.keys[sha256.Sum256([]byte(key))] = user
-}
-
-// User returns whose application key this is; the error says that it is missing or not known, never the key.
-func (p *Platform) User(key string) (string, error) {
-	if key == "" {
-		return "", Refuse(Denied, "no application key: send it in the header appKey")
+// CreateThing creates a Thing. It is refused for a bad or taken name, an unknown template or shape, a bad member.
+func (p *Platform) CreateThing(ctx context.Context, spec ThingSpec) error {
+	if err := p.mayDesign(ctx, security.Create, EntityThing, ""); err != nil {
+		return err
 	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	user, ok := p.keys[sha256.Sum256([]byte(key))]
-	if !ok {
-		return "", Refuse(Denied, "unknown application key: the right one is in platform.json of the platform's folder")
+	if a := actingIn(ctx); a != nil && spec.owner == "" {
+		spec.owner = a.User
 	}
-	return user, nil
-}
-
-// ThingSpec says what Thing to create.
-type ThingSpec struct {
-	Name, Template, Description, Tags, Project string
-
-	Shapes     []string
-	Enabled    bool // services create Things disabled; EnableThing enables them (read)
-	Gateway    string
-	Properties []Definition
-	Services   []ServiceDefinition
-
-	system bool
-}
-
-// CreateThing creates a Thing. It is refused for a bad or taken name, an unknown template or shape, a bad property.
-func (p *Platform) CreateThing(spec ThingSpec) error {
-	t, err := p.build(spec)
+	p.defs.RLock()
+	t, err := p.build(p.model.Load(), spec)
+	if err == nil {
+		err = p.insert(t)
+	}
+	p.defs.RUnlock()
 	if err != nil {
 		return err
 	}
-	if err := p.insert(t); err != nil {
-		return err
-	}
-	p.waiting.remove(spec.Name)
-	p.bindings.refresh(p, spec.Name)
-	p.changed(t)
+	p.arrived(ctx, t)
 	return nil
 }
 
-func (p *Platform) build(spec ThingSpec) (*thing, error) {
+// arrived is what follows when a Thing is there.
+func (p *Platform) arrived(ctx context.Context, t *thing) {
+	p.waiting.remove(t.name)
+	p.bindings.refresh(p, t.name)
+	p.changed(t)
+	p.unsaved.note(bucketValues, t.name)
+	p.started(ctx, t)
+}
+
+func (p *Platform) build(m *model, spec ThingSpec) (*thing, error) {
 	if err := CheckEntityName(spec.Name); err != nil {
 		return nil, fmt.Errorf("create Thing: %w", err)
 	}
-	if p.model.templates[spec.Template] == nil {
+	if m.template(spec.Template) == nil {
 		return nil, Refuse(NotFound, "create Thing %s: there is no template %q; there are %s", spec.Name,
-			shorten(spec.Template), list(slices.Sorted(maps.Keys(p.model.templates))))
+			shorten(spec.Template), list(slices.Sorted(maps.Keys(m.entries[EntityTemplate]))))
 	}
 	if spec.Gateway != "" {
 		spec.Shapes = append(slices.Clone(spec.Shapes), ShapeRoutedEgress)
 	}
 	for _, s := range spec.Shapes {
-		if err := p.checkShape(s); err != nil {
+		if err := m.checkShape(s); err != nil {
 			return nil, fmt.Errorf("create Thing %s: %w", spec.Name, err)
 		}
 	}
-	t := newThing(p, spec)
-	for _, d := range spec.Properties {
-		if err := t.addProperty(d); err != nil {
-			return nil, fmt.Errorf("create Thing %s: %w", spec.Name, err)
-		}
+	if problems := m.class(spec.Template, spec.Shapes).problems; len(problems) > 0 {
+		return nil, Refuse(Exists, "create Thing %s: %s", spec.Name, problems[0])
 	}
-	for _, d := range spec.Services {
-		if err := p.addService(t, d); err != nil {
-			return nil, fmt.Errorf("create Thing %s: %w", spec.Name, err)
-		}
+	t, err := p.newThing(m, spec)
+	if err != nil {
+		return nil, fmt.Errorf("create Thing %s: %w", spec.Name, err)
 	}
 	return t, nil
 }
 
-func (p *Platform) checkShape(name string) error {
-	if p.model.shapes[name] == nil {
+func (m *model) checkShape(name string) error {
+	if m.shape(name) == nil {
 		return Refuse(NotFound, "there is no shape %q; there are %s", shorten(name),
-			list(slices.Sorted(maps.Keys(p.model.shapes))))
+			list(slices.Sorted(maps.Keys(m.entries[EntityShape]))))
 	}
 	return nil
 }
@@ -233,34 +234,60 @@ func (p *Platform) insert(t *thing) error {
 	if len(p.things) >= p.opts.Things {
 		return Refuse(Forbidden, "create Thing %s: this platform is limited to %d Things", t.name, p.opts.Things)
 	}
+	if other := p.identifiers[t.identifier]; other != "" {
+		return Refuse(Exists, "create Thing %s: its identifier %q is that of Thing %s", t.name, shorten(t.identifier), other)
+	}
 	p.things[t.name] = t
 	p.folded[fold] = t.name
+	if t.identifier != "" {
+		p.identifiers[t.identifier] = t.name
+	}
+	p.sources.put(t)
 	p.shape.Store(p.changes.Add(1))
 	return nil
 }
 
-// DeleteThing deletes a Thing and its bindings. The ledger keeps what it acknowledged.
-func (p *Platform) DeleteThing(name string) error {
-	t, err := p.find(name)
+// DeleteThing deletes a Thing, its bindings and the history of its values. The ledger keeps what it acknowledged.
+func (p *Platform) DeleteThing(ctx context.Context, name string) error {
+	t, err := p.seen(ctx, name)
 	if err != nil {
+		return err
+	}
+	if err := p.mayDesign(ctx, security.Delete, EntityThing, name); err != nil {
 		return err
 	}
 	if t.system {
 		return Refuse(Forbidden, "delete Thing %s: it is a system Thing", name)
 	}
+	if t.pkg != "" {
+		return Refuse(Forbidden, "delete Thing %s: it belongs to the package %s (DeleteExtensionPackage)", name, t.pkg)
+	}
+	p.drop(t)
+	if err := p.opts.History.Purge(name); err != nil {
+		return fmt.Errorf("delete Thing %s: its history stays: %w", name, err)
+	}
+	return nil
+}
+
+// drop takes a Thing out of the platform.
+func (p *Platform) drop(t *thing) {
 	p.mu.Lock()
-	if p.things[name] == t { // and not one that another caller made meanwhile
-		delete(p.things, name)
-		delete(p.folded, strings.ToLower(name))
+	if p.things[t.name] == t { // and not one that another caller made meanwhile
+		delete(p.things, t.name)
+		delete(p.folded, strings.ToLower(t.name))
+		if p.identifiers[t.identifier] == t.name {
+			delete(p.identifiers, t.identifier)
+		}
 		p.shape.Store(p.changes.Add(1))
 	}
 	p.mu.Unlock()
 	t.mu.Lock()
 	t.gone = true
 	t.mu.Unlock()
-	p.bindings.drop(p, name)
-	p.markDirty()
-	return nil
+	p.sources.remove(t)
+	p.bindings.drop(p, t.name)
+	p.unsaved.note(bucketThings, t.name)
+	p.unsaved.note(bucketValues, t.name)
 }
 
 // find returns a Thing or the Refusal that names it.
@@ -296,15 +323,31 @@ func (p *Platform) all() []*thing {
 func (p *Platform) changed(t *thing) {
 	t.mu.Lock()
 	t.changed = p.changes.Add(1)
+	t.group.stale = true
 	t.mu.Unlock()
-	p.markDirty()
+	p.unsaved.note(bucketThings, t.name)
 }
 
-func (p *Platform) markDirty() {
-	select {
-	case p.dirty <- struct{}{}:
-	default:
+// define changes a Thing's definitions under its lock, and tells everyone who has to know.
+func (p *Platform) define(t *thing, change func(m *model) error) error {
+	p.defs.RLock()
+	t.mu.Lock()
+	err := change(p.model.Load())
+	if err == nil {
+		t.watch()
+		t.access = access{}
 	}
+	t.mu.Unlock()
+	if err == nil {
+		p.sources.put(t)
+	}
+	p.defs.RUnlock()
+	if err != nil {
+		return err
+	}
+	p.changed(t)
+	p.bindingsChanged(t)
+	return nil
 }
 
 func list(names []string) string { return strings.Join(names, ", ") }

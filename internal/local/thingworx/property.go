@@ -36,10 +36,24 @@ type Definition struct {
 	ReadOnly    bool
 	Persistent  bool
 	Logged      bool
-	DataShape   string   // of an INFOTABLE
-	Remote      *Binding // nil for a local property
-	From        string   // template or shape that defines it; "" for the Thing's own
+	DataShape   string            // of an INFOTABLE
+	Remote      *Binding          // nil for a local property
+	From        string            // template or shape that defines it; "" for the Thing's own
+	Default     infotable.Value   // what a Thing has before it was given a value; NOTHING for none
+	Change      string            // dataChangeType: one of the Change constants; "" means VALUE
+	Threshold   float64           // dataChangeThreshold: of a number, by how much it must differ to be a change
+	Ordinal     int               // place among the others, for people
+	Aspects     map[string]string // further aspects, such as units; not to be changed
 }
+
+// Kinds of data changes (read): when a write of a property fires DataChange.
+const (
+	ChangeValue  = "VALUE"  // the value differs
+	ChangeAlways = "ALWAYS" // each write
+	ChangeNever  = "NEVER"
+	ChangeOn     = "ON"  // it became true
+	ChangeOff    = "OFF" // it became false
+)
 
 // check refuses a definition that no Thing may have, and fills in the defaults of its binding.
 func (d *Definition) check() error {
@@ -48,6 +62,11 @@ func (d *Definition) check() error {
 	}
 	if d.Type == infotable.TypeNothing || !d.Type.OnWire() {
 		return Refuse(Invalid, "property %s: base type %s cannot hold values here", d.Name, d.Type)
+	}
+	switch d.Change {
+	case "", ChangeValue, ChangeAlways, ChangeNever, ChangeOn, ChangeOff:
+	default:
+		return Refuse(Invalid, "property %s: data change type %q is none of VALUE, ALWAYS, NEVER, ON, OFF", d.Name, shorten(d.Change))
 	}
 	if d.Remote == nil {
 		return nil

@@ -12,15 +12,16 @@ type Kind uint8
 
 // Kinds of refusals.
 const (
-	Invalid     Kind = iota // the request itself is wrong: bad name, wrong base type, missing parameter
-	NotFound                // no such Thing, property, service, event, template or shape
-	Exists                  // a Thing or property of that name is there already
-	Forbidden               // not allowed in this state: Thing disabled, property read-only, bound by another
-	Unsupported             // the local platform does not do this (yet)
-	Denied                  // application key missing or wrong
-	Unbound                 // no edge is there to ask, it takes no requests now, or nobody waits for its answer
-	TimedOut                // an edge was asked and did not answer in time, or says so of its device
-	Failed                  // an edge was asked and refused, answered what does not fit, or went away
+	Invalid       Kind = iota // the request itself is wrong: bad name, wrong base type, missing parameter
+	NotFound                  // no such Thing, property, service, event, template or shape
+	Exists                    // a Thing or property of that name is there already
+	Forbidden                 // not allowed in this state: Thing disabled, property read-only, bound by another
+	Unsupported               // the local platform does not do this (yet)
+	Denied                    // application key missing or wrong
+	Unbound                   // no edge is there to ask, it takes no requests now, or nobody waits for its answer
+	TimedOut                  // an edge was asked and did not answer in time, or says so of its device
+	Failed                    // an edge was asked and refused, answered what does not fit, or went away
+	NotAcceptable             // an import that a platform answers without a reason, in silent mode
 )
 
 // Refusal is why the platform did not do what it was asked.

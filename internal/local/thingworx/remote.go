@@ -23,8 +23,11 @@ type edgeWrite struct {
 // remote ones are sent at once, and local ones stored only when all of those succeeded. The error says of each write
 // that failed why, and whether the edge may have carried it out.
 func (p *Platform) Set(ctx context.Context, thingName string, writes []Write) error {
-	t, err := p.find(thingName)
+	t, err := p.seen(ctx, thingName)
 	if err != nil {
+		return err
+	}
+	if err := p.mayWrite(ctx, t, writes, (*thing).property); err != nil {
 		return err
 	}
 	local, remote, err := p.sort(t, writes)
@@ -34,7 +37,7 @@ func (p *Platform) Set(ctx context.Context, thingName string, writes []Write) er
 	if err := p.writeToEdge(ctx, t, remote); err != nil || len(local) == 0 {
 		return err
 	}
-	return p.store(thingName, local, (*thing).localTarget)
+	return p.store(ctx, t, local, (*thing).localTarget)
 }
 
 // sort checks writes and tells local from remote ones.
@@ -46,7 +49,7 @@ func (p *Platform) sort(t *thing, writes []Write) (local []Write, remote []edgeW
 		return nil, nil, err
 	}
 	for i := range writes {
-		w, err := t.checkWrite(&writes[i], now, (*thing).setTarget)
+		w, err := p.checkWrite(t, &writes[i], now, (*thing).setTarget)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -87,12 +90,12 @@ func (p *Platform) writeToEdge(ctx context.Context, t *thing, writes []edgeWrite
 // Fetch returns a property as its binding says (read): from the platform's store with the cache time 0, from the edge
 // with -1, and from the edge when the stored value is older than a positive one. What the edge answers is stored.
 func (p *Platform) Fetch(ctx context.Context, thingName, propertyName string) (PropertyView, error) {
-	view, err := p.Read(thingName, propertyName)
-	if err != nil || !p.stale(&view) {
-		return view, err
-	}
-	t, err := p.find(thingName)
+	t, err := p.seen(ctx, thingName)
 	if err != nil {
+		return PropertyView{}, err
+	}
+	view, err := p.read(ctx, t, propertyName)
+	if err != nil || !p.stale(&view) {
 		return view, err
 	}
 	t.mu.Lock()
@@ -107,10 +110,10 @@ func (p *Platform) Fetch(ctx context.Context, thingName, propertyName string) (P
 		return view, fmt.Errorf("read property %s of Thing %s: %w", propertyName, thingName, err)
 	}
 	write := Write{Property: b.EdgeName, Value: answer.First(b.EdgeName)}
-	if err := p.store(thingName, []Write{write}, (*thing).pushTarget); err != nil {
+	if err := p.store(ctx, t, []Write{write}, (*thing).pushTarget); err != nil {
 		return view, Refuse(Failed, "read property %s of Thing %s: the answer of the edge does not fit: %v", propertyName, thingName, err)
 	}
-	return p.Read(thingName, propertyName)
+	return p.read(ctx, t, propertyName)
 }
 
 // stale reports whether a property has to be fetched.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx/store"
 )
 
 // service defines one that is bound to the edge as its lower-case name.
@@ -16,12 +17,12 @@ func remoteService(name string, result infotable.BaseType, params ...Param) Serv
 	return ServiceDefinition{ServiceInfo: ServiceInfo{Name: name, Params: params, Result: result}, Remote: &ServiceBinding{EdgeName: strings.ToLower(name)}}
 }
 
-// bound is plant with an edge that stands for Pump-1 and serves as told, and with services there.
-func bound(t *testing.T, o Options, serve func(context.Context, EdgeRequest) (*infotable.Table, error)) (*Platform, *fakeEdge) {
+// boundBy is plant with an edge that stands for Pump-1 and serves as told, and with services there.
+func boundBy(t *testing.T, o Options, serve func(context.Context, EdgeRequest) (*infotable.Table, error)) (*Platform, *fakeEdge) {
 	t.Helper()
 	p := plant(t, o)
 	e := &fakeEdge{name: "the edge", serve: serve}
-	must(t, p.Bind(e, []string{"Pump-1"}))
+	must(t, p.Bind(t.Context(), e, []string{"Pump-1"}))
 	for _, d := range []ServiceDefinition{
 		remoteService("Restart", tNothing),
 		remoteService("Add", tInteger, required("a", tNumber), required("b", tInteger), optional("c", tJSON)),
@@ -30,7 +31,7 @@ func bound(t *testing.T, o Options, serve func(context.Context, EdgeRequest) (*i
 		{ServiceInfo: ServiceInfo{Name: "Unbound", Result: tNothing}},
 		{ServiceInfo: ServiceInfo{Name: "Quick", Result: tNothing}, Remote: &ServiceBinding{Timeout: 1500}},
 	} {
-		must(t, p.AddService("Pump-1", d))
+		must(t, p.AddService(t.Context(), "Pump-1", d))
 	}
 	return p, e
 }
@@ -40,30 +41,30 @@ func answering(content *infotable.Table, err error) func(context.Context, EdgeRe
 }
 
 func TestAWriteGoesToTheEdgeByItsNameAndIsStoredOnlyWhenEchoed(t *testing.T) {
-	p, e := bound(t, Options{}, nil)
+	p, e := boundBy(t, Options{}, nil)
 	must(t, p.Set(t.Context(), "Pump-1", []Write{{Property: "temperature", Value: infotable.Integer(21)}}))
 	if len(e.asked) != 1 || e.asked[0].Verb != EdgeWrite || e.asked[0].Thing != "Pump-1" || e.asked[0].Name != "temp" ||
 		!e.asked[0].Params.Equal(infotable.Single("temp", num(21))) {
 		t.Errorf("asked %+v", e.asked)
 	}
-	if v, _ := p.Read("Pump-1", "temperature"); !v.Value.IsNothing() {
+	if v, _ := p.Read(t.Context(), "Pump-1", "temperature"); !v.Value.IsNothing() {
 		t.Errorf("stored %v before the device echoed it", v.Value)
 	}
-	must(t, p.Push("Pump-1", []Write{{Property: "temp", Value: num(21)}}))
-	if v, _ := p.Read("Pump-1", "temperature"); !v.Value.Equal(num(21)) {
+	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(21)}}))
+	if v, _ := p.Read(t.Context(), "Pump-1", "temperature"); !v.Value.Equal(num(21)) {
 		t.Errorf("stored %v", v.Value)
 	}
 }
 
 func TestSeveralWritesAreCheckedBeforeAnyIsSent(t *testing.T) {
-	p, e := bound(t, Options{}, nil)
+	p, e := boundBy(t, Options{}, nil)
 	both := []Write{{Property: "mode", Value: text("auto")}, {Property: "temperature", Value: num(1)}, {Property: "state", Value: text("on")}}
 	refused(t, p.Set(t.Context(), "Pump-1", append(both[:3:3], Write{Property: "count", Value: text("x")})), Invalid, "expected INTEGER")
 	if len(e.asked) != 0 {
 		t.Errorf("asked %+v", e.asked)
 	}
 	must(t, p.Set(t.Context(), "Pump-1", both))
-	if v, _ := p.Read("Pump-1", "mode"); len(e.asked) != 2 || !v.Value.Equal(text("auto")) {
+	if v, _ := p.Read(t.Context(), "Pump-1", "mode"); len(e.asked) != 2 || !v.Value.Equal(text("auto")) {
 		t.Errorf("asked %+v, stored %v", e.asked, v.Value)
 	}
 	e.serve = func(_ context.Context, r EdgeRequest) (*infotable.Table, error) {
@@ -74,7 +75,7 @@ func TestSeveralWritesAreCheckedBeforeAnyIsSent(t *testing.T) {
 	}
 	both[0].Value = text("off")
 	refused(t, p.Set(t.Context(), "Pump-1", both), Failed, "write property state of Thing Pump-1: over the edge: queue full")
-	if v, _ := p.Read("Pump-1", "mode"); !v.Value.Equal(text("auto")) {
+	if v, _ := p.Read(t.Context(), "Pump-1", "mode"); !v.Value.Equal(text("auto")) {
 		t.Errorf("stored %v although a remote write failed", v.Value)
 	}
 }
@@ -131,7 +132,7 @@ func TestARequestToAnEdgeSaysWhyItFailed(t *testing.T) {
 		{"a read of a wrong type", infotable.Single("temp", text("x")), nil, read, Failed, "expected NUMBER"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p, _ := bound(t, Options{}, answering(tc.answer, tc.err))
+			p, _ := boundBy(t, Options{}, answering(tc.answer, tc.err))
 			refused(t, tc.do(p), tc.kind, tc.want)
 		})
 	}
@@ -159,7 +160,7 @@ func TestAServiceTakesATypedRowAndReturnsItsTypedResult(t *testing.T) {
 		{"JSON as text", "State", nil, infotable.Single("result", text(`[1]`)), "state", infotable.Single("result", infotable.Text(tJSON, `[1]`))},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p, e := bound(t, Options{}, answering(tc.answer, nil))
+			p, e := boundBy(t, Options{}, answering(tc.answer, nil))
 			got, err := invoke(p, "Pump-1", tc.service, tc.cells...)
 			if err != nil || !got.Equal(tc.want) {
 				t.Errorf("got %v, %v", got, err)
@@ -183,7 +184,7 @@ func shown(r EdgeRequest) string {
 func TestAnEdgeThatDoesNotAnswerIsWaitedForSoLong(t *testing.T) {
 	for name, want := range map[string]time.Duration{"Restart": 30 * time.Second, "Quick": 1500 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
-			p, _ := bound(t, Options{}, func(ctx context.Context, _ EdgeRequest) (*infotable.Table, error) {
+			p, _ := boundBy(t, Options{}, func(ctx context.Context, _ EdgeRequest) (*infotable.Table, error) {
 				<-ctx.Done()
 				return nil, fmt.Errorf("wait: %w", context.Cause(ctx))
 			})
@@ -203,8 +204,10 @@ func TestAnEdgeThatDoesNotAnswerIsWaitedForSoLong(t *testing.T) {
 
 func TestReadsComeFromTheStoreOrTheEdgeAsTheCacheTimeSays(t *testing.T) {
 	now := time.UnixMilli(1_000_000)
-	p, e := bound(t, Options{Now: func() time.Time { return now }}, answering(infotable.Single("temp", num(7)), nil))
-	push := func() { must(t, p.Push("Pump-1", []Write{{Property: "temp", Value: num(1), Time: now.UnixMilli()}})) }
+	p, e := boundBy(t, Options{Now: func() time.Time { return now }}, answering(infotable.Single("temp", num(7)), nil))
+	push := func() {
+		must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(1), Time: now.UnixMilli()}}))
+	}
 	for _, tc := range []struct {
 		cacheTime int32
 		age       time.Duration
@@ -226,7 +229,7 @@ func TestReadsComeFromTheStoreOrTheEdgeAsTheCacheTimeSays(t *testing.T) {
 			t.Errorf("cache time %d, age %v: got %v, asked %+v", tc.cacheTime, tc.age, got.Value, e.asked)
 		}
 	}
-	if stored, _ := p.Read("Pump-1", "temperature"); !stored.Value.Equal(num(7)) {
+	if stored, _ := p.Read(t.Context(), "Pump-1", "temperature"); !stored.Value.Equal(num(7)) {
 		t.Errorf("what was fetched is not stored: %v", stored.Value)
 	}
 }
@@ -273,8 +276,8 @@ func TestServiceDefinitionsSayWhyTheyAreRefused(t *testing.T) {
 }
 
 func TestServicesAreDefinedBoundAndKept(t *testing.T) {
-	store := &memoryStore{}
-	p := plant(t, Options{Store: store})
+	kept := store.Memory()
+	p := plant(t, Options{Store: kept})
 	fields := infotable.New(infotable.Column("name", tString), infotable.Column("baseType", tString), infotable.Column("isRequired", tBoolean)).
 		Add(text("delay"), text("INTEGER"), infotable.Boolean(true))
 	result := infotable.New(infotable.Column("name", tString), infotable.Column("baseType", tString)).Add(text("result"), text("JSON"))
@@ -285,10 +288,10 @@ func TestServicesAreDefinedBoundAndKept(t *testing.T) {
 		cell("sourceServiceName", text("mod1::reboot")), cell("timeout", num(2000)))
 	must(t, err)
 	must(t, p.Save())
-	again, err := New(Options{Store: keptStore{store.last()}})
+	again, err := New(Options{Store: kept})
 	must(t, err)
 	for name, p := range map[string]*Platform{"before": p, "after the restart": again} {
-		info, err := p.Service(EntityThing, "Pump-1", "m::Restart")
+		info, err := p.Service(t.Context(), EntityThing, "Pump-1", "m::Restart")
 		if err != nil || info.Description != "d" || info.Result != tJSON || len(info.Params) != 1 || info.Params[0] != required("delay", tInteger) {
 			t.Errorf("%s: %+v, %v", name, info, err)
 		}
@@ -307,9 +310,3 @@ func TestServicesAreDefinedBoundAndKept(t *testing.T) {
 	_, err = invoke(again, "Pump-1", "m::Restart")
 	refused(t, err, NotFound, "has no service")
 }
-
-// keptStore loads what another platform saved.
-type keptStore struct{ state *State }
-
-func (s keptStore) Load() (*State, error) { return s.state, nil }
-func (s keptStore) Save(*State) error     { return nil }

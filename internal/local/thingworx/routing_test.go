@@ -15,9 +15,9 @@ import (
 func hubs(t *testing.T, o Options) *Platform {
 	t.Helper()
 	p := plant(t, o)
-	must(t, p.CreateThing(ThingSpec{Name: "LocalHub", Template: TemplateAzureHub, Enabled: true}))
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "LocalHub", Template: TemplateAzureHub, Enabled: true}))
 	for i := range 10 {
-		must(t, p.CreateThing(ThingSpec{Name: fmt.Sprintf("dev-%d", i), Template: TemplateAzureThing, Enabled: true, Gateway: "LocalHub",
+		must(t, p.CreateThing(t.Context(), ThingSpec{Name: fmt.Sprintf("dev-%d", i), Template: TemplateAzureThing, Enabled: true, Gateway: "LocalHub",
 			Properties: []Definition{remoteProperty("n", infotable.TypeNumber, "")},
 			Services:   []ServiceDefinition{remoteService("Do", tNothing)},
 		}))
@@ -25,8 +25,8 @@ func hubs(t *testing.T, o Options) *Platform {
 	return p
 }
 
-// group sets the routing group of LocalHub; nil is null.
-func group(t *testing.T, p *Platform, v infotable.Value) {
+// setGroup sets the routing group of LocalHub; nil is null.
+func setGroup(t *testing.T, p *Platform, v infotable.Value) {
 	t.Helper()
 	table := infotable.New(infotable.Column(ColumnRoutingGroup, tString)).Add(v)
 	_, err := invoke(p, "LocalHub", "SetConfigurationTable", cell("tableName", text(TableRouting)), cell("configurationTable", infotable.FromTable(table)))
@@ -43,7 +43,7 @@ func TestRequestsAreSpreadEvenlyOverTheBindersOfAGroup(t *testing.T) {
 	p := hubs(t, Options{Pick: source.IntN})
 	edges := []*fakeEdge{{name: "a"}, {name: "b"}, {name: "c"}}
 	for _, e := range edges {
-		must(t, p.Bind(e, []string{"LocalHub"}))
+		must(t, p.Bind(t.Context(), e, []string{"LocalHub"}))
 	}
 	const calls = 3000
 	for i := range calls {
@@ -75,7 +75,7 @@ func TestABinderThatIsGoneIsPassedOverAndOneThatDiesEndsItsRequest(t *testing.T)
 	dying := &fakeEdge{name: "dying", serve: answering(nil, ErrLost)}
 	alive := &fakeEdge{name: "alive"}
 	for _, e := range []*fakeEdge{gone, dying, alive} {
-		must(t, p.Bind(e, []string{"LocalHub"}))
+		must(t, p.Bind(t.Context(), e, []string{"LocalHub"}))
 	}
 	refused(t, do(p, "dev-0"), Failed, "dying ended before the answer came; the edge may or may not have carried it out")
 	if len(gone.asked) != 1 || len(dying.asked) != 1 || len(alive.asked) != 0 {
@@ -94,13 +94,13 @@ func TestABinderThatIsGoneIsPassedOverAndOneThatDiesEndsItsRequest(t *testing.T)
 func TestEveryRequestHasOneOutcomeWhileBindersComeAndGo(t *testing.T) {
 	p := hubs(t, Options{})
 	stable := &fakeEdge{name: "stable"}
-	must(t, p.Bind(stable, []string{"LocalHub"}))
+	must(t, p.Bind(t.Context(), stable, []string{"LocalHub"}))
 	var wait sync.WaitGroup
 	for i := range 4 {
 		wait.Go(func() {
 			for range 200 {
 				e := &fakeEdge{name: fmt.Sprint("passing ", i)}
-				if err := p.Bind(e, []string{"LocalHub"}); err != nil {
+				if err := p.Bind(t.Context(), e, []string{"LocalHub"}); err != nil {
 					t.Error(err)
 				}
 				p.UnbindAll(e)
@@ -131,26 +131,26 @@ func TestARequestThatNobodyCarriesSaysWhy(t *testing.T) {
 	}{
 		{"nothing bound", func(*testing.T, *Platform, Edge) {}, `nobody has bound the routing group "LocalHub"`},
 		{"another group", func(t *testing.T, p *Platform, e Edge) {
-			group(t, p, text("G-${hub-thing-name}"))
-			must(t, p.Bind(e, []string{"LocalHub"}))
+			setGroup(t, p, text("G-${hub-thing-name}"))
+			must(t, p.Bind(t.Context(), e, []string{"LocalHub"}))
 		}, `nobody has bound the routing group "G-LocalHub" of its gatewayThing LocalHub`},
 		{"an empty group", func(t *testing.T, p *Platform, e Edge) {
-			group(t, p, text(" "))
-			must(t, p.Bind(e, []string{"LocalHub"}))
+			setGroup(t, p, text(" "))
+			must(t, p.Bind(t.Context(), e, []string{"LocalHub"}))
 		}, "its gatewayThing LocalHub has an empty routing group, which nobody can bind"},
 		{"no gateway", func(t *testing.T, p *Platform, e Edge) {
-			must(t, p.Bind(e, []string{"LocalHub"}))
+			must(t, p.Bind(t.Context(), e, []string{"LocalHub"}))
 			gateway(t, p, "")
 		}, "nobody stands for Thing dev-0: its edge is not connected"},
 		{"a gateway that is no Thing", func(t *testing.T, p *Platform, _ Edge) { gateway(t, p, "Nowhere") },
 			`its gatewayThing is wrong: there is no Thing "Nowhere"`},
 		{"a gateway that carries nothing", func(t *testing.T, p *Platform, e Edge) {
-			must(t, p.Bind(e, []string{"Pump-1"}))
+			must(t, p.Bind(t.Context(), e, []string{"Pump-1"}))
 			gateway(t, p, "Pump-1")
 		}, "its gatewayThing Pump-1 cannot carry requests: it lacks the shape EgressGateway"},
 		{"a deleted gateway", func(t *testing.T, p *Platform, e Edge) {
-			must(t, p.Bind(e, []string{"LocalHub"}))
-			must(t, p.DeleteThing("LocalHub"))
+			must(t, p.Bind(t.Context(), e, []string{"LocalHub"}))
+			must(t, p.DeleteThing(t.Context(), "LocalHub"))
 		}, `there is no Thing "LocalHub"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -166,9 +166,9 @@ func TestARequestThatNobodyCarriesSaysWhy(t *testing.T) {
 
 func TestAGroupIsBoundByItsNameAndKeptWhenItIsRenamed(t *testing.T) {
 	p := hubs(t, Options{})
-	group(t, p, text("plant"))
+	setGroup(t, p, text("plant"))
 	a, b := &fakeEdge{name: "a"}, &fakeEdge{name: "b"}
-	must(t, p.Bind(a, []string{"plant", "dev-9"}))
+	must(t, p.Bind(t.Context(), a, []string{"plant", "dev-9"}))
 	if got := p.BoundBy("plant"); !slices.Equal(got, []string{"LocalHub"}) || !p.StandsFor(a, "dev-0") || p.StandsFor(b, "dev-0") {
 		t.Errorf("plant is %v", got)
 	}
@@ -178,16 +178,16 @@ func TestAGroupIsBoundByItsNameAndKeptWhenItIsRenamed(t *testing.T) {
 		}
 	}
 	for _, v := range []infotable.Value{text(""), text(" "), infotable.Nothing(), text("other")} {
-		group(t, p, v)
-		refused(t, p.Bind(b, []string{"plant"}), NotFound, `there is no Thing "plant", and no hub Thing has that routing group`)
+		setGroup(t, p, v)
+		refused(t, p.Bind(t.Context(), b, []string{"plant"}), NotFound, `there is no Thing "plant", and no hub Thing has that routing group`)
 		must(t, do(p, "dev-0")) // the old bind stays
 	}
-	must(t, p.Bind(b, []string{"other"}))
+	must(t, p.Bind(t.Context(), b, []string{"other"}))
 	p.Unbind(a, []string{"plant"})
 	if p.StandsFor(a, "dev-0") || !p.StandsFor(a, "dev-9") || !p.StandsFor(b, "dev-0") {
 		t.Error("an unbind of the group took too much or too little")
 	}
-	must(t, p.Bind(b, []string{"LocalHub"})) // besides: the hub Thing alone
+	must(t, p.Bind(t.Context(), b, []string{"LocalHub"})) // besides: the hub Thing alone
 	p.Unbind(b, []string{"other"})
 	if p.StandsFor(b, "dev-0") || !p.StandsFor(b, "LocalHub") || connected(t, p, "dev-0") || !connected(t, p, "LocalHub") {
 		t.Error("a bind of the hub Thing by its name carries the requests of another group")
@@ -197,8 +197,8 @@ func TestAGroupIsBoundByItsNameAndKeptWhenItIsRenamed(t *testing.T) {
 func TestAThingBoundItselfIsAskedThereAndNotThroughItsGroup(t *testing.T) {
 	p := hubs(t, Options{})
 	a, b := &fakeEdge{name: "a"}, &fakeEdge{name: "b"}
-	must(t, p.Bind(a, []string{"LocalHub"}))
-	must(t, p.Bind(b, []string{"dev-0"}))
+	must(t, p.Bind(t.Context(), a, []string{"LocalHub"}))
+	must(t, p.Bind(t.Context(), b, []string{"dev-0"}))
 	for range 20 {
 		must(t, do(p, "dev-0"))
 	}
@@ -209,8 +209,8 @@ func TestAThingBoundItselfIsAskedThereAndNotThroughItsGroup(t *testing.T) {
 
 func TestADeviceThatGetsAGatewayIsToldToWhoBoundIt(t *testing.T) {
 	p, e := hubs(t, Options{}), &fakeEdge{name: "e"}
-	must(t, p.CreateThing(ThingSpec{Name: "late", Template: TemplateAzureThing, Enabled: true}))
-	must(t, p.Bind(e, []string{"LocalHub"}))
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "late", Template: TemplateAzureThing, Enabled: true}))
+	must(t, p.Bind(t.Context(), e, []string{"LocalHub"}))
 	must(t, p.Set(t.Context(), "late", []Write{{Property: propGateway, Value: text("LocalHub")}}))
 	if !connected(t, p, "late") || !slices.Equal(e.told, []string{"late"}) {
 		t.Errorf("told %v", e.told)
@@ -219,11 +219,11 @@ func TestADeviceThatGetsAGatewayIsToldToWhoBoundIt(t *testing.T) {
 
 func TestAPlatformThatIgnoresGroupsRoutesOnlyToWhoBoundTheDevice(t *testing.T) {
 	p := hubs(t, Options{NoGroupBind: true})
-	group(t, p, text("plant"))
+	setGroup(t, p, text("plant"))
 	e := &fakeEdge{name: "e"}
 	_, err := invoke(p, "LocalHub", "Ping")
 	refused(t, err, Unbound, `nobody has bound hub Thing LocalHub or its routing group "plant": is the connector running?`)
-	must(t, p.Bind(e, []string{"plant"}))
+	must(t, p.Bind(t.Context(), e, []string{"plant"}))
 	_, err = invoke(p, "LocalHub", "Ping")
 	must(t, err)
 	_, err = invoke(p, "dev-0", "Ping")
@@ -235,7 +235,7 @@ func TestAPlatformThatIgnoresGroupsRoutesOnlyToWhoBoundTheDevice(t *testing.T) {
 	if connected(t, p, "dev-0") || !connected(t, p, "LocalHub") {
 		t.Error("isConnected is wrong")
 	}
-	must(t, p.Bind(e, []string{"dev-0"}))
+	must(t, p.Bind(t.Context(), e, []string{"dev-0"}))
 	_, err = invoke(p, "dev-0", "Ping")
 	must(t, err)
 	must(t, p.Set(t.Context(), "dev-0", []Write{{Property: "n", Value: num(1)}}))

@@ -6,28 +6,18 @@ import (
 	"slices"
 
 	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx/script"
+	"azx/internal/local/thingworx/security"
 )
-
-// EntityKind says where a service lives.
-type EntityKind uint8
-
-// Kinds of entities that have services here.
-const (
-	EntityThing EntityKind = iota
-	EntityResource
-	EntitySubsystem
-)
-
-// String names the collection as REST paths do.
-func (k EntityKind) String() string {
-	return [...]string{"Things", "Resources", "Subsystems"}[k]
-}
 
 // Param is a parameter of a service.
 type Param struct {
-	Name     string
-	Type     infotable.BaseType
-	Required bool
+	Name        string
+	Type        infotable.BaseType
+	Required    bool
+	Description string
+	Default     infotable.Value // for a caller who gives nothing
+	DataShape   string          // of an INFOTABLE
 }
 
 // ServiceInfo describes a service.
@@ -38,23 +28,63 @@ type ServiceInfo struct {
 	Result      infotable.BaseType // NOTHING for none
 }
 
-// service is a row of a method table.
+// service is something that can be called. A native one has run; others are scripts or carried out by the edge.
 type service struct {
 	ServiceInfo
-	always bool              // also of a disabled Thing
-	fields []infotable.Field // columns of an INFOTABLE result, nil where they are not said
-	remote *ServiceBinding   // of a service that the edge carries out; run is askEdge then
-	run    func(p *Platform, c *call) (infotable.Value, error)
+	always    bool              // also of a disabled Thing
+	fields    []infotable.Field // columns of an INFOTABLE result, nil where they are not said
+	dataShape string            // that names them
+	category  string
+	override  bool // derived templates, and Things, may have another one of this name
+	private   bool // only for me
+	async     bool // the caller does not wait
+	from      string
+	remote    *ServiceBinding // of a service that the edge carries out; run is askEdge then
+	handler   string
+	code      string
+	program   *script.Program // of a script; run is runScript then
+	run       func(p *Platform, c *call) (infotable.Value, error)
+}
+
+// subject is what a service is called on: a Thing, or an entity of the model.
+type subject struct {
+	thing *thing
+	entry *entry
+}
+
+func (s subject) kind() EntityKind {
+	if s.thing != nil {
+		return EntityThing
+	}
+	return s.entry.kind
+}
+
+func (s subject) name() string {
+	if s.thing != nil {
+		return s.thing.name
+	}
+	return s.entry.name()
+}
+
+// String names the subject in reasons.
+func (s subject) String() string {
+	if s.thing != nil {
+		return "Thing " + s.thing.name
+	}
+	return string(s.entry.kind) + "/" + s.entry.name()
 }
 
 // call is one running service: its parameters, checked and in the order of their definition.
 type call struct {
 	ctx     context.Context // of the caller; a call does not outlive it
 	service *service
-	thing   *thing // nil for Resources and Subsystems
+	thing   *thing // nil for entities of the model
+	entry   *entry // nil for Things
 	params  []Param
 	args    []infotable.Value
 }
+
+func (c *call) subject() subject { return subject{c.thing, c.entry} }
 
 func (c *call) value(name string) infotable.Value {
 	for i := range c.params {
@@ -86,12 +116,13 @@ func (c *call) table(name string) *infotable.Table {
 }
 
 func (s *service) definition() ServiceDefinition {
-	return ServiceDefinition{s.ServiceInfo, s.fields, s.remote}
+	return ServiceDefinition{ServiceInfo: s.ServiceInfo, Fields: s.fields, Remote: s.remote, DataShape: s.dataShape, Category: s.category,
+		AllowOverride: s.override, Private: s.private, Async: s.async, Handler: s.handler, Code: s.code, From: s.from}
 }
 
 // Service describes one service, or refuses to.
-func (p *Platform) Service(kind EntityKind, entity, name string) (ServiceDefinition, error) {
-	_, s, err := p.lookup(kind, entity, name)
+func (p *Platform) Service(ctx context.Context, kind EntityKind, entity, name string) (ServiceDefinition, error) {
+	_, s, err := p.lookup(ctx, kind, entity, name)
 	if err != nil {
 		return ServiceDefinition{}, err
 	}
@@ -99,23 +130,13 @@ func (p *Platform) Service(kind EntityKind, entity, name string) (ServiceDefinit
 }
 
 // Services describes the services of an entity, sorted by name.
-func (p *Platform) Services(kind EntityKind, entity string) ([]ServiceDefinition, error) {
-	var found []*service
-	if kind == EntityThing {
-		t, err := p.find(entity)
-		if err != nil {
-			return nil, err
-		}
-		found = p.servicesOf(t)
-	} else {
-		table, err := p.resource(kind, entity)
-		if err != nil {
-			return nil, err
-		}
-		found = table
+func (p *Platform) Services(ctx context.Context, kind EntityKind, entity string) ([]ServiceDefinition, error) {
+	s, err := p.subjectOf(ctx, kind, entity)
+	if err != nil {
+		return nil, err
 	}
 	byName := map[string]ServiceDefinition{}
-	for _, s := range slices.Backward(found) {
+	for _, s := range p.servicesOf(s) {
 		byName[s.Name] = s.definition()
 	}
 	out := make([]ServiceDefinition, 0, len(byName))
@@ -125,49 +146,53 @@ func (p *Platform) Services(kind EntityKind, entity string) ([]ServiceDefinition
 	return out, nil
 }
 
-// servicesOf returns the services of a Thing, its own first.
-func (p *Platform) servicesOf(t *thing) []*service {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Concat(slices.Collect(maps.Values(t.services)), p.model.services(t.template, t.shapes))
-}
-
-func (p *Platform) resource(kind EntityKind, name string) ([]*service, error) {
-	table := p.model.resources[kind.String()+"/"+name]
-	if table == nil {
-		return nil, Refuse(NotFound, "this platform has no %s/%s; it has %s", kind, shorten(name),
-			list(slices.Sorted(maps.Keys(p.model.resources))))
+// servicesOf returns the services of a Thing or entity; a later one counts instead of an earlier one of the same name.
+func (p *Platform) servicesOf(s subject) []*service {
+	if s.thing == nil {
+		return slices.Concat(p.entityServices(s.entry.kind), s.entry.services)
 	}
-	return table, nil
+	s.thing.mu.Lock()
+	defer s.thing.mu.Unlock()
+	return slices.AppendSeq(slices.Collect(maps.Values(s.thing.class.services)), maps.Values(s.thing.services))
 }
 
-func (p *Platform) lookup(kind EntityKind, entity, name string) (*thing, *service, error) {
+// subjectOf finds an entity that the caller sees.
+func (p *Platform) subjectOf(ctx context.Context, kind EntityKind, name string) (subject, error) {
 	if kind == EntityThing {
-		t, err := p.find(entity)
-		if err != nil {
-			return nil, nil, err
-		}
-		t.mu.Lock()
-		s := p.model.service(t.template, t.shapes, name)
-		if s == nil {
-			s = t.services[name]
-		}
-		t.mu.Unlock()
-		if s == nil {
-			return nil, nil, Refuse(NotFound, "Thing %s (template %s) has no service %q", entity, t.template, shorten(name))
-		}
-		return t, s, nil
+		t, err := p.seen(ctx, name)
+		return subject{thing: t}, err
 	}
-	table, err := p.resource(kind, entity)
+	e, err := p.entry(ctx, kind, name)
+	return subject{entry: e}, err
+}
+
+func (p *Platform) lookup(ctx context.Context, kind EntityKind, entity, name string) (subject, *service, error) {
+	on, err := p.subjectOf(ctx, kind, entity)
 	if err != nil {
-		return nil, nil, err
+		return on, nil, err
 	}
-	for _, s := range table {
-		if s.Name == name {
-			return nil, s, nil
+	s, err := p.service(on, name)
+	return on, s, err
+}
+
+// service finds a service of an entity.
+func (p *Platform) service(on subject, name string) (*service, error) {
+	if t := on.thing; t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if s := t.service(name); s != nil {
+			return s, nil
+		}
+		return nil, Refuse(NotFound, "Thing %s (template %s) has no service %q", t.name, t.template, shorten(name))
+	}
+	for _, table := range [][]*service{on.entry.services, p.entityServices(on.entry.kind)} {
+		for _, s := range table {
+			if s.Name == name {
+				return s, nil
+			}
 		}
 	}
-	return nil, nil, Refuse(NotFound, "%s/%s has no service %q", kind, entity, shorten(name))
+	return nil, Refuse(NotFound, "%s has no service %q", on, shorten(name))
 }
 
 // Call runs a service. params has one row with a column per parameter, nil for none; unknown columns are ignored.
@@ -175,25 +200,14 @@ func (p *Platform) lookup(kind EntityKind, entity, name string) (*thing, *servic
 // row with the column "result" (captured, for AlwaysOn). A service bound to the edge waits for the edge's answer, while
 // ctx lasts.
 func (p *Platform) Call(ctx context.Context, kind EntityKind, entity, name string, params *infotable.Table) (*infotable.Table, error) {
-	t, s, err := p.lookup(kind, entity, name)
+	on, s, err := p.lookup(ctx, kind, entity, name)
 	if err != nil {
 		return nil, err
 	}
-	if t != nil && !s.always {
-		t.mu.Lock()
-		err := t.usable()
-		t.mu.Unlock()
-		if err != nil {
-			return nil, err
-		}
+	if s.private {
+		return nil, Refuse(Forbidden, "service %s of %s is private: only its own scripts call it, with me", name, on)
 	}
-	c := &call{ctx: ctx, service: s, thing: t, params: s.Params, args: make([]infotable.Value, len(s.Params))}
-	for i, param := range s.Params {
-		if c.args[i], err = argument(s, param, params.First(param.Name)); err != nil {
-			return nil, err
-		}
-	}
-	v, err := s.run(p, c)
+	v, err := p.invoke(ctx, on, s, params)
 	if err != nil || v.IsNothing() {
 		return nil, err
 	}
@@ -203,7 +217,36 @@ func (p *Platform) Call(ctx context.Context, kind EntityKind, entity, name strin
 	return infotable.Single("result", v), nil
 }
 
-func argument(s *service, param Param, v infotable.Value) (infotable.Value, error) {
+// invoke checks a call and runs it.
+func (p *Platform) invoke(ctx context.Context, on subject, s *service, params *infotable.Table) (infotable.Value, error) {
+	if err := p.may(ctx, on, security.ServiceInvoke, s.Name); err != nil {
+		return nothing(), err
+	}
+	if t := on.thing; t != nil && !s.always {
+		t.mu.Lock()
+		err := t.usable()
+		t.mu.Unlock()
+		if err != nil {
+			return nothing(), err
+		}
+	}
+	c := &call{ctx: ctx, service: s, thing: on.thing, entry: on.entry, params: s.Params, args: make([]infotable.Value, len(s.Params))}
+	for i := range s.Params {
+		var err error
+		if c.args[i], err = argument(s, &s.Params[i], params.First(s.Params[i].Name)); err != nil {
+			return nothing(), err
+		}
+	}
+	if s.async {
+		return nothing(), p.later(c)
+	}
+	return s.run(p, c)
+}
+
+func argument(s *service, param *Param, v infotable.Value) (infotable.Value, error) {
+	if v.IsNothing() {
+		v = param.Default
+	}
 	if v.IsNothing() {
 		if param.Required {
 			return v, Refuse(Invalid, "service %s needs the parameter %s (%s)", s.Name, param.Name, param.Type)
@@ -225,3 +268,8 @@ func required(name string, t infotable.BaseType) Param {
 func optional(name string, t infotable.BaseType) Param { return Param{Name: name, Type: t} }
 
 func nothing() infotable.Value { return infotable.Nothing() }
+
+// native makes a service that is carried out here.
+func native(name, description string, params []Param, result infotable.BaseType, run func(*Platform, *call) (infotable.Value, error)) *service {
+	return &service{ServiceInfo: ServiceInfo{name, description, params, result}, run: run}
+}

@@ -1,6 +1,7 @@
 package thingworx
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -20,12 +21,20 @@ type ServiceBinding struct {
 	Timeout  int    // milliseconds to wait for the answer (the unit is inferred); 0 means the platform's own
 }
 
-// ServiceDefinition is a service that a Thing defines itself. Scripts cannot be run here: only one that is bound to the
-// edge can be called.
+// ServiceDefinition is a service with everything that is known of it. A service that Things define is bound to the edge,
+// or a script, or nothing carries it out.
 type ServiceDefinition struct {
 	ServiceInfo
-	Fields []infotable.Field // columns of an INFOTABLE result; nil where they are not said
-	Remote *ServiceBinding   // nil: nothing carries it out
+	Fields        []infotable.Field // columns of an INFOTABLE result; nil where they are not said
+	Remote        *ServiceBinding   // nil: the edge has nothing to do with it
+	DataShape     string            // that names the columns of the result; "" for none
+	Category      string
+	AllowOverride bool
+	Private       bool
+	Async         bool
+	Handler       string // of a script: Script
+	Code          string
+	From          string // template or shape that defines it; "" for the Thing's own, or that of an entity of another kind
 }
 
 // definitionServices are those of GenericThing that define services; parameters are the platform's own (read).
@@ -103,53 +112,78 @@ func (d *ServiceDefinition) checkFields() error {
 	return nil
 }
 
-func (d *ServiceDefinition) service() *service {
-	s := &service{ServiceInfo: d.ServiceInfo, fields: d.Fields, remote: d.Remote, run: askEdge}
-	if d.Remote == nil {
+// service compiles a definition that was checked.
+func (d *ServiceDefinition) service() (*service, error) {
+	s := &service{ServiceInfo: d.ServiceInfo, fields: d.Fields, dataShape: d.DataShape, category: d.Category, override: d.AllowOverride,
+		private: d.Private, async: d.Async, remote: d.Remote, handler: d.Handler, code: d.Code}
+	switch {
+	case d.Remote != nil:
+		s.run = askEdge
+	case d.Handler == "" && d.Code == "":
 		s.run = noImplementation
+	default:
+		var err error
+		if s.program, err = compileScript("service "+d.Name, d.Handler, d.Code); err != nil {
+			return nil, err
+		}
+		s.run = runScript
+		if s.program == nil {
+			s.run = noHandler
+		}
 	}
-	return s
+	return s, nil
+}
+
+// noHandler answers as a platform does that imported a script with a mistake (read).
+func noHandler(_ *Platform, c *call) (infotable.Value, error) {
+	return nothing(), Refuse(Unsupported, "No service handler defined for service %s of %s", c.service.Name, c.subject())
 }
 
 func noImplementation(_ *Platform, c *call) (infotable.Value, error) {
-	return nothing(), Refuse(Unsupported, "service %s of Thing %s has nothing that carries it out: bind it to the edge with"+
-		" SetRemoteServiceBinding", c.service.Name, c.thing.name)
+	return nothing(), Refuse(Unsupported, "service %s of %s has nothing that carries it out: bind it to the edge with"+
+		" SetRemoteServiceBinding", c.service.Name, c.subject())
 }
 
 // AddService adds a service to a Thing, or changes one that the Thing defines itself.
-func (p *Platform) AddService(thingName string, d ServiceDefinition) error {
-	t, err := p.find(thingName)
+func (p *Platform) AddService(ctx context.Context, thingName string, d ServiceDefinition) error {
+	t, err := p.seen(ctx, thingName)
 	if err != nil {
 		return err
 	}
-	return p.define(t, func() error { return p.addService(t, d) })
+	return p.define(t, func(m *model) error { return t.addService(m, &d) })
 }
 
 // addService is AddService for who holds the Thing's mutex.
-func (p *Platform) addService(t *thing, d ServiceDefinition) error {
+func (t *thing) addService(m *model, d *ServiceDefinition) error {
 	if err := d.check(); err != nil {
 		return err
 	}
-	if d.Remote != nil {
-		if err := p.canBindProperties(t); err != nil {
-			return err
-		}
+	if err := t.canBind(d.Remote != nil); err != nil {
+		return err
 	}
-	if p.model.service(t.template, t.shapes, d.Name) != nil {
+	if over := t.class.services[d.Name]; over != nil && !over.override {
 		return Refuse(Exists, "service %s exists already: it belongs to the template or a shape of Thing %s", d.Name, t.name)
 	}
 	if t.services[d.Name] == nil && len(t.services) >= maxServices {
 		return Refuse(Forbidden, "a Thing may define %d services", maxServices)
 	}
+	s, err := d.service()
+	if err != nil {
+		return err
+	}
+	if s.dataShape != "" && s.fields == nil {
+		s.fields, _ = m.dataShape(s.dataShape)
+	}
 	if t.services == nil {
 		t.services = map[string]*service{}
 	}
-	t.services[d.Name] = d.service()
+	t.services[d.Name] = s
 	return nil
 }
 
 func addServiceDefinition(p *Platform, c *call) (infotable.Value, error) {
-	d := ServiceDefinition{ServiceInfo: ServiceInfo{Name: c.text("name"), Description: c.text("description"), Result: tNothing}}
+	d := ServiceDefinition{ServiceInfo: ServiceInfo{Name: c.text("name"), Description: c.text("description"), Result: tNothing},
+		Category: c.text("category")}
 	var err error
 	if d.Params, err = fieldDefinitions(c.table("parameters")); err != nil {
 		return nothing(), Refuse(Invalid, "service %s: parameters: %v", shorten(d.Name), err)
@@ -171,7 +205,7 @@ func addServiceDefinition(p *Platform, c *call) (infotable.Value, error) {
 	if c.truth("remote") {
 		d.Remote = &ServiceBinding{EdgeName: c.text("remoteServiceName"), Timeout: int(c.number("timeout"))}
 	}
-	return nothing(), p.AddService(c.thing.name, d)
+	return nothing(), p.AddService(c.ctx, c.thing.name, d)
 }
 
 // fieldDefinitions reads rows of the data shape FieldDefinition (read): name and baseType; of its other columns only
@@ -203,7 +237,7 @@ func (t *thing) ownService(name string) (*service, error) {
 
 func removeServiceDefinition(p *Platform, c *call) (infotable.Value, error) {
 	t := c.thing
-	return nothing(), p.define(t, func() error {
+	return nothing(), p.define(t, func(*model) error {
 		s, err := t.ownService(c.text("name"))
 		if err == nil {
 			delete(t.services, s.Name)
@@ -222,17 +256,19 @@ func removeRemoteServiceBinding(p *Platform, c *call) (infotable.Value, error) {
 
 func (p *Platform) rebindService(c *call, b *ServiceBinding) error {
 	t := c.thing
-	return p.define(t, func() error {
+	return p.define(t, func(m *model) error {
 		s, err := t.ownService(c.text("serviceName"))
 		if err != nil {
 			return err
 		}
-		return p.addService(t, ServiceDefinition{s.ServiceInfo, s.fields, b})
+		d := s.definition()
+		d.Remote = b
+		return t.addService(m, &d)
 	})
 }
 
 func getRemoteServiceBinding(p *Platform, c *call) (infotable.Value, error) {
-	_, s, err := p.lookup(EntityThing, c.thing.name, c.text("serviceName"))
+	s, err := p.service(c.subject(), c.text("serviceName"))
 	if err != nil {
 		return nothing(), err
 	}

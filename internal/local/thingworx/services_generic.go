@@ -1,22 +1,11 @@
 package thingworx
 
 import (
+	"context"
 	"slices"
 	"strings"
 
 	"azx/alwayson/infotable"
-)
-
-const (
-	tString   = infotable.TypeString
-	tNumber   = infotable.TypeNumber
-	tBoolean  = infotable.TypeBoolean
-	tInteger  = infotable.TypeInteger
-	tJSON     = infotable.TypeJSON
-	tTable    = infotable.TypeInfotable
-	tDateTime = infotable.TypeDateTime
-	tNothing  = infotable.TypeNothing
-	tTypeName = infotable.TypeBaseTypeName
 )
 
 // genericServices are those of GenericThing that are served here; parameters are the platform's own (read).
@@ -58,28 +47,34 @@ func genericServices() []*service {
 		{ServiceInfo: ServiceInfo{"UpdatePropertyValues", "Set properties with time and quality, one row each; remote ones at the edge",
 			[]Param{required("values", tTable)}, tNothing}, run: updatePropertyValues},
 	}
-	return slices.Concat(own, definitionServices(), configurationServices())
+	return slices.Concat(own, definitionServices(), eventServices(), configurationServices(), historyServices(), permissionServices(), aboutServices())
 }
 
 func enableThing(p *Platform, c *call) (infotable.Value, error) {
-	return nothing(), p.setEnabled(c.thing, true)
+	return nothing(), p.setEnabled(c, true)
 }
 
 func disableThing(p *Platform, c *call) (infotable.Value, error) {
-	return nothing(), p.setEnabled(c.thing, false)
+	return nothing(), p.setEnabled(c, false)
 }
 
-func (p *Platform) setEnabled(t *thing, enabled bool) error {
+func (p *Platform) setEnabled(c *call, enabled bool) error {
+	t := c.thing
 	t.mu.Lock()
+	was := t.enabled
 	t.enabled = enabled
 	t.mu.Unlock()
 	p.changed(t)
+	if was != enabled {
+		p.started(c.ctx, t)
+	}
 	return nil
 }
 
-// restartThing has nothing to restart: definitions take effect at once here. It tells the edge, as a restart does.
+// restartThing has nothing to restart: definitions take effect at once here. It tells the edge and the subscriptions, as
+// a restart does.
 func restartThing(p *Platform, c *call) (infotable.Value, error) {
-	p.bindingsChanged(c.thing)
+	p.restarted(c.ctx, c.thing)
 	return nothing(), nil
 }
 
@@ -87,19 +82,6 @@ func isEnabled(_ *Platform, c *call) (infotable.Value, error) {
 	c.thing.mu.Lock()
 	defer c.thing.mu.Unlock()
 	return infotable.Boolean(c.thing.enabled), nil
-}
-
-// define changes a Thing's definitions under its lock, and tells everyone who has to know.
-func (p *Platform) define(t *thing, change func() error) error {
-	t.mu.Lock()
-	err := change()
-	t.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	p.changed(t)
-	p.bindingsChanged(t)
-	return nil
 }
 
 func addPropertyDefinition(p *Platform, c *call) (infotable.Value, error) {
@@ -110,7 +92,12 @@ func addPropertyDefinition(p *Platform, c *call) (infotable.Value, error) {
 	d := Definition{
 		Name: c.text("name"), Description: c.text("description"), Category: c.text("category"), Type: base,
 		ReadOnly: c.truth("readOnly"), Persistent: c.truth("persistent"), Logged: c.truth("logged"),
-		DataShape: c.text("dataShape"),
+		DataShape: c.text("dataShape"), Change: c.text("dataChangeType"), Threshold: c.number("dataChangeThreshold"),
+	}
+	if text := c.text("defaultValue"); text != "" {
+		if d.Default, err = defaultOf(base, text); err != nil {
+			return nothing(), Refuse(Invalid, "property %s: its default value: %v", shorten(d.Name), err)
+		}
 	}
 	if c.truth("remote") {
 		d.Remote = &Binding{
@@ -118,33 +105,21 @@ func addPropertyDefinition(p *Platform, c *call) (infotable.Value, error) {
 			Timeout: int(c.number("timeout")),
 		}
 	}
-	return nothing(), p.AddProperty(c.thing.name, d)
+	return nothing(), p.AddProperty(c.ctx, c.thing.name, d)
 }
 
 // AddProperty adds a property to a Thing.
-func (p *Platform) AddProperty(thingName string, d Definition) error {
-	t, err := p.find(thingName)
+func (p *Platform) AddProperty(ctx context.Context, thingName string, d Definition) error {
+	t, err := p.seen(ctx, thingName)
 	if err != nil {
 		return err
 	}
-	if d.Remote != nil {
-		if err := p.canBindProperties(t); err != nil {
-			return err
-		}
-	}
-	return p.define(t, func() error { return t.addProperty(d) })
-}
-
-func (p *Platform) canBindProperties(t *thing) error {
-	if p.model.isA(t.template, TemplateRemote) {
-		return nil
-	}
-	return Refuse(Forbidden, "Thing %s has the template %s: only RemoteThings have remote-bound properties", t.name, t.template)
+	return p.define(t, func(*model) error { return t.addProperty(d) })
 }
 
 func removePropertyDefinition(p *Platform, c *call) (infotable.Value, error) {
 	t, name := c.thing, c.text("name")
-	return nothing(), p.define(t, func() error {
+	return nothing(), p.define(t, func(*model) error {
 		prop, err := t.ownProperty(name)
 		if err != nil {
 			return err
@@ -171,21 +146,23 @@ func (t *thing) ownProperty(name string) (*property, error) {
 func (t *thing) unbind(prop *property) {
 	if prop.def.Remote != nil {
 		delete(t.byEdge, prop.def.Remote.EdgeName)
-		prop.def.Remote = nil
+		d := *prop.def
+		d.Remote = nil
+		prop.def = &d
 	}
 }
 
 func setRemotePropertyBinding(p *Platform, c *call) (infotable.Value, error) {
 	t := c.thing
-	if err := p.canBindProperties(t); err != nil {
-		return nothing(), err
-	}
-	return nothing(), p.define(t, func() error {
+	return nothing(), p.define(t, func(*model) error {
+		if err := t.canBind(true); err != nil {
+			return err
+		}
 		prop, err := t.ownProperty(c.text("propertyName"))
 		if err != nil {
 			return err
 		}
-		d := prop.def
+		d := *prop.def
 		d.Remote = &Binding{
 			EdgeName: c.text("sourcePropertyName"), PushType: c.text("pushType"), PushThreshold: c.number("pushThreshold"),
 			CacheTime: int(c.number("cacheTime")), Timeout: int(c.number("timeout")),
@@ -197,7 +174,7 @@ func setRemotePropertyBinding(p *Platform, c *call) (infotable.Value, error) {
 			return err
 		}
 		t.unbind(prop)
-		prop.def = d
+		prop.def = &d
 		t.byEdge[d.Remote.EdgeName] = prop
 		return nil
 	})
@@ -205,7 +182,7 @@ func setRemotePropertyBinding(p *Platform, c *call) (infotable.Value, error) {
 
 func removeRemotePropertyBinding(p *Platform, c *call) (infotable.Value, error) {
 	t := c.thing
-	return nothing(), p.define(t, func() error {
+	return nothing(), p.define(t, func(*model) error {
 		prop, err := t.ownProperty(c.text("propertyName"))
 		if err != nil {
 			return err
@@ -216,7 +193,7 @@ func removeRemotePropertyBinding(p *Platform, c *call) (infotable.Value, error) 
 }
 
 func getRemotePropertyBinding(p *Platform, c *call) (infotable.Value, error) {
-	view, err := p.Read(c.thing.name, c.text("propertyName"))
+	view, err := p.Read(c.ctx, c.thing.name, c.text("propertyName"))
 	if err != nil {
 		return nothing(), err
 	}
@@ -245,7 +222,7 @@ func PropertyTable(properties []PropertyView) *infotable.Table {
 }
 
 func getPropertyDefinitions(p *Platform, c *call) (infotable.Value, error) {
-	view, err := p.Thing(c.thing.name)
+	view, err := p.Thing(c.ctx, c.thing.name)
 	if err != nil {
 		return nothing(), err
 	}
@@ -258,7 +235,7 @@ func getPropertyDefinitions(p *Platform, c *call) (infotable.Value, error) {
 }
 
 func getPropertyDefinition(p *Platform, c *call) (infotable.Value, error) {
-	view, err := p.Read(c.thing.name, c.text("name"))
+	view, err := p.Read(c.ctx, c.thing.name, c.text("name"))
 	if err != nil {
 		return nothing(), err
 	}
@@ -282,7 +259,7 @@ func ValueTable(properties []PropertyView) *infotable.Table {
 }
 
 func getPropertyValues(p *Platform, c *call) (infotable.Value, error) {
-	view, err := p.Thing(c.thing.name)
+	view, err := p.Thing(c.ctx, c.thing.name)
 	if err != nil {
 		return nothing(), err
 	}

@@ -3,123 +3,153 @@ package thingworx
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"os"
-	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"azx/alwayson/infotable"
-	"azx/internal/folder"
+	"azx/extension/entity"
+	"azx/internal/local/thingworx/store"
+	"azx/internal/supervise"
 )
 
-// Store keeps what survives a restart. It is the seam for another way of keeping.
-type Store interface {
-	// Load returns what was saved last, an empty State if nothing was.
-	Load() (*State, error)
-	// Save keeps s instead of what was saved before: all of it or, with an error, nothing.
-	Save(s *State) error
+// Buckets of the store. Each record is JSON, but for bucketMeta's.
+const (
+	bucketMeta        = "meta"
+	bucketPackages    = "packages"    // by name: a savedPackage
+	bucketEntities    = "entities"    // by grantKey: an entity that somebody made or changed here
+	bucketPermissions = "permissions" // by grantKey: of everything but Things
+	bucketThings      = "things"      // by name: a savedThing
+	bucketValues      = "values"      // by Thing: savedValues
+	bucketKeys        = "keys"        // by name: an appKey
+
+	keyVersion    = "version"
+	keyEncryption = "encryption" // the key itself
+	stateVersion  = "2"
+)
+
+// savedThing is a Thing as it is kept. Configuration tables have their AlwaysOn form, which loses nothing.
+type savedThing struct {
+	entity.Thing
+	Owner   string            `json:"owner,omitempty"`
+	Package string            `json:"package,omitempty"`
+	Config  map[string][]byte `json:"config,omitempty"`
 }
 
-// State is what survives a restart.
-type State struct {
-	Version int          `json:"version"` // 1
-	Things  []ThingState `json:"things"`
-}
-
-// ThingState is a Thing in State.
-type ThingState struct {
-	Name        string                `json:"name"`
-	Template    string                `json:"template"`
-	Description string                `json:"description,omitempty"`
-	Tags        string                `json:"tags,omitempty"`
-	Project     string                `json:"project,omitempty"`
-	Shapes      []string              `json:"shapes,omitempty"`
-	Enabled     bool                  `json:"enabled"`
-	Properties  []PropertyState       `json:"properties,omitempty"`
-	Services    []ServiceState        `json:"services,omitempty"`
-	Tables      map[string][]byte     `json:"configurationTables,omitempty"` // those that were set, in AlwaysOn form
-	Values      map[string]ValueState `json:"values,omitempty"`
-}
-
-// PropertyState is an own property in State.
-type PropertyState struct {
-	Name        string   `json:"name"`
-	Type        string   `json:"type"`
-	Description string   `json:"description,omitempty"`
-	Category    string   `json:"category,omitempty"`
-	DataShape   string   `json:"dataShape,omitempty"`
-	ReadOnly    bool     `json:"readOnly,omitempty"`
-	Persistent  bool     `json:"persistent,omitempty"`
-	Logged      bool     `json:"logged,omitempty"`
-	Remote      *Binding `json:"remote,omitempty"`
-}
-
-// ValueState is a last value in State; Value is its AlwaysOn form, which loses nothing.
-type ValueState struct {
+// savedValue is a last value; Value is its AlwaysOn form.
+type savedValue struct {
 	Value   []byte `json:"value"`
 	Time    int64  `json:"time"`
 	Quality string `json:"quality"`
 }
 
-// FileStore keeps the State as one JSON file, replaced in one step, readable by its owner only.
-type FileStore struct{ Path string }
+// Times of the saving: what is lost when the process is killed is that young.
+const (
+	definitionsPause = 50 * time.Millisecond
+	valuesPause      = time.Second
+)
 
-// Load reads the file.
-func (f FileStore) Load() (*State, error) {
-	raw, err := os.ReadFile(f.Path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &State{Version: 1}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read state: %w", err)
-	}
-	var s State
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("read state %s: %w", f.Path, err)
-	}
-	if s.Version != 1 {
-		return nil, fmt.Errorf("read state %s: it has version %d, this program knows version 1", f.Path, s.Version)
-	}
-	return &s, nil
+// recordKey is where something is kept.
+type recordKey struct{ bucket, key string }
+
+// unsaved knows what has to be saved.
+type unsaved struct {
+	mu    sync.Mutex
+	keys  map[recordKey]struct{}
+	soon  chan struct{} // one entry: definitions
+	later chan struct{} // one entry: values
 }
 
-// Save replaces the file.
-func (f FileStore) Save(s *State) error {
-	raw, err := json.MarshalIndent(s, "", " ")
-	if err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	if err := folder.Replace(f.Path, raw); err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	return nil
+func newUnsaved() *unsaved {
+	return &unsaved{keys: map[recordKey]struct{}{}, soon: make(chan struct{}, 1), later: make(chan struct{}, 1)}
 }
 
-// savePause spaces the saves that changes cause: what is lost when the process is killed is that young.
-const savePause = 50 * time.Millisecond
+// note remembers that something changed, was made or deleted.
+func (u *unsaved) note(bucket, key string) {
+	u.mu.Lock()
+	u.keys[recordKey{bucket, key}] = struct{}{}
+	u.mu.Unlock()
+	wake := u.soon
+	if bucket == bucketValues {
+		wake = u.later
+	}
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
 
-// Run saves changed definitions until ctx ends, and then once more with the last values.
+// take returns what is to be saved now, and forgets it.
+func (u *unsaved) take(values bool) []recordKey {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var out []recordKey
+	for key := range u.keys {
+		if values || key.bucket != bucketValues {
+			out = append(out, key)
+			delete(u.keys, key)
+		}
+	}
+	return out
+}
+
+// back takes up again what could not be saved.
+func (u *unsaved) back(keys []recordKey) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, key := range keys {
+		u.keys[key] = struct{}{}
+	}
+}
+
+func (u *unsaved) clear() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	clear(u.keys)
+}
+
+// Run saves what changed, runs subscriptions and asynchronous services, and fires timers until ctx ends; then it saves the
+// last values.
 func (p *Platform) Run(ctx context.Context) error {
+	group := supervise.New(ctx)
+	for range maxWorkers {
+		group.Go("subscriptions", p.work)
+	}
+	group.Go("timers", p.runTimers)
+	group.Go("state", p.keep)
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return p.Save()
+}
+
+// keep saves what changed until ctx ends.
+func (p *Platform) keep(ctx context.Context) error {
 	if p.opts.Store == nil {
-		<-ctx.Done()
 		return nil
 	}
+	values := time.NewTicker(valuesPause)
+	defer values.Stop()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
+		var err error
 		select {
 		case <-ctx.Done():
-			return p.Save()
-		case <-p.dirty:
+			return nil
+		case <-p.unsaved.soon:
+			err = p.save(false)
+		case <-values.C:
+			select {
+			case <-p.unsaved.later:
+				err = p.save(true)
+			default:
+			}
 		}
-		if err := p.Save(); err != nil {
+		if err != nil {
 			p.opts.Log.Error("state not saved", "error", err)
 		}
-		pause.Reset(savePause)
+		pause.Reset(definitionsPause)
 		select {
 		case <-ctx.Done():
 		case <-pause.C:
@@ -127,101 +157,89 @@ func (p *Platform) Run(ctx context.Context) error {
 	}
 }
 
-// Save keeps definitions and last values in the store.
+// Save keeps everything that changed since the last time.
 func (p *Platform) Save() error {
 	if p.opts.Store == nil {
 		return nil
 	}
-	s := &State{Version: 1}
-	for _, t := range p.all() {
-		t.mu.Lock()
-		s.Things = append(s.Things, t.state())
-		t.mu.Unlock()
+	return p.save(true)
+}
+
+func (p *Platform) save(values bool) error {
+	keys := p.unsaved.take(values)
+	if len(keys) == 0 {
+		return nil
 	}
-	if err := p.opts.Store.Save(s); err != nil {
+	records := make([]store.Record, 0, len(keys))
+	for _, key := range keys {
+		value, err := p.record(key)
+		if err != nil {
+			p.unsaved.back(keys)
+			return fmt.Errorf("save platform: %s %s: %w", key.bucket, key.key, err)
+		}
+		records = append(records, store.Record{Bucket: key.bucket, Key: key.key, Value: value})
+	}
+	if err := p.opts.Store.Save(records); err != nil {
+		p.unsaved.back(keys)
 		return fmt.Errorf("save platform: %w", err)
 	}
 	return nil
 }
 
-func (t *thing) state() ThingState {
-	s := ThingState{
-		Name: t.name, Template: t.template, Description: t.description, Tags: t.tags, Project: t.project,
-		Shapes: append([]string(nil), t.shapes...), Enabled: t.enabled, Values: map[string]ValueState{},
-	}
-	for _, name := range slices.Sorted(maps.Keys(t.props)) {
-		prop := t.props[name]
-		d := prop.def
-		if d.From == "" {
-			s.Properties = append(s.Properties, PropertyState{
-				Name: name, Type: d.Type.String(), Description: d.Description, Category: d.Category, DataShape: d.DataShape,
-				ReadOnly: d.ReadOnly, Persistent: d.Persistent, Logged: d.Logged, Remote: d.Remote,
-			})
+// record returns the present value of a record, nil if it is to be deleted.
+func (p *Platform) record(key recordKey) ([]byte, error) {
+	m := p.model.Load()
+	switch key.bucket {
+	case bucketMeta:
+		return map[string][]byte{keyVersion: []byte(stateVersion), keyEncryption: p.secret.key}[key.key], nil
+	case bucketPackages:
+		return m.packageRecord(key.key)
+	case bucketEntities:
+		kind, name := splitKey(key.key)
+		if e := m.entry(kind, name); e != nil {
+			return json.Marshal(e.source)
 		}
-		if !prop.now.Value.IsNothing() && name != propConnected {
-			s.Values[name] = ValueState{infotable.AppendValue(nil, prop.now.Value), prop.now.Time, prop.now.Quality}
+	case bucketPermissions:
+		if permissions := m.grants[key.key]; permissions != nil {
+			return json.Marshal(permissions)
 		}
+	case bucketKeys:
+		if k := p.keys.named(key.key); k != nil {
+			return json.Marshal(k)
+		}
+	case bucketThings, bucketValues:
+		p.mu.RLock()
+		t := p.things[key.key]
+		p.mu.RUnlock()
+		if t == nil {
+			return nil, nil
+		}
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if key.bucket == bucketValues {
+			return json.Marshal(t.savedValues())
+		}
+		return json.Marshal(t.saved())
 	}
-	s.Services, s.Tables = t.serviceStates(), t.tableStates()
+	return nil, nil
+}
+
+func (t *thing) saved() savedThing {
+	s := savedThing{Thing: t.definition(), Owner: t.owner, Package: t.pkg, Config: map[string][]byte{}}
+	for name, table := range t.config {
+		s.Config[name] = infotable.AppendValue(nil, infotable.FromTable(table))
+	}
 	return s
 }
 
-// restore adds what a store kept to the built-in entities.
-func (p *Platform) restore(s *State) error {
-	for i := range s.Things {
-		in := &s.Things[i]
-		spec := ThingSpec{
-			Name: in.Name, Template: in.Template, Description: in.Description, Tags: in.Tags, Project: in.Project,
-			Shapes: in.Shapes, Enabled: in.Enabled, system: in.Name == ConnectionServicesHub,
-		}
-		for _, d := range in.Properties {
-			base, err := infotable.ParseBaseType(d.Type)
-			if err != nil {
-				return fmt.Errorf("restore Thing %s, property %s: %w", in.Name, d.Name, err)
-			}
-			spec.Properties = append(spec.Properties, Definition{
-				Name: d.Name, Type: base, Description: d.Description, Category: d.Category, DataShape: d.DataShape,
-				ReadOnly: d.ReadOnly, Persistent: d.Persistent, Logged: d.Logged, Remote: d.Remote,
-			})
-		}
-		var err error
-		if spec.Services, err = servicesOf(in); err != nil {
-			return fmt.Errorf("restore Thing %s: %w", in.Name, err)
-		}
-		if spec.system { // seeded already: what was kept replaces it, but for shapes that are new since
-			spec.Shapes = append(spec.Shapes, ShapeHubAdapter)
-			p.mu.Lock()
-			delete(p.things, in.Name)
-			delete(p.folded, strings.ToLower(in.Name))
-			p.mu.Unlock()
-		}
-		if err := p.CreateThing(spec); err != nil {
-			return fmt.Errorf("restore: %w", err)
-		}
-		if err := p.restoreValues(in); err != nil {
-			return fmt.Errorf("restore: %w", err)
+// savedValues returns the last values; who takes them saves them.
+func (t *thing) savedValues() map[string]savedValue {
+	t.unsaved = false
+	out := map[string]savedValue{}
+	for name, prop := range t.props {
+		if !prop.now.Value.IsNothing() && name != propConnected {
+			out[name] = savedValue{infotable.AppendValue(nil, prop.now.Value), prop.now.Time, prop.now.Quality}
 		}
 	}
-	return nil
-}
-
-func (p *Platform) restoreValues(in *ThingState) error {
-	t, err := p.find(in.Name)
-	if err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for name, kept := range in.Values {
-		prop := t.props[name]
-		if prop == nil {
-			continue
-		}
-		v, _, err := infotable.DecodeValue(kept.Value, infotable.Limits{})
-		if err != nil {
-			return fmt.Errorf("value of %s of Thing %s: %w", name, in.Name, err)
-		}
-		prop.now = VTQ{v, kept.Time, kept.Quality}
-	}
-	return t.restoreTables(in.Tables)
+	return out
 }

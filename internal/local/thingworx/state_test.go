@@ -3,8 +3,7 @@ package thingworx
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,37 +11,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// memoryStore remembers what was saved, and fails when told to.
-type memoryStore struct {
-	mu    sync.Mutex
-	saved []*State
-	err   error
-}
-
-func (s *memoryStore) Load() (*State, error) { return &State{Version: 1}, nil }
-
-func (s *memoryStore) Save(state *State) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil {
-		s.saved = append(s.saved, state)
-	}
-	return s.err
-}
-
-func (s *memoryStore) last() *State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.saved) == 0 {
-		return &State{}
-	}
-	return s.saved[len(s.saved)-1]
-}
 
 // eventually polls until done, for at most ten seconds.
 func eventually(t *testing.T, what string, done func() bool) {
@@ -59,58 +31,98 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-func valueOf(s *State, thing, property string) []byte {
-	for _, t := range s.Things {
-		if t.Name == thing {
-			return t.Values[property].Value
-		}
-	}
-	return nil
+// fragile is a store that fails when told to.
+type fragile struct {
+	store.Store
+	err error
 }
 
-func TestDefinitionsAreSavedAtOnceAndLastValuesAtTheEnd(t *testing.T) {
-	store := &memoryStore{}
-	p := plant(t, Options{Store: store})
+func (s fragile) Save(records []store.Record) error {
+	if s.err != nil {
+		return s.err
+	}
+	return s.Store.Save(records)
+}
+
+// keys returns what a store keeps in a bucket.
+func keys(t *testing.T, s store.Store, bucket string) []string {
+	t.Helper()
+	var out []string
+	must(t, s.Load(func(r store.Record) error {
+		if r.Bucket == bucket {
+			out = append(out, r.Key)
+		}
+		return nil
+	}))
+	return out
+}
+
+// running runs a platform until the returned function is called, which gives the error that ended it.
+func running(t *testing.T, p *Platform) (stop func() error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wait sync.WaitGroup
 	var ended error
 	wait.Go(func() { ended = p.Run(ctx) })
-	must(t, p.CreateThing(ThingSpec{Name: "Fan", Template: TemplateRemote, Enabled: true}))
-	eventually(t, "the new Thing is saved", func() bool { return len(store.last().Things) == 3 })
-	must(t, p.DeleteThing("Fan"))
-	eventually(t, "the deletion is saved", func() bool { return len(store.last().Things) == 2 })
-	must(t, p.Push("Pump-1", []Write{{Property: "temp", Value: num(5), Time: 1}}))
-	cancel()
-	wait.Wait()
-	if ended != nil || string(valueOf(store.last(), "Pump-1", "temperature")) != string(infotable.AppendValue(nil, num(5))) {
-		t.Errorf("ended with %v, saved %v", ended, store.last())
+	return func() error {
+		cancel()
+		wait.Wait()
+		return ended
 	}
 }
 
-func TestAFailedSaveIsReportedAtTheEnd(t *testing.T) {
-	store := &memoryStore{err: errors.New("disk full")}
-	p := plant(t, Options{Store: store})
+func TestDefinitionsAreSavedAtOnceAndValuesSoon(t *testing.T) {
+	kept := store.Memory()
+	p := plant(t, Options{Store: kept})
+	stop := running(t, p)
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Fan", Template: TemplateRemote, Enabled: true}))
+	eventually(t, "the new Thing is saved", func() bool { return slices.Equal(keys(t, kept, bucketThings), []string{"Fan", "Pump-1"}) })
+	must(t, p.DeleteThing(t.Context(), "Fan"))
+	eventually(t, "the deletion is saved", func() bool { return slices.Equal(keys(t, kept, bucketThings), []string{"Pump-1"}) })
+	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(5), Time: 1}}))
+	eventually(t, "the value is saved", func() bool { return len(keys(t, kept, bucketValues)) == 1 })
+	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(6), Time: 2}}))
+	must(t, stop())
+	again, err := New(Options{Store: kept})
+	must(t, err)
+	if got, err := again.Read(t.Context(), "Pump-1", "temperature"); err != nil || !got.Value.Equal(num(6)) || got.Time != 2 {
+		t.Errorf("got %+v, %v", got.VTQ, err)
+	}
+}
+
+func TestAFailedSaveIsReportedAtTheEndAndTriedAgain(t *testing.T) {
+	kept := &fragile{store.Memory(), errors.New("disk full")}
+	p := plant(t, Options{Store: kept})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := p.Run(ctx); err == nil || err.Error() != "save platform: disk full" {
 		t.Errorf("got %v", err)
 	}
+	kept.err = nil
+	must(t, p.Save())
+	if got := keys(t, kept, bucketThings); !slices.Equal(got, []string{"Pump-1"}) {
+		t.Errorf("saved %v", got)
+	}
 }
 
 func TestAStateThatCannotBeReadIsRefused(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "things.json")
-	for content, want := range map[string]string{
-		`{`:             "read state " + name,
-		`{"version":2}`: "it has version 2, this program knows version 1",
-		`{"version":1,"things":[{"name":"a/b","template":"RemoteThing"}]}`:                                         "contains '/'",
-		`{"version":1,"things":[{"name":"a","template":"Gone"}]}`:                                                  `there is no template "Gone"`,
-		`{"version":1,"things":[{"name":"a","template":"RemoteThing","properties":[{"name":"p","type":"X"}]}]}`:    "restore Thing a, property p",
-		`{"version":1,"things":[{"name":"a","template":"RemoteThing","values":{"isReporting":{"value":"AA=="}}}]}`: "value of isReporting of Thing a",
-		`{"version":1,"things":[{"name":"a","template":"RemoteThing"},{"name":"A","template":"RemoteThing"}]}`:     "names must differ in more than case",
+	for _, tc := range []struct{ bucket, key, value, want string }{
+		{bucketThings, "a", `{`, `things "a": `},
+		{bucketMeta, keyVersion, `3`, `its state has version "3", this program knows version 2`},
+		{bucketMeta, keyEncryption, `short`, "encryption key: it has 5 bytes, not 32"},
+		{"other", "a", `{}`, "this program knows no such bucket"},
+		{bucketThings, "a/b", `{"name":"a/b","thingTemplate":"RemoteThing"}`, "contains '/'"},
+		{bucketThings, "a", `{"name":"a","thingTemplate":"Gone"}`, `there is no template "Gone"`},
+		{bucketThings, "a", `{"name":"a","thingTemplate":"RemoteThing","properties":[{"name":"p","baseType":"X"}]}`, `Thing a: property p: there is no base type "X"`},
+		{bucketThings, "A", `{"name":"pump-1","thingTemplate":"RemoteThing"}`, "names must differ in more than case"},
+		{bucketValues, "Pump-1", `{"isReporting":{"value":"AA=="}}`, "restore Thing Pump-1: value of isReporting"},
+		{bucketEntities, "ThingTemplates/T", `{"name":"T","baseThingTemplate":"Gone"}`, "template T: its base template Gone is not there"},
+		{bucketPackages, "P", `{}`, "no package"},
 	} {
-		must(t, os.WriteFile(name, []byte(content), 0o600))
-		if _, err := New(Options{Store: FileStore{Path: name}}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v", content, err)
+		kept := store.Memory()
+		must(t, plant(t, Options{Store: kept}).Save())
+		must(t, kept.Save([]store.Record{{Bucket: tc.bucket, Key: tc.key, Value: []byte(tc.value)}}))
+		if _, err := New(Options{Store: kept}); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s %s: got %v", tc.key, tc.value, err)
 		}
 	}
 }

@@ -1,19 +1,24 @@
 package thingworx
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"azx/alwayson/infotable"
+	"azx/extension/entity"
 )
 
-// maxProperties bounds the properties of one Thing.
-const maxProperties = 10_000
+// Bounds of what a Thing defines itself.
+const (
+	maxProperties = 10_000
+	maxMembers    = 1000 // events, subscriptions or configuration tables
+)
 
 // property is a definition with its present value.
 type property struct {
-	def Definition
+	def *Definition // shared, never changed
 	now VTQ
 }
 
@@ -23,64 +28,257 @@ type thing struct {
 	template string
 	system   bool
 
-	mu          sync.Mutex
-	description string
-	tags        string
-	project     string
-	enabled     bool
-	gone        bool     // deleted: a caller that still holds it is told so
-	shapes      []string // added to those of the template
-	props       map[string]*property
-	byEdge      map[string]*property // remote-bound ones by the edge's name
-	services    map[string]*service  // own ones
-	config      map[string]*infotable.Table
-	changed     uint64 // value of Platform.changes at the last change
+	mu            sync.Mutex
+	about         entity.Common // description, tags and so on, and the Thing's own permissions
+	owner         string        // user who made it; "" for the platform itself
+	pkg           string        // package that it came with; "" for none
+	identifier    string
+	stream        string // value stream, "" for the template's
+	enabled       bool
+	published     bool
+	gone          bool     // deleted: a caller that still holds it is told so
+	shapes        []string // added to those of the template
+	class         *class   // what it has from its template and shapes
+	props         map[string]*property
+	byEdge        map[string]*property // remote-bound ones by the edge's name
+	services      map[string]*service  // own ones
+	events        map[string]EventDefinition
+	subscriptions []*subscription
+	tables        map[string]*configTable     // own definitions
+	shipped       []entity.Table              // rows that its package brings
+	config        map[string]*infotable.Table // that somebody set
+	access        access
+	group         group  // of one that carries requests of others
+	watched       bool   // some subscription of its own wants to know of data changes
+	warned        bool   // that its history has no value stream
+	unsaved       bool   // its values changed since they were saved
+	changed       uint64 // value of Platform.changes at the last change
 }
 
-func newThing(p *Platform, spec ThingSpec) *thing {
+// ThingSpec says what Thing to create.
+type ThingSpec struct {
+	Name, Template, Description, Tags, Project string
+
+	Shapes        []string
+	Enabled       bool // services create Things disabled; EnableThing enables them (read)
+	Gateway       string
+	Properties    []Definition
+	Services      []ServiceDefinition
+	Events        []EventDefinition
+	Subscriptions []entity.Subscription
+	Tables        []entity.TableDefinition
+	Rows          []entity.Table // of configuration tables, until somebody sets others
+	Values        []entity.Value
+	Identifier    string
+	ValueStream   string
+	Published     bool
+	HomeMashup    string
+	Aspects       map[string]string
+	Permissions   entity.Permissions
+
+	owner  string
+	pkg    string
+	system bool
+}
+
+// specOf reads a Thing of a package.
+func specOf(in *entity.Thing) (ThingSpec, error) {
+	m, err := compileMembers(&in.Members)
+	if err != nil {
+		return ThingSpec{}, Refuse(Invalid, "Thing %s: %v", in.Name, err)
+	}
+	spec := ThingSpec{Name: in.Name, Template: in.Template, Description: in.Description, Tags: in.Tags, Project: in.Project,
+		Shapes: in.Shapes, Enabled: in.Enabled, Published: in.Published, Properties: m.properties, Events: m.events,
+		Subscriptions: in.Subscriptions, Tables: in.Definitions, Rows: in.Tables, Values: in.Values, Identifier: in.Identifier,
+		ValueStream: in.ValueStream, HomeMashup: in.HomeMashup, Aspects: in.Aspects, Permissions: in.Permissions}
+	for _, s := range m.services {
+		spec.Services = append(spec.Services, s.definition())
+	}
+	return spec, nil
+}
+
+// newThing makes a Thing that is not the platform's yet.
+func (p *Platform) newThing(m *model, spec ThingSpec) (*thing, error) {
 	t := &thing{
-		name: spec.Name, template: spec.Template, system: spec.system, description: spec.Description, tags: spec.Tags,
-		project: spec.Project, enabled: spec.Enabled, props: map[string]*property{}, byEdge: map[string]*property{},
+		name: spec.Name, template: spec.Template, system: spec.system, owner: spec.owner, pkg: spec.pkg, identifier: spec.Identifier,
+		about: entity.Common{Name: spec.Name, Description: spec.Description, Tags: spec.Tags, Project: spec.Project,
+			HomeMashup: spec.HomeMashup, Aspects: spec.Aspects, Permissions: spec.Permissions},
+		stream: spec.ValueStream, enabled: spec.Enabled, published: spec.Published, props: map[string]*property{},
+		byEdge: map[string]*property{}, events: map[string]EventDefinition{}, tables: map[string]*configTable{}, shipped: spec.Rows,
 	}
+	t.group.stale = true
 	for _, s := range spec.Shapes {
-		t.addShape(p.model, s)
+		t.addShape(m, s)
 	}
-	t.inherit(p.model)
-	if spec.Gateway != "" {
-		t.props[propGateway].now = VTQ{
-			Value: infotable.Text(infotable.TypeThingName, spec.Gateway), Time: p.now().UnixMilli(), Quality: qualityGood,
+	t.inherit(m.class(t.template, t.shapes))
+	for _, d := range spec.Properties {
+		if err := t.addProperty(d); err != nil {
+			return nil, err
 		}
 	}
-	return t
+	for i := range spec.Services {
+		if err := t.addService(m, &spec.Services[i]); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range spec.Events {
+		if err := t.addEvent(m, e); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range spec.Subscriptions {
+		if err := t.addSubscription(s); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.addTables(m, spec.Tables); err != nil {
+		return nil, err
+	}
+	if err := t.setValues(spec.Values, p.now().UnixMilli()); err != nil {
+		return nil, err
+	}
+	if spec.Gateway != "" {
+		t.props[propGateway].now = VTQ{infotable.Text(infotable.TypeThingName, spec.Gateway), p.now().UnixMilli(), qualityGood}
+	}
+	t.watch()
+	return t, nil
 }
 
 func (t *thing) addShape(m *model, name string) {
-	if !slices.Contains(m.shapesOf(t.template, t.shapes), name) {
+	if !m.class(t.template, t.shapes).implements[name] {
 		t.shapes = append(t.shapes, name)
 	}
 }
 
-// inherit makes the inherited properties those of the template and the present shapes.
-func (t *thing) inherit(m *model) {
-	wanted := map[string]bool{}
-	for _, d := range m.inherited(t.template, t.shapes) {
-		wanted[d.Name] = true
-		if t.props[d.Name] == nil {
-			p := &property{def: d, now: VTQ{Quality: qualityNone}}
-			if d.Name == propConnected {
-				p.now = VTQ{Value: infotable.Boolean(false), Quality: qualityGood}
-			}
-			t.props[d.Name] = p
-			if d.Remote != nil {
-				t.byEdge[d.Remote.EdgeName] = p
-			}
+func (t *thing) addTables(m *model, definitions []entity.TableDefinition) error {
+	for _, table := range tablesOf(definitions) {
+		if t.class.tables[table.name] != nil {
+			return Refuse(Exists, "configuration table %s exists already: it belongs to the template", table.name)
+		}
+		if len(t.tables) >= maxMembers {
+			return Refuse(Forbidden, "a Thing may define %d configuration tables", maxMembers)
+		}
+		if err := table.resolve(m); err != nil {
+			return err
+		}
+		t.tables[table.name] = &table
+	}
+	for i := range t.shipped {
+		table, err := t.configTable(t.shipped[i].Name)
+		if err != nil {
+			return err
+		}
+		if _, err := table.read(&t.shipped[i]); err != nil {
+			return Refuse(Invalid, "configuration table %s: %v", table.name, err)
 		}
 	}
+	return nil
+}
+
+// setValues gives properties that have no value those of a package.
+func (t *thing) setValues(values []entity.Value, now int64) error {
+	for _, in := range values {
+		prop, err := t.property(in.Property)
+		if err != nil {
+			return err
+		}
+		v, err := defaultOf(prop.def.Type, in.Text)
+		if err != nil {
+			return Refuse(Invalid, "value of property %s: %v", in.Property, err)
+		}
+		at := now
+		if when, err := parseTime(in.Time); err == nil {
+			at, _ = when.Millis()
+		}
+		if !v.IsNothing() && prop.now.Quality == qualityNone {
+			prop.now = VTQ{v, at, orText(in.Quality, qualityGood)}
+		}
+	}
+	return nil
+}
+
+func orText(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+// conflict refuses a class that has what the Thing defines itself.
+func (t *thing) conflict(c *class) error {
+	if len(c.problems) > 0 {
+		return Refuse(Invalid, "Thing %s: %s", t.name, c.problems[0])
+	}
+	edges := map[string]string{}
+	for i := range c.properties {
+		d := &c.properties[i]
+		own := t.props[d.Name]
+		if own != nil && own.def.From == "" {
+			return Refuse(Exists, "Thing %s has a property %s of its own, which %s defines too", t.name, d.Name, d.From)
+		}
+		if d.Remote != nil {
+			edges[d.Remote.EdgeName] = d.Name
+		}
+	}
+	for _, own := range t.props {
+		if b := own.def.Remote; own.def.From == "" && b != nil && edges[b.EdgeName] != "" {
+			return Refuse(Exists, "property %s of Thing %s: the source name %q is that of property %s, which its template or a shape defines",
+				own.def.Name, t.name, b.EdgeName, edges[b.EdgeName])
+		}
+	}
+	for name := range t.services {
+		if over := c.services[name]; over != nil && !over.override {
+			return Refuse(Exists, "Thing %s has a service %s of its own, which %s defines too", t.name, name, over.from)
+		}
+	}
+	for name := range t.tables {
+		if c.tables[name] != nil {
+			return Refuse(Exists, "Thing %s has a configuration table %s of its own, which its template defines too", t.name, name)
+		}
+	}
+	return nil
+}
+
+// inherit makes the Thing one of a class. Values stay where their properties do.
+func (t *thing) inherit(c *class) {
+	t.class = c
+	wanted := make(map[string]bool, len(c.properties))
+	for i := range c.properties {
+		d := &c.properties[i]
+		wanted[d.Name] = true
+		old := t.props[d.Name]
+		if old == nil {
+			t.props[d.Name] = newProperty(d)
+			continue
+		}
+		if old.def.Type != d.Type && !old.now.Value.IsNothing() {
+			v, err := fit(d.Type, old.now.Value)
+			if err != nil {
+				old.now = newProperty(d).now
+			} else {
+				old.now.Value = v
+			}
+		}
+		old.def = d
+	}
+	t.byEdge = map[string]*property{}
 	for name, p := range t.props {
 		if p.def.From != "" && !wanted[name] {
 			delete(t.props, name)
+		} else if p.def.Remote != nil {
+			t.byEdge[p.def.Remote.EdgeName] = p
 		}
 	}
+	t.group.stale = true
+	t.watch()
+}
+
+func newProperty(d *Definition) *property {
+	p := &property{def: d, now: VTQ{Value: d.Default, Quality: qualityNone}}
+	if d.Name == propConnected && d.From == ShapeConnectable {
+		p.now = VTQ{Value: infotable.Boolean(false), Quality: qualityGood}
+	}
+	return p
 }
 
 // addProperty adds an own property.
@@ -95,15 +293,26 @@ func (t *thing) addProperty(d Definition) error {
 	if len(t.props) >= maxProperties {
 		return Refuse(Forbidden, "a Thing may have %d properties", maxProperties)
 	}
+	if err := t.canBind(d.Remote != nil); err != nil {
+		return err
+	}
 	if err := t.edgeFree(d); err != nil {
 		return err
 	}
-	prop := &property{def: d, now: VTQ{Quality: qualityNone}}
+	prop := newProperty(&d)
 	t.props[d.Name] = prop
 	if d.Remote != nil {
 		t.byEdge[d.Remote.EdgeName] = prop
 	}
 	return nil
+}
+
+// canBind refuses a member bound to the edge where no edge can be.
+func (t *thing) canBind(remote bool) error {
+	if !remote || t.class.isRemote() {
+		return nil
+	}
+	return Refuse(Forbidden, "Thing %s has the template %s: only RemoteThings have remote-bound properties and services", t.name, t.template)
 }
 
 // edgeFree refuses a second binding to one edge name.
@@ -133,6 +342,28 @@ func (t *thing) property(name string) (*property, error) {
 	return nil, Refuse(NotFound, "Thing %s has no property %q", t.name, shorten(name))
 }
 
+// service returns a service, nil if there is none.
+func (t *thing) service(name string) *service {
+	if s := t.services[name]; s != nil {
+		return s
+	}
+	return t.class.services[name]
+}
+
+// event returns an event; false if there is none.
+func (t *thing) event(name string) (EventDefinition, bool) {
+	if e, ok := t.events[name]; ok {
+		return e, true
+	}
+	e, ok := t.class.events[name]
+	return e, ok
+}
+
+// allSubscriptions returns those of the class and the Thing's own.
+func (t *thing) allSubscriptions() []*subscription {
+	return slices.Concat(t.class.subscriptions, t.subscriptions)
+}
+
 // usable refuses a Thing that was deleted or is disabled.
 func (t *thing) usable() error {
 	if t.gone {
@@ -144,100 +375,16 @@ func (t *thing) usable() error {
 	return nil
 }
 
-// PropertyView is a property as it is at one moment.
-type PropertyView struct {
-	Definition
-	VTQ
-}
-
-// ThingView is a Thing as it is at one moment.
-type ThingView struct {
-	Name, Template, Description, Tags, Project string
-
-	Shapes     []string // of the template and added ones, sorted
-	Enabled    bool
-	System     bool
-	Remote     bool // it can be bound
-	Connected  bool
-	Properties []PropertyView // sorted by name
-	Changed    uint64         // see Platform.Changes
-}
-
-// Property returns the property of a name, false if there is none.
-func (v *ThingView) Property(name string) (PropertyView, bool) {
-	i, ok := slices.BinarySearchFunc(v.Properties, name, func(p PropertyView, n string) int {
-		return strings.Compare(p.Name, n)
-	})
-	if !ok {
-		return PropertyView{}, false
-	}
-	return v.Properties[i], true
-}
-
-// view copies the Thing; the caller holds its mutex.
-func (t *thing) view(m *model) ThingView {
-	v := ThingView{
-		Name: t.name, Template: t.template, Description: t.description, Tags: t.tags, Project: t.project,
-		Shapes: m.shapesOf(t.template, t.shapes), Enabled: t.enabled, System: t.system,
-		Remote: m.isA(t.template, TemplateRemote), Changed: t.changed,
-	}
-	v.Properties = make([]PropertyView, 0, len(t.props))
-	for _, p := range t.props {
-		v.Properties = append(v.Properties, PropertyView{p.def, p.now})
-	}
-	slices.SortFunc(v.Properties, func(a, b PropertyView) int { return strings.Compare(a.Name, b.Name) })
-	if p := t.props[propConnected]; p != nil {
-		v.Connected, _ = p.now.Value.Boolean()
-	}
-	return v
-}
-
-// Thing returns a Thing as it is now.
-func (p *Platform) Thing(name string) (ThingView, error) {
-	t, err := p.find(name)
-	if err != nil {
-		return ThingView{}, err
-	}
+// composed returns the Thing's class, for who does not hold the mutex.
+func (t *thing) composed() *class {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.view(p.model), nil
+	return t.class
 }
 
-// Things returns the Things whose names contain part (case ignored), sorted, at most limit of them (0: all),
-// and how many there are in all.
-func (p *Platform) Things(part string, limit int) (views []ThingView, total int) {
-	part = strings.ToLower(part)
-	for _, t := range p.all() {
-		if part != "" && !strings.Contains(strings.ToLower(t.name), part) {
-			continue
-		}
-		total++
-		if limit > 0 && len(views) == limit {
-			continue
-		}
-		t.mu.Lock()
-		views = append(views, t.view(p.model))
-		t.mu.Unlock()
-	}
-	return views, total
-}
-
-// Changes returns those of the named Things that changed after mark, and the mark to ask with next time.
-// Reshaped says that Things were added or removed since mark.
-func (p *Platform) Changes(mark uint64, names []string) (changed []ThingView, next uint64, reshaped bool) {
-	next = p.changes.Load() // before looking: a change made meanwhile is reported again, never lost
-	for _, name := range names {
-		p.mu.RLock()
-		t := p.things[name]
-		p.mu.RUnlock()
-		if t == nil {
-			continue
-		}
-		t.mu.Lock()
-		if t.changed > mark {
-			changed = append(changed, t.view(p.model))
-		}
-		t.mu.Unlock()
-	}
-	return changed, next, p.shape.Load() > mark
+// sortedEvents returns all events, sorted by name; the caller holds the mutex.
+func (t *thing) sortedEvents() []EventDefinition {
+	all := maps.Clone(t.class.events)
+	maps.Copy(all, t.events)
+	return slices.SortedFunc(maps.Values(all), func(a, b EventDefinition) int { return strings.Compare(a.Name, b.Name) })
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx/store"
 )
 
 func num(f float64) infotable.Value { return infotable.Number(f) }
@@ -27,7 +28,7 @@ func plant(t *testing.T, o Options) *Platform {
 	if err != nil {
 		t.Fatal(err)
 	}
-	must(t, p.CreateThing(ThingSpec{Name: "Pump-1", Template: TemplateRemote, Enabled: true, Properties: []Definition{
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Pump-1", Template: TemplateRemote, Enabled: true, Properties: []Definition{
 		remoteProperty("temperature", infotable.TypeNumber, "temp"),
 		remoteProperty("state", infotable.TypeString, ""),
 		remoteProperty("count", infotable.TypeInteger, ""),
@@ -83,8 +84,8 @@ func TestAPushSaysWhyItIsRefused(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			p := plant(t, Options{})
 			good := Write{Property: "temp", Value: num(20), Time: 1}
-			refused(t, p.Push(tc.thing, []Write{good, tc.write}), tc.kind, tc.want)
-			if view, err := p.Read("Pump-1", "temperature"); err != nil || !view.Value.IsNothing() {
+			refused(t, p.Push(t.Context(), tc.thing, []Write{good, tc.write}), tc.kind, tc.want)
+			if view, err := p.Read(t.Context(), "Pump-1", "temperature"); err != nil || !view.Value.IsNothing() {
 				t.Errorf("the good value of a refused request was stored: %v, %v", view.Value, err)
 			}
 			if _, last := p.Ledger().Bounds(); last != 0 {
@@ -96,7 +97,7 @@ func TestAPushSaysWhyItIsRefused(t *testing.T) {
 
 func TestAPushIsStoredWithTimeAndQuality(t *testing.T) {
 	p := plant(t, Options{})
-	must(t, p.Push("Pump-1", []Write{
+	must(t, p.Push(t.Context(), "Pump-1", []Write{
 		{Property: "temp", Value: infotable.Variant(infotable.Integer(20)), Time: 1000, Quality: "BAD"},
 		{Property: "count", Value: num(3), Time: 1000},
 		{Property: "doc", Value: infotable.Text(infotable.TypeJSON, `{"a":1}`), Time: 1000},
@@ -106,7 +107,7 @@ func TestAPushIsStoredWithTimeAndQuality(t *testing.T) {
 		"count":       {infotable.Integer(3), 1000, "GOOD"},
 		"doc":         {infotable.Text(infotable.TypeJSON, `{"a":1}`), 1000, "GOOD"},
 	} {
-		got, err := p.Read("Pump-1", name)
+		got, err := p.Read(t.Context(), "Pump-1", name)
 		if err != nil || !got.Value.Equal(want.Value) || got.Time != want.Time || got.Quality != want.Quality {
 			t.Errorf("%s: got %+v (%v), want %+v", name, got.VTQ, err, want)
 		}
@@ -116,10 +117,10 @@ func TestAPushIsStoredWithTimeAndQuality(t *testing.T) {
 func TestAnOlderValueIsRecordedButDoesNotReplaceTheNewer(t *testing.T) {
 	p := plant(t, Options{})
 	for _, at := range []int64{2000, 1000, 2000} {
-		must(t, p.Push("Pump-1", []Write{{Property: "temp", Value: num(float64(at)), Time: at}}))
+		must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(float64(at)), Time: at}}))
 	}
-	must(t, p.Push("Pump-1", []Write{{Property: "temp", Value: num(7), Time: 1500}}))
-	if got, _ := p.Read("Pump-1", "temperature"); !got.Value.Equal(num(2000)) {
+	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(7), Time: 1500}}))
+	if got, _ := p.Read(t.Context(), "Pump-1", "temperature"); !got.Value.Equal(num(2000)) {
 		t.Errorf("present value is %v", got.Value)
 	}
 	var times []int64
@@ -153,7 +154,7 @@ func TestASetWithoutTimeReplacesAValueFromTheFuture(t *testing.T) {
 	future := time.Now().Add(time.Hour).UnixMilli()
 	must(t, p.Set(t.Context(), "Pump-1", []Write{{Property: "mode", Value: infotable.String("a"), Time: future}}))
 	must(t, p.Set(t.Context(), "Pump-1", []Write{{Property: "mode", Value: infotable.String("b")}}))
-	if got, _ := p.Read("Pump-1", "mode"); !got.Value.Equal(infotable.String("b")) {
+	if got, _ := p.Read(t.Context(), "Pump-1", "mode"); !got.Value.Equal(infotable.String("b")) {
 		t.Errorf("got %v", got.Value)
 	}
 }
@@ -175,7 +176,7 @@ func TestAThingMadeByServicesTakesValuesOnlyWhenEnabled(t *testing.T) {
 		cell("remote", infotable.Boolean(true)), cell("remotePropertyName", text("speed")))
 	must(t, err)
 	push := []Write{{Property: "speed", Value: num(100)}}
-	refused(t, p.Push("Fan", push), Forbidden, "Thing Fan is disabled: call its services EnableThing and RestartThing")
+	refused(t, p.Push(t.Context(), "Fan", push), Forbidden, "Thing Fan is disabled: call its services EnableThing and RestartThing")
 	if wanted, err := invoke(p, "Fan", "GetPropertySubscriptions"); err != nil || wanted.Len() != 0 {
 		t.Errorf("a disabled Thing wants %d properties pushed, %v", wanted.Len(), err)
 	}
@@ -183,30 +184,30 @@ func TestAThingMadeByServicesTakesValuesOnlyWhenEnabled(t *testing.T) {
 		_, err = invoke(p, "Fan", service)
 		must(t, err)
 	}
-	must(t, p.Push("Fan", push))
+	must(t, p.Push(t.Context(), "Fan", push))
 	_, err = invoke(p, "Fan", "DisableThing")
 	must(t, err)
-	refused(t, p.Push("Fan", push), Forbidden, "disabled")
+	refused(t, p.Push(t.Context(), "Fan", push), Forbidden, "disabled")
 	_, err = invoke(p, "Fan", "GetPropertyValues")
 	refused(t, err, Forbidden, "disabled")
-	must(t, p.DeleteThing("Fan"))
-	refused(t, p.Push("Fan", push), NotFound, `there is no Thing "Fan"`)
+	must(t, p.DeleteThing(t.Context(), "Fan"))
+	refused(t, p.Push(t.Context(), "Fan", push), NotFound, `there is no Thing "Fan"`)
 }
 
 func TestThePropertyTypeCanBeChangedByRemovingAndAddingIt(t *testing.T) {
 	p := plant(t, Options{})
 	_, err := invoke(p, "Pump-1", "RemovePropertyDefinition", cell("name", text("temperature")))
 	must(t, err)
-	refused(t, p.Push("Pump-1", []Write{{Property: "temp", Value: num(1)}}), Invalid, "no remote-bound property")
+	refused(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(1)}}), Invalid, "no remote-bound property")
 	_, err = invoke(p, "Pump-1", "AddPropertyDefinition", cell("name", text("temperature")), cell("type", text("STRING")))
 	must(t, err)
 	_, err = invoke(p, "Pump-1", "SetRemotePropertyBinding", cell("propertyName", text("temperature")),
 		cell("sourcePropertyName", text("temp")), cell("pushType", text("ALWAYS")))
 	must(t, err)
-	must(t, p.Push("Pump-1", []Write{{Property: "temp", Value: text("warm")}}))
+	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: text("warm")}}))
 	_, err = invoke(p, "Pump-1", "RemoveRemotePropertyBinding", cell("propertyName", text("temperature")))
 	must(t, err)
-	refused(t, p.Push("Pump-1", []Write{{Property: "temp", Value: text("warm")}}), Invalid, "no remote-bound property")
+	refused(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: text("warm")}}), Invalid, "no remote-bound property")
 }
 
 func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
@@ -237,7 +238,7 @@ func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 		{"two spaces", create("Pump  1", TemplateRemote), Invalid, "two spaces"},
 		{"reserved", create("me", TemplateRemote), Invalid, "reserved"},
 		{"too long", create(strings.Repeat("x", 256), TemplateRemote), Invalid, "longer than 255"},
-		{"unknown template", create("Fan", "FanTemplate"), NotFound, `there is no template "FanTemplate"; there are AzureIotHubTemplate, AzureIotThing, ConnectionServer, ConnectionServicesHub, GenericThing`},
+		{"unknown template", create("Fan", "FanTemplate"), NotFound, `there is no template "FanTemplate"; there are AzureIotHubTemplate, AzureIotThing, ConnectionServer, ConnectionServicesHub, FileRepository, GenericThing`},
 		{"duplicate", create("Pump-1", TemplateRemote), Exists, "create Thing Pump-1: a Thing of that name exists"},
 		{"differs only in case", create("PUMP-1", TemplateRemote), Exists, "create Thing PUMP-1: Thing Pump-1 exists"},
 		{"missing parameter", entity("CreateThing", cell("name", text("Fan"))), Invalid, "service CreateThing needs the parameter thingTemplateName"},
@@ -246,7 +247,7 @@ func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 		{"delete a system Thing", entity("DeleteThing", cell("name", text(ConnectionServicesHub))), Forbidden, "system Thing"},
 		{"unknown shape", entity("AddShapeToThing", cell("name", text("Pump-1")), cell("thingShapeName", text("Round"))), NotFound, `there is no shape "Round"`},
 		{"shape that was not added", entity("RemoveShapeFromThing", cell("name", text("Pump-1")), cell("thingShapeName", text(ShapeConnectable))), NotFound, "was not added"},
-		{"list of an unknown type", entity("GetEntityList", cell("type", text("Mashups"))), Invalid, `no entities of type "Mashup"`},
+		{"list of an unknown type", entity("GetEntityList", cell("type", text("Mashups"))), Invalid, `no entities of type "Mashups" here; there are DataShapes, Groups`},
 		{"unknown service", on("Pump-1", "Explode"), NotFound, `Thing Pump-1 (template RemoteThing) has no service "Explode"`},
 		{"unknown resource", func(p *Platform) error {
 			_, err := p.Call(context.Background(), EntityResource, "Magic", "Do", nil)
@@ -264,8 +265,8 @@ func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 		{"binding on a GenericThing", on(ConnectionServicesHub, "SetRemotePropertyBinding", cell("propertyName", text("x"))), Forbidden, "only RemoteThings"},
 		{"removing a shape's property", on("Pump-1", "RemovePropertyDefinition", cell("name", text("isConnected"))), Forbidden, "belongs to Connectable"},
 		{"push without a table of values", on("Pump-1", "UpdateSubscribedPropertyValues", cell("values", infotable.FromTable(infotable.New(infotable.Column("name", tString))))), Invalid, "value is missing"},
-		{"event that is not there", func(p *Platform) error { return p.Fire("Pump-1", "Boom", nil) }, NotFound, `Thing Pump-1 has no event "Boom"`},
-		{"event without its device", func(p *Platform) error { return p.Fire(ConnectionServicesHub, EventThingNotFound, nil) }, Invalid, "edgeIdentifier"},
+		{"event that is not there", func(p *Platform) error { return p.Fire(t.Context(), "Pump-1", "Boom", nil) }, NotFound, `Thing Pump-1 has no event "Boom"`},
+		{"event without its device", func(p *Platform) error { return p.Fire(t.Context(), ConnectionServicesHub, EventThingNotFound, nil) }, Invalid, "edgeIdentifier"},
 		{"missing key", func(p *Platform) error { _, err := p.User(""); return err }, Denied, "no application key"},
 		{"wrong key", func(p *Platform) error { _, err := p.User("secret"); return err }, Denied, "unknown application key"},
 	} {
@@ -278,6 +279,10 @@ func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 func TestAnApplicationKeyBelongsToAUser(t *testing.T) {
 	p := plant(t, Options{})
 	p.AddKey("k", "connector")
+	_, err := p.User("k")
+	refused(t, err, Denied, "user connector of the application key is not there or disabled")
+	_, err = p.Call(t.Context(), EntityResource, "EntityServices", "CreateUser", infotable.OneRow(cell("name", text("connector"))))
+	must(t, err)
 	if user, err := p.User("k"); err != nil || user != "connector" {
 		t.Errorf("got %q, %v", user, err)
 	}
@@ -310,9 +315,9 @@ func TestSubscriptionsAndDefinitionsTellAConnectorWhatToWrite(t *testing.T) {
 
 func TestADeviceWithoutAThingIsListedAndCanBeCreated(t *testing.T) {
 	p := plant(t, Options{})
-	must(t, p.CreateThing(ThingSpec{Name: "Hub", Template: TemplateRemote, Enabled: true}))
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Hub", Template: TemplateRemote, Enabled: true}))
 	event := func(context string) error {
-		return p.Fire(ConnectionServicesHub, EventThingNotFound, infotable.OneRow(cell("id", text("1")),
+		return p.Fire(t.Context(), ConnectionServicesHub, EventThingNotFound, infotable.OneRow(cell("id", text("1")),
 			cell("message", text("no Thing")), cell("edgeIdentifier", text("dev-9")), cell("context", infotable.Text(tJSON, context))))
 	}
 	must(t, event(`{"hubThing":"Hub","properties":{"temp-c":{"baseType":"NUMBER","value":21.5},"m::x":{"baseType":"INTEGER","value":1}},"time":1}`))
@@ -327,11 +332,11 @@ func TestADeviceWithoutAThingIsListedAndCanBeCreated(t *testing.T) {
 	if len(p.Waiting(0)) != 0 {
 		t.Error("still listed after it was created")
 	}
-	must(t, p.Push("dev-9", []Write{
+	must(t, p.Push(t.Context(), "dev-9", []Write{
 		{Property: "temp-c", Value: num(1)}, {Property: "temp_c", Value: text("y")}, {Property: "m::x", Value: infotable.Integer(2)},
 		{Property: "isConnected", Value: infotable.Boolean(true)},
 	}))
-	v, err := p.Thing("dev-9")
+	v, err := p.Thing(t.Context(), "dev-9")
 	must(t, err)
 	for _, name := range []string{"temp_c", "temp_c_2", "m::x", "isConnected_2"} {
 		if d, ok := v.Property(name); !ok || d.Remote == nil {
@@ -349,7 +354,7 @@ func TestTheListOfDevicesWithoutAThingIsBounded(t *testing.T) {
 	p := plant(t, Options{Waiting: 3, Now: func() time.Time { return now }})
 	for i := range 5 {
 		now = now.Add(time.Second)
-		must(t, p.Fire(ConnectionServicesHub, EventThingNotFound, infotable.Single("edgeIdentifier", text(fmt.Sprintf("d%d", i)))))
+		must(t, p.Fire(t.Context(), ConnectionServicesHub, EventThingNotFound, infotable.Single("edgeIdentifier", text(fmt.Sprintf("d%d", i)))))
 	}
 	var names []string
 	for _, w := range p.Waiting(0) {
@@ -361,18 +366,20 @@ func TestTheListOfDevicesWithoutAThingIsBounded(t *testing.T) {
 }
 
 func TestDefinitionsAndLastValuesSurviveARestart(t *testing.T) {
-	store := FileStore{Path: filepath.Join(t.TempDir(), "things.json")}
-	p := plant(t, Options{Store: store})
-	must(t, p.CreateThing(ThingSpec{Name: "Dev", Template: TemplateFileTransfer, Enabled: true, Gateway: "Pump-1", Description: "d", Tags: "a:b"}))
-	must(t, p.Push("Pump-1", []Write{{Property: "temp", Value: num(21.5), Time: 1000, Quality: "BAD"}}))
-	must(t, p.Bind(&fakeEdge{}, []string{"Pump-1"}))
+	kept, err := store.Open(filepath.Join(t.TempDir(), "state"), store.Options{NoSync: true})
+	must(t, err)
+	defer func() { must(t, kept.Close()) }()
+	p := plant(t, Options{Store: kept})
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Dev", Template: TemplateFileTransfer, Enabled: true, Gateway: "Pump-1", Description: "d", Tags: "a:b"}))
+	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(21.5), Time: 1000, Quality: "BAD"}}))
+	must(t, p.Bind(t.Context(), &fakeEdge{}, []string{"Pump-1"}))
 	must(t, p.Save())
-	again, err := New(Options{Store: store})
+	again, err := New(Options{Store: kept})
 	must(t, err)
 	for _, name := range []string{"Dev", "Pump-1", ConnectionServicesHub} {
-		want, err := p.Thing(name)
+		want, err := p.Thing(t.Context(), name)
 		must(t, err)
-		got, err := again.Thing(name)
+		got, err := again.Thing(t.Context(), name)
 		must(t, err)
 		want.Changed, got.Changed = 0, 0
 		if name != ConnectionServicesHub && got.Connected {
@@ -383,11 +390,11 @@ func TestDefinitionsAndLastValuesSurviveARestart(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
-	if v, err := again.Read("Pump-1", "temperature"); err != nil || !v.Value.Equal(num(21.5)) || v.Time != 1000 || v.Quality != "BAD" {
+	if v, err := again.Read(t.Context(), "Pump-1", "temperature"); err != nil || !v.Value.Equal(num(21.5)) || v.Time != 1000 || v.Quality != "BAD" {
 		t.Errorf("got %+v, %v", v.VTQ, err)
 	}
-	must(t, again.Push("Pump-1", []Write{{Property: "temp", Value: num(1), Time: 2000}}))
-	if gateway, _ := again.Read("Dev", propGateway); !gateway.Value.Equal(infotable.Text(infotable.TypeThingName, "Pump-1")) {
+	must(t, again.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(1), Time: 2000}}))
+	if gateway, _ := again.Read(t.Context(), "Dev", propGateway); !gateway.Value.Equal(infotable.Text(infotable.TypeThingName, "Pump-1")) {
 		t.Errorf("gateway is %v", gateway.Value)
 	}
 }
@@ -399,11 +406,11 @@ func TestWritersOfManyThingsKeepTheOrderOfEachInTheLedger(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range things {
 		name := fmt.Sprintf("T%d", i)
-		must(t, p.CreateThing(ThingSpec{Name: name, Template: TemplateRemote, Enabled: true,
+		must(t, p.CreateThing(t.Context(), ThingSpec{Name: name, Template: TemplateRemote, Enabled: true,
 			Properties: []Definition{remoteProperty("n", infotable.TypeNumber, "")}}))
 		wait.Go(func() {
 			for n := range writes {
-				if err := p.Push(name, []Write{{Property: "n", Value: num(float64(n)), Time: int64(n + 1)}}); err != nil {
+				if err := p.Push(t.Context(), name, []Write{{Property: "n", Value: num(float64(n)), Time: int64(n + 1)}}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -438,7 +445,7 @@ func TestTheLedgerCopesWithAMillionEntriesAndDropsTheOldestOnlyBeyondItsBound(t 
 		for n := range batch {
 			batch[n] = Write{Property: "temp", Value: num(float64(n)), Time: int64(i*len(batch) + n + 1)}
 		}
-		must(t, p.Push("Pump-1", batch))
+		must(t, p.Push(t.Context(), "Pump-1", batch))
 	}
 	first, last := p.Ledger().Bounds()
 	if last != 1_005_000 || last-first+1 < 1_000_000 || last-first+1 > 1_000_000+2*segmentSize {
@@ -465,7 +472,7 @@ func TestTheLedgerIsBoundedInBytes(t *testing.T) {
 	p := plant(t, Options{LedgerBytes: 16 << 20})
 	big := text(strings.Repeat("x", 10_000))
 	for range 10_000 {
-		must(t, p.Push("Pump-1", []Write{{Property: "state", Value: big}}))
+		must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "state", Value: big}}))
 	}
 	if first, last := p.Ledger().Bounds(); (last-first+1)*10_000 > 16<<20+2*segmentSize*10_200 {
 		t.Errorf("kept %d entries of 10 kB", last-first+1)
@@ -475,7 +482,7 @@ func TestTheLedgerIsBoundedInBytes(t *testing.T) {
 func TestChangesAreReportedOnceAndRefusalsAreCountedTogether(t *testing.T) {
 	p := plant(t, Options{})
 	_, mark, _ := p.Changes(0, nil)
-	must(t, p.Push("Pump-1", []Write{{Property: "temp", Value: num(1)}}))
+	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(1)}}))
 	changed, next, reshaped := p.Changes(mark, []string{"Pump-1", ConnectionServicesHub, "gone"})
 	if len(changed) != 1 || changed[0].Name != "Pump-1" || reshaped {
 		t.Errorf("got %d changes, reshaped %v", len(changed), reshaped)
@@ -483,7 +490,7 @@ func TestChangesAreReportedOnceAndRefusalsAreCountedTogether(t *testing.T) {
 	if changed, _, _ = p.Changes(next, []string{"Pump-1"}); len(changed) != 0 {
 		t.Error("reported again without a change")
 	}
-	must(t, p.DeleteThing("Pump-1"))
+	must(t, p.DeleteThing(t.Context(), "Pump-1"))
 	if _, _, reshaped = p.Changes(next, nil); !reshaped {
 		t.Error("a deletion is not reported")
 	}
@@ -504,14 +511,14 @@ func BenchmarkPush(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := p.CreateThing(ThingSpec{Name: "T", Template: TemplateRemote, Enabled: true,
+	if err := p.CreateThing(b.Context(), ThingSpec{Name: "T", Template: TemplateRemote, Enabled: true,
 		Properties: []Definition{remoteProperty("n", infotable.TypeNumber, "")}}); err != nil {
 		b.Fatal(err)
 	}
 	writes := []Write{{Property: "n", Value: num(1), Time: 1}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := p.Push("T", writes); err != nil {
+		if err := p.Push(b.Context(), "T", writes); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package thingworx
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -138,12 +139,12 @@ func (p *Platform) CreateWaiting(thingName string) error {
 	spec := ThingSpec{Name: thingName, Template: TemplateRemote, Enabled: true, Description: "Device " + w.ID}
 	if hub, err := p.find(w.Hub); err == nil {
 		spec.Gateway = w.Hub
-		if hub.template == TemplateAzureHub {
+		if m := p.model.Load(); hub.composed().bases[TemplateAzureHub] && m.template(TemplateAzureThing) != nil {
 			spec.Template = TemplateAzureThing
 		}
 	}
 	taken, bound := map[string]bool{}, map[string]bool{}
-	for _, d := range p.model.inherited(spec.Template, []string{ShapeRoutedEgress}) {
+	for _, d := range p.model.Load().class(spec.Template, []string{ShapeRoutedEgress}).properties {
 		taken[d.Name] = true
 		if d.Remote != nil {
 			bound[d.Remote.EdgeName] = true
@@ -159,7 +160,7 @@ func (p *Platform) CreateWaiting(thingName string) error {
 			Name: name, Type: s.Type, Persistent: true, Remote: &Binding{EdgeName: s.EdgeName, PushType: PushAlways},
 		})
 	}
-	return p.CreateThing(spec)
+	return p.CreateThing(context.Background(), spec)
 }
 
 // unknownDevice is the context of a ThingNotFoundError, as this project's connector fills it.

@@ -33,7 +33,7 @@ func BenchmarkPushes(b *testing.B) {
 	defer wait.Wait()
 	defer func() { _ = front.Close() }()
 	defer func() { _ = server.Close() }()
-	err = p.CreateThing(thingworx.ThingSpec{Name: "T", Template: thingworx.TemplateRemote, Enabled: true, Properties: []thingworx.Definition{
+	err = p.CreateThing(b.Context(), thingworx.ThingSpec{Name: "T", Template: thingworx.TemplateRemote, Enabled: true, Properties: []thingworx.Definition{
 		{Name: "n", Type: infotable.TypeNumber, Remote: &thingworx.Binding{}}}})
 	if err != nil {
 		b.Fatal(err)

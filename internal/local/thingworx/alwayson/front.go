@@ -99,8 +99,8 @@ func (f *Front) edge(s *wire.Session) *edge {
 	return f.edges[s]
 }
 
-func (f *Front) bind(_ context.Context, s *wire.Session, b wire.Binding) error {
-	if err := f.platform.Bind(f.edge(s), b.Names); err != nil {
+func (f *Front) bind(ctx context.Context, s *wire.Session, b wire.Binding) error {
+	if err := f.platform.Bind(thingworx.WithCaller(ctx, caller(s)), f.edge(s), b.Names); err != nil {
 		f.platform.Refused(caller(s), "BIND from "+s.RemoteAddr(), err)
 		return refusal(err)
 	}
@@ -147,4 +147,6 @@ var codes = [...]wire.Code{
 	thingworx.Unbound:     wire.ServiceUnavailable,
 	thingworx.TimedOut:    wire.GatewayTimeout,
 	thingworx.Failed:      wire.BadGateway,
+
+	thingworx.NotAcceptable: wire.NotAcceptable,
 }

@@ -28,9 +28,9 @@ func plant(t *testing.T) (*thingworx.Platform, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.AddKey(key, "connector")
+	p.AddKey(key, "Administrator")
 	for _, name := range []string{"Pump-1", "Pump-2"} {
-		err := p.CreateThing(thingworx.ThingSpec{Name: name, Template: thingworx.TemplateRemote, Enabled: true,
+		err := p.CreateThing(t.Context(), thingworx.ThingSpec{Name: name, Template: thingworx.TemplateRemote, Enabled: true,
 			Properties: []thingworx.Definition{
 				{Name: "temperature", Type: infotable.TypeNumber, Remote: &thingworx.Binding{EdgeName: "temp"}},
 				{Name: "mode", Type: infotable.TypeString},
@@ -112,7 +112,7 @@ func push(thing, name string, v infotable.Value, at int64) wire.Request {
 
 func connected(t *testing.T, p *thingworx.Platform, thing string) bool {
 	t.Helper()
-	view, err := p.Thing(thing)
+	view, err := p.Thing(t.Context(), thing)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestAnEdgeBindsIsNotifiedAndPushes(t *testing.T) {
 	if answer.Code != wire.Success || answer.Content != nil {
 		t.Fatalf("answer %+v", answer)
 	}
-	view, err := p.Read("Pump-1", "temperature")
+	view, err := p.Read(t.Context(), "Pump-1", "temperature")
 	if err != nil || !view.Value.Equal(infotable.Number(21.5)) || view.Time != 1577934245678 || view.Quality != "GOOD" {
 		t.Errorf("stored %+v, %v", view.VTQ, err)
 	}
@@ -163,7 +163,7 @@ func TestAnEdgeBindsIsNotifiedAndPushes(t *testing.T) {
 	if answer := c.call(t, push("Pump-2", "temp", infotable.Number(1), 1)); answer.Code != wire.Success {
 		t.Errorf("answer %+v", answer)
 	}
-	if err := p.AddProperty("Pump-1", thingworx.Definition{Name: "x", Type: infotable.TypeNumber, Remote: &thingworx.Binding{}}); err != nil {
+	if err := p.AddProperty(t.Context(), "Pump-1", thingworx.Definition{Name: "x", Type: infotable.TypeNumber, Remote: &thingworx.Binding{}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := c.notice(t); got != "Pump-1.NotifyPropertyUpdate" {
@@ -235,7 +235,7 @@ func TestARefusalHasItsCodeAndReasonAndIsRemembered(t *testing.T) {
 				t.Errorf("got %s %q, want %s %q", answer.Code, answer.Reason, tc.code, tc.want)
 			}
 			got := p.Refusals()
-			if len(got) != 1 || !strings.Contains(got[0].Reason, tc.want) || got[0].Caller.User != "connector" {
+			if len(got) != 1 || !strings.Contains(got[0].Reason, tc.want) || got[0].Caller.User != "Administrator" {
 				t.Errorf("remembered %+v", got)
 			}
 		})
@@ -281,7 +281,7 @@ func TestPropertiesServicesAndEventsAreReached(t *testing.T) {
 	if got := answer.Content.First("mode"); len(answer.Content.Fields) != 1 || !got.Equal(infotable.String("json")) {
 		t.Errorf("mode is %v", got)
 	}
-	if _, err := p.Thing("Fan"); err != nil {
+	if _, err := p.Thing(t.Context(), "Fan"); err != nil {
 		t.Error(err)
 	}
 	if got := p.Waiting(0); len(got) != 1 || got[0].ID != "dev-9" {

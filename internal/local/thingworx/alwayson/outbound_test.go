@@ -34,7 +34,7 @@ func site(t *testing.T) (*thingworx.Platform, string) {
 			}})
 	}
 	for _, spec := range specs {
-		if err := p.CreateThing(spec); err != nil {
+		if err := p.CreateThing(t.Context(), spec); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,7 +17,7 @@ const contentColumn = "_content_"
 // request answers a request of an edge, and has the platform remember refusals. A question for what is not there is
 // none: connectors ask for every device, whether it has a Thing, and for services that only some templates have.
 func (f *Front) request(ctx context.Context, s *wire.Session, r wire.Request) wire.Response {
-	content, err := f.serve(ctx, s, &r)
+	content, err := f.serve(thingworx.WithCaller(ctx, caller(s)), s, &r)
 	if err != nil {
 		if kind, _ := thingworx.KindOf(err); kind != thingworx.NotFound || !isQuestion(&r) {
 			f.platform.Refused(caller(s), fmt.Sprintf("%s %s %s of %s", r.Code, r.Kind, r.Target, r.Name), err)
@@ -41,7 +41,7 @@ func (f *Front) serve(ctx context.Context, s *wire.Session, r *wire.Request) (*i
 			"%s of a %s of entity type 0x%02X: only Things, and services of Resources and Subsystems, are served",
 			r.Code, r.Kind, uint8(r.Entity))
 	case r.Code == wire.Post && r.Kind == wire.Event:
-		return nil, f.platform.Fire(r.Name, r.Target, r.Params)
+		return nil, f.platform.Fire(ctx, r.Name, r.Target, r.Params)
 	case r.Code == wire.Get && r.Kind == wire.Property:
 		return f.read(ctx, s, r)
 	case r.Code == wire.Put && r.Kind == wire.Property:
@@ -70,16 +70,14 @@ func (f *Front) call(ctx context.Context, r *wire.Request) (*infotable.Table, er
 // and one that is asked for by whoever stands for the Thing, come as they are stored.
 func (f *Front) read(ctx context.Context, s *wire.Session, r *wire.Request) (*infotable.Table, error) {
 	if r.Target == "" || r.Target == "*" {
-		view, err := f.platform.Thing(r.Name)
+		view, err := f.platform.Thing(ctx, r.Name)
 		return thingworx.ValueTable(view.Properties), err
 	}
 	read := f.platform.Read
 	if !f.platform.StandsFor(f.edge(s), r.Name) {
-		read = func(thing, property string) (thingworx.PropertyView, error) {
-			return f.platform.Fetch(ctx, thing, property)
-		}
+		read = f.platform.Fetch
 	}
-	view, err := read(r.Name, r.Target)
+	view, err := read(ctx, r.Name, r.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -89,23 +87,23 @@ func (f *Front) read(ctx context.Context, s *wire.Session, r *wire.Request) (*in
 // write writes one property, or with the target "*" one per column (read). What whoever stands for the Thing writes to
 // its remote-bound properties is stored; what anybody else writes to them is asked of the edge.
 func (f *Front) write(ctx context.Context, s *wire.Session, r *wire.Request) error {
-	writes, err := f.writes(r)
+	writes, err := f.writes(ctx, r)
 	if err != nil {
 		return err
 	}
 	if f.platform.StandsFor(f.edge(s), r.Name) {
-		return f.platform.SetByEdge(r.Name, writes)
+		return f.platform.SetByEdge(ctx, r.Name, writes)
 	}
 	return f.platform.Set(ctx, r.Name, writes)
 }
 
-func (f *Front) writes(r *wire.Request) ([]thingworx.Write, error) {
+func (f *Front) writes(ctx context.Context, r *wire.Request) ([]thingworx.Write, error) {
 	if r.Target == "*" {
 		return thingworx.RowWrites(r.Params)
 	}
 	v := r.Param(r.Target)
 	if content, ok := r.Param(contentColumn).Text(); ok {
-		view, err := f.platform.Read(r.Name, r.Target)
+		view, err := f.platform.Read(ctx, r.Name, r.Target)
 		if err != nil {
 			return nil, err
 		}

@@ -103,7 +103,7 @@ func (h *Handler) asset(name string) http.HandlerFunc {
 func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
 	notice := ""
 	if name := r.URL.Query().Get("created"); name != "" {
-		if _, err := h.platform.Thing(name); err == nil {
+		if _, err := h.platform.Thing(r.Context(), name); err == nil {
 			notice = "Thing " + name + " was created; the next message of its device is written to it."
 		}
 	}

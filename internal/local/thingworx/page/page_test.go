@@ -41,7 +41,7 @@ func plant(t *testing.T) (*Handler, *thingworx.Platform) {
 
 func addThing(t *testing.T, p *thingworx.Platform, name string) {
 	t.Helper()
-	err := p.CreateThing(thingworx.ThingSpec{Name: name, Template: thingworx.TemplateRemote, Enabled: true,
+	err := p.CreateThing(t.Context(), thingworx.ThingSpec{Name: name, Template: thingworx.TemplateRemote, Enabled: true,
 		Properties: []thingworx.Definition{{Name: "label", Type: infotable.TypeString, Remote: &thingworx.Binding{EdgeName: evil}}}})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func addThing(t *testing.T, p *thingworx.Platform, name string) {
 
 func push(t *testing.T, p *thingworx.Platform, thing, value string) {
 	t.Helper()
-	if err := p.Push(thing, []thingworx.Write{{Property: evil, Value: infotable.String(value), Time: 1577934245678}}); err != nil {
+	if err := p.Push(t.Context(), thing, []thingworx.Write{{Property: evil, Value: infotable.String(value), Time: 1577934245678}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -61,7 +61,7 @@ func announce(t *testing.T, p *thingworx.Platform, device string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = p.Fire(thingworx.ConnectionServicesHub, thingworx.EventThingNotFound, infotable.OneRow(
+	err = p.Fire(t.Context(), thingworx.ConnectionServicesHub, thingworx.EventThingNotFound, infotable.OneRow(
 		infotable.Cell{Name: "edgeIdentifier", Value: infotable.String(device)},
 		infotable.Cell{Name: "context", Value: infotable.Text(infotable.TypeJSON, string(context))}))
 	if err != nil {
@@ -98,7 +98,7 @@ func TestThePageShowsThingsDevicesAndRefusalsEscaped(t *testing.T) {
 
 func TestAnEmptyPlatformSaysWhatToDo(t *testing.T) {
 	h, p := plant(t)
-	if err := p.DeleteThing("Pump-1"); err != nil {
+	if err := p.DeleteThing(t.Context(), "Pump-1"); err != nil {
 		t.Fatal(err)
 	}
 	if _, body := get(h, "/"); !strings.Contains(body, "azx platform thing add") || !strings.Contains(body, "Nothing was refused") {
@@ -188,7 +188,7 @@ func TestAFormIsRefusedWithAReason(t *testing.T) {
 			if code != 403 || !strings.Contains(body, tc.want) {
 				t.Errorf("got %d, without %q", code, tc.want)
 			}
-			if _, err := p.Thing("fan"); err == nil {
+			if _, err := p.Thing(t.Context(), "fan"); err == nil {
 				t.Error("the Thing was created")
 			}
 			if got := p.Refusals(); len(got) != 1 || got[0].Caller.Via != "page" {
@@ -325,7 +325,7 @@ func TestAPageOfManyThingsShowsTheFirstAndSaysSo(t *testing.T) {
 
 func TestThePageShowsTheLastEventsEscaped(t *testing.T) {
 	h, p := plant(t)
-	if err := p.CreateThing(thingworx.ThingSpec{Name: "dev", Template: thingworx.TemplateAzureThing, Enabled: true}); err != nil {
+	if err := p.CreateThing(t.Context(), thingworx.ThingSpec{Name: "dev", Template: thingworx.TemplateAzureThing, Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	announce(t, p, "waiting device")
@@ -333,7 +333,7 @@ func TestThePageShowsTheLastEventsEscaped(t *testing.T) {
 		t.Error("a device that is listed as waiting is an event as well")
 	}
 	for i := range mostEvents + 1 {
-		err := p.Fire("dev", thingworx.EventMessageOutcome, infotable.OneRow(
+		err := p.Fire(t.Context(), "dev", thingworx.EventMessageOutcome, infotable.OneRow(
 			infotable.Cell{Name: "status", Value: infotable.String(fmt.Sprintf("Expired-%d.", i))},
 			infotable.Cell{Name: "time", Value: infotable.Nothing()},
 			infotable.Cell{Name: evil, Value: infotable.String(evil)}))
@@ -341,7 +341,7 @@ func TestThePageShowsTheLastEventsEscaped(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := p.Push("dev", []thingworx.Write{{Property: "twinReported", Value: infotable.Text(infotable.TypeJSON, `{"fan":1}`)}}); err != nil {
+	if err := p.Push(t.Context(), "dev", []thingworx.Write{{Property: "twinReported", Value: infotable.Text(infotable.TypeJSON, `{"fan":1}`)}}); err != nil {
 		t.Fatal(err)
 	}
 	_, body := get(h, "/")

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -79,7 +80,7 @@ const (
 )
 
 func (h *Handler) thingsOf(query string) things {
-	views, _ := h.platform.Things(query, 0)
+	views, _ := h.platform.Things(context.Background(), query, 0)
 	t := things{Filtered: query != ""}
 	for i := range views {
 		if views[i].System {

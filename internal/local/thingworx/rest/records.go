@@ -41,6 +41,9 @@ func (h *Handler) ledger(r *request) (answer, error) {
 	if err := only(r, http.MethodGet); err != nil {
 		return answer{}, err
 	}
+	if err := h.platform.Administers(r.Context()); err != nil {
+		return answer{}, err
+	}
 	q := r.URL.Query()
 	query := thingworx.Query{Thing: q.Get("thing"), Property: q.Get("property")}
 	if text := q.Get("after"); text != "" {
@@ -101,6 +104,9 @@ type FiredEvents struct {
 
 func (h *Handler) events(r *request) (answer, error) {
 	if err := only(r, http.MethodGet); err != nil {
+		return answer{}, err
+	}
+	if err := h.platform.Administers(r.Context()); err != nil {
 		return answer{}, err
 	}
 	q := r.URL.Query()

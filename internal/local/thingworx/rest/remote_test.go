@@ -63,7 +63,7 @@ func TestTheOutcomeAtTheEdgeIsTheAnswerToTheCaller(t *testing.T) {
 			ok(t, h, "POST", pump+"/Services/SetRemotePropertyBinding",
 				`{"propertyName":"temperature","sourcePropertyName":"temp","cacheTime":-1,"timeout":20}`)
 			if tc.edge != nil {
-				if err := p.Bind(tc.edge, []string{"Pump-1"}); err != nil {
+				if err := p.Bind(t.Context(), tc.edge, []string{"Pump-1"}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -80,12 +80,12 @@ func TestTheOutcomeAtTheEdgeIsTheAnswerToTheCaller(t *testing.T) {
 
 func TestFiredEventsAreShownTheNewestFirst(t *testing.T) {
 	h, p := plant(t)
-	err := p.CreateThing(thingworx.ThingSpec{Name: "dev", Template: thingworx.TemplateAzureThing, Enabled: true})
+	err := p.CreateThing(t.Context(), thingworx.ThingSpec{Name: "dev", Template: thingworx.TemplateAzureThing, Enabled: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, status := range []string{"Expired", "Success"} {
-		if err := p.Fire("dev", thingworx.EventMessageOutcome, infotable.Single("status", infotable.String(status))); err != nil {
+		if err := p.Fire(t.Context(), "dev", thingworx.EventMessageOutcome, infotable.Single("status", infotable.String(status))); err != nil {
 			t.Fatal(err)
 		}
 	}

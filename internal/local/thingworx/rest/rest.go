@@ -87,6 +87,7 @@ func (h *Handler) serve(r *request) (answer, error) {
 	if r.user, err = h.platform.User(keyOf(r.Request)); err != nil {
 		return answer{}, err
 	}
+	r.Request = r.WithContext(thingworx.WithCaller(r.Context(), thingworx.Caller{User: r.user, Via: "rest"}))
 	if len(r.path) == 2 && r.path[0] == "azx" && r.path[1] == "ledger" {
 		return h.ledger(r)
 	}
@@ -100,13 +101,19 @@ func (h *Handler) serve(r *request) (answer, error) {
 	switch {
 	case equal(r.part(0), "Things"):
 		return h.things(r)
-	case equal(r.part(0), "Resources"):
-		return h.services(r, thingworx.EntityResource)
-	case equal(r.part(0), "Subsystems"):
-		return h.services(r, thingworx.EntitySubsystem)
 	default:
-		return answer{}, notHere(r)
+		return h.entities(r)
 	}
+}
+
+// entities serves the services of entities other than Things.
+func (h *Handler) entities(r *request) (answer, error) {
+	for _, kind := range append(h.platform.Collections(), thingworx.EntityApplicationKey) {
+		if equal(r.part(0), string(kind)) {
+			return h.services(r, kind)
+		}
+	}
+	return answer{}, notHere(r)
 }
 
 // keyOf returns the application key of the header or, failing that, the query; the header's case does not matter.
@@ -223,6 +230,8 @@ func statusOf(err error) int {
 		return http.StatusForbidden
 	case thingworx.Unsupported:
 		return http.StatusNotImplemented
+	case thingworx.NotAcceptable:
+		return http.StatusNotAcceptable
 	default:
 		return http.StatusBadRequest
 	}

@@ -23,8 +23,8 @@ func plant(t *testing.T) (*Handler, *thingworx.Platform) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.AddKey(key, "tester")
-	err = p.CreateThing(thingworx.ThingSpec{Name: "Pump-1", Template: thingworx.TemplateRemote, Enabled: true,
+	p.AddKey(key, "Administrator")
+	err = p.CreateThing(t.Context(), thingworx.ThingSpec{Name: "Pump-1", Template: thingworx.TemplateRemote, Enabled: true,
 		Properties: []thingworx.Definition{
 			{Name: "temperature", Type: infotable.TypeNumber, Remote: &thingworx.Binding{EdgeName: "temp"}},
 			{Name: "mode", Type: infotable.TypeString}, {Name: "limit", Type: infotable.TypeNumber},
@@ -161,7 +161,7 @@ func TestAThingIsMadeAndWrittenAndReadByREST(t *testing.T) {
 	if fmt.Sprint(got) != "map[name:speed quality:BAD time:1.577934245678e+12 value:900]" {
 		t.Errorf("got %v", got)
 	}
-	if n := len(rows(t, ok(t, h, "GET", "/Thingworx/Things", ""))); n != 3 {
+	if n := len(rows(t, ok(t, h, "GET", "/Thingworx/Things", ""))); n != 6 {
 		t.Errorf("%d Things", n)
 	}
 	ok(t, h, "DELETE", things+"Fan%201", "")
@@ -239,7 +239,7 @@ func TestThingsAreDescribed(t *testing.T) {
 func TestTheLedgerIsPagedAndFiltered(t *testing.T) {
 	h, p := plant(t)
 	for i := range 25 {
-		err := p.Push("Pump-1", []thingworx.Write{{Property: "temp", Value: infotable.Number(float64(i)), Time: int64(i + 1)}})
+		err := p.Push(t.Context(), "Pump-1", []thingworx.Write{{Property: "temp", Value: infotable.Number(float64(i)), Time: int64(i + 1)}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,7 @@ func (h *Handler) call(r *request, kind thingworx.EntityKind) (answer, error) {
 		return answer{}, err
 	}
 	entity, name := r.part(1), r.part(3)
-	info, err := h.platform.Service(kind, entity, name)
+	info, err := h.platform.Service(r.Context(), kind, entity, name)
 	if err != nil {
 		return answer{}, err
 	}
@@ -80,12 +80,12 @@ func (h *Handler) serviceDefinitions(r *request, kind thingworx.EntityKind) (ans
 	if err := only(r, http.MethodGet); err != nil {
 		return answer{}, err
 	}
-	infos, err := h.platform.Services(kind, r.part(1))
+	infos, err := h.platform.Services(r.Context(), kind, r.part(1))
 	if err != nil {
 		return answer{}, err
 	}
 	if name := r.part(3); name != "" {
-		info, err := h.platform.Service(kind, r.part(1), name)
+		info, err := h.platform.Service(r.Context(), kind, r.part(1), name)
 		if err != nil {
 			return answer{}, err
 		}

@@ -40,10 +40,9 @@ func (h *Handler) thingList(r *request) (answer, error) {
 	if err := only(r, http.MethodGet); err != nil {
 		return answer{}, err
 	}
-	views, _ := h.platform.Things("", 0)
 	list := thingworx.EntityList()
-	for _, v := range views {
-		thingworx.AddEntity(list, v.Name, v.Description, v.Tags, v.System)
+	for _, e := range h.platform.Entities(r.Context(), thingworx.EntityThing) {
+		thingworx.AddEntity(list, &e.Common, e.System)
 	}
 	return table(list)
 }
@@ -51,12 +50,12 @@ func (h *Handler) thingList(r *request) (answer, error) {
 // thing serves one Thing: its description, or its end. The description is a subset of the platform's.
 func (h *Handler) thing(r *request) (answer, error) {
 	if r.Method == http.MethodDelete {
-		return answer{}, h.platform.DeleteThing(r.part(1))
+		return answer{}, h.platform.DeleteThing(r.Context(), r.part(1))
 	}
 	if err := only(r, http.MethodGet, http.MethodDelete); err != nil {
 		return answer{}, err
 	}
-	view, err := h.platform.Thing(r.part(1))
+	view, err := h.platform.Thing(r.Context(), r.part(1))
 	if err != nil {
 		return answer{}, err
 	}
@@ -101,10 +100,10 @@ func (h *Handler) propertyDefinitions(r *request) (answer, error) {
 // stored returns the property that the path names, or all, without asking an edge.
 func (h *Handler) stored(r *request) ([]thingworx.PropertyView, error) {
 	if name := r.part(3); name != "" && name != "*" {
-		view, err := h.platform.Read(r.part(1), name)
+		view, err := h.platform.Read(r.Context(), r.part(1), name)
 		return []thingworx.PropertyView{view}, err
 	}
-	view, err := h.platform.Thing(r.part(1))
+	view, err := h.platform.Thing(r.Context(), r.part(1))
 	return view.Properties, err
 }
 
@@ -139,7 +138,7 @@ func (h *Handler) put(r *request) error {
 	if err != nil {
 		return err
 	}
-	view, err := h.platform.Thing(r.part(1))
+	view, err := h.platform.Thing(r.Context(), r.part(1))
 	if err != nil {
 		return err
 	}

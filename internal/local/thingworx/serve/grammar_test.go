@@ -35,7 +35,7 @@ func TestServicesOfTheCommandLine(t *testing.T) {
 		for _, f := range d.Fields {
 			columns = append(columns, f.Name+":"+f.Type.String())
 		}
-		if got := fmt.Sprint(d.Name, " ", d.Params, " ", d.Result, " ", columns, " ", d.Remote.EdgeName); got != want {
+		if got := fmt.Sprint(d.Name, " ", shown(d.Params), " ", d.Result, " ", columns, " ", d.Remote.EdgeName); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
 	}
@@ -88,8 +88,8 @@ func TestADeviceThingHasTheServicesAndTheWayOfItsWritesThatItWasAddedWith(t *tes
 	if err := client.AddDevice(t.Context(), device); err != nil {
 		t.Fatal(err)
 	}
-	got, err := r.Platform.Service(thingworx.EntityThing, "dev", "Readings")
-	if err != nil || fmt.Sprint(got.Params, got.Result, len(got.Fields), *got.Remote) != "[{n INTEGER false}] INFOTABLE 2 {mod1::readings 0}" {
+	got, err := r.Platform.Service(t.Context(), thingworx.EntityThing, "dev", "Readings")
+	if err != nil || fmt.Sprint(shown(got.Params), " ", got.Result, len(got.Fields), *got.Remote) != "[{n INTEGER false}] INFOTABLE 2 {mod1::readings 0}" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	var via struct{ Rows []map[string]any }
@@ -102,7 +102,16 @@ func TestADeviceThingHasTheServicesAndTheWayOfItsWritesThatItWasAddedWith(t *tes
 	if err := client.AddDevice(t.Context(), device); err == nil || !strings.Contains(err.Error(), "service Ping exists already") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := r.Platform.Thing("other"); err == nil {
+	if _, err := r.Platform.Thing(t.Context(), "other"); err == nil {
 		t.Error("a Thing whose service was refused is left behind")
 	}
+}
+
+// shown gives of parameters what the command line says of them.
+func shown(params []thingworx.Param) string {
+	out := make([]string, len(params))
+	for i, p := range params {
+		out[i] = fmt.Sprintf("{%s %s %v}", p.Name, p.Type, p.Required)
+	}
+	return fmt.Sprint(out)
 }

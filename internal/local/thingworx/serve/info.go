@@ -16,9 +16,11 @@ import (
 
 // Files of a platform's folder.
 const (
-	infoFile  = "platform.json"
-	keyFile   = "app-key"
-	stateFile = "things.json"
+	infoFile     = "platform.json"
+	keyFile      = "app-key"
+	stateFile    = "platform.db"
+	historyFile  = "history.db"
+	oldStateFile = "things.json" // of versions before 0.2
 )
 
 // Info says how to reach a platform. It holds the application key: only its owner may read the file.

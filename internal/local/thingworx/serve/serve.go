@@ -5,19 +5,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	wire "azx/alwayson"
 	"azx/internal/folder"
 	"azx/internal/local/thingworx"
 	"azx/internal/local/thingworx/alwayson"
+	"azx/internal/local/thingworx/history"
 	"azx/internal/local/thingworx/page"
 	"azx/internal/local/thingworx/rest"
+	"azx/internal/local/thingworx/store"
 	"azx/internal/supervise"
 )
 
@@ -31,6 +35,8 @@ const DefaultListen = "127.0.0.1:8080"
 type Options struct {
 	// Dir keeps Things, last values and the application key, and gets platform.json; empty keeps all in memory.
 	Dir string
+	// Memory keeps all in memory, also with a folder: that gets platform.json and the application key only.
+	Memory bool
 	// Listen is a loopback address with a port; port 0 is any free one; default DefaultListen.
 	Listen string
 	// NextFreePort takes the next free port when Listen's is in use, instead of giving up.
@@ -69,6 +75,7 @@ type Running struct {
 
 	group *supervise.Group
 	lock  *folder.Lock // of Options.Dir; nil without one
+	files []io.Closer  // of the folder
 }
 
 // Start opens the platform and its port and returns when clients can connect. It runs until ctx ends, Stop is called,
@@ -92,7 +99,12 @@ func (r *Running) open(o Options) error {
 		if key, err = r.claim(o.Dir); err != nil {
 			return fmt.Errorf("open platform: %w", err)
 		}
-		options.Store = thingworx.FileStore{Path: filepath.Join(o.Dir, stateFile)}
+		if !o.Memory {
+			err = r.keep(o.Dir, &options)
+		}
+		if err != nil {
+			return fmt.Errorf("open platform: %w", err)
+		}
 	}
 	var err error
 	if r.Platform, err = thingworx.New(options); err != nil {
@@ -119,6 +131,10 @@ func (r *Running) Stop() { r.group.Stop() }
 // Wait returns when all connections have ended and the state is saved, with the error that ended it, if any.
 func (r *Running) Wait() error {
 	err := r.group.Wait()
+	for _, f := range slices.Backward(r.files) {
+		err = errors.Join(err, f.Close())
+	}
+	r.files = nil
 	if r.lock != nil {
 		err = errors.Join(err, r.lock.Close())
 		r.lock = nil
@@ -136,6 +152,27 @@ func (r *Running) claim(dir string) (key string, err error) {
 		return "", err
 	}
 	return keptKey(dir)
+}
+
+// keep opens the files of the folder that has been taken.
+func (r *Running) keep(dir string, o *thingworx.Options) error {
+	old := filepath.Join(dir, oldStateFile)
+	if _, err := os.Stat(old); err == nil {
+		return fmt.Errorf("%s is of an earlier version, whose Things this one does not read: move the file away and make them anew,"+
+			" or take another folder", old)
+	}
+	state, err := store.Open(filepath.Join(dir, stateFile), store.Options{})
+	if err != nil {
+		return err
+	}
+	r.files = append(r.files, state)
+	values, err := history.Open(filepath.Join(dir, historyFile), history.Options{NoSync: true})
+	if err != nil {
+		return err
+	}
+	r.files = append(r.files, values)
+	o.Store, o.History = state, values
+	return nil
 }
 
 // start runs the fronts and the saving of state. The saving starts first and, having a context of its own, ends after

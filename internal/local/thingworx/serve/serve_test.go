@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,11 +89,11 @@ func TestAThingAddedByTheCommandTakesAPushAndSurvivesARestart(t *testing.T) {
 	if r.Info.AppKey != first.AppKey {
 		t.Error("the application key is another after a restart")
 	}
-	view, err := r.Platform.Read("Pump 1", "temperature")
+	view, err := r.Platform.Read(t.Context(), "Pump 1", "temperature")
 	if err != nil || !view.Value.Equal(infotable.Number(21.5)) || view.Time != 1000 || view.Remote == nil || view.Remote.PushType != "ALWAYS" {
 		t.Errorf("got %+v, %v", view, err)
 	}
-	for _, name := range []string{infoFile, keyFile, "things.json"} {
+	for _, name := range []string{infoFile, keyFile, stateFile, historyFile} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || info.Mode() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info, err)
@@ -112,7 +113,7 @@ func TestAThingWhosePropertyIsRefusedIsNotLeftBehind(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "property a exists already, as NUMBER") {
 		t.Errorf("got %v", err)
 	}
-	if things, err := client.Things(t.Context()); err != nil || len(things) != 1 {
+	if things, err := client.Things(t.Context()); err != nil || slices.ContainsFunc(things, func(row ThingRow) bool { return !row.System }) {
 		t.Errorf("got %v, %v", things, err)
 	}
 	if err := client.AddThing(t.Context(), "a/b", nil); err == nil || !strings.Contains(err.Error(), `name "a/b" contains '/'`) {
@@ -165,17 +166,32 @@ func TestASecondPlatformInTheSameFolderIsRefused(t *testing.T) {
 	stop(t, start(t, Options{Dir: dir}))
 }
 
-func TestADamagedStateIsReportedAndKept(t *testing.T) {
+func TestAStateThatCannotBeReadIsReportedAndKept(t *testing.T) {
+	for file, want := range map[string]string{
+		stateFile: stateFile, historyFile: historyFile, oldStateFile: "is of an earlier version, whose Things this one does not read",
+	} {
+		dir := t.TempDir()
+		name := filepath.Join(dir, file)
+		if err := os.WriteFile(name, []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Start(t.Context(), Options{Dir: dir, Listen: anyPort}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v", err)
+		}
+		if raw, err := os.ReadFile(name); err != nil || string(raw) != "{" {
+			t.Errorf("the file is now %q, %v", raw, err)
+		}
+	}
+}
+
+func TestADemoKeepsNothingButHowToReachIt(t *testing.T) {
 	dir := t.TempDir()
-	name := filepath.Join(dir, "things.json")
-	if err := os.WriteFile(name, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Start(t.Context(), Options{Dir: dir, Listen: anyPort}); err == nil || !strings.Contains(err.Error(), name) {
-		t.Errorf("got %v", err)
-	}
-	if raw, err := os.ReadFile(name); err != nil || string(raw) != "{" {
-		t.Errorf("the file is now %q, %v", raw, err)
+	r := start(t, Options{Dir: dir, Memory: true})
+	defer stop(t, r)
+	for file, want := range map[string]bool{infoFile: true, keyFile: true, stateFile: false, historyFile: false} {
+		if _, err := os.Stat(filepath.Join(dir, file)); (err == nil) != want {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
 
@@ -281,7 +297,7 @@ func TestAWriteTravelsToTheDeviceBehindItsHubThingAndBack(t *testing.T) {
 		if err := writeSpeed(); err != nil {
 			t.Error(err)
 		}
-		view, err := r.Platform.Read("dev 1", "speed")
+		view, err := r.Platform.Read(t.Context(), "dev 1", "speed")
 		if err != nil || !view.Value.Equal(infotable.Number(5)) {
 			t.Errorf("got %+v, %v", view.VTQ, err)
 		}
@@ -358,8 +374,8 @@ func TestADeviceThingNeedsItsHubThingFirst(t *testing.T) {
 	}
 	conn := edgeOf(t, r, "Hub")
 	defer func() { _ = conn.Close() }()
-	dev, err := r.Platform.Thing("dev")
-	hub, herr := r.Platform.Thing("Hub")
+	dev, err := r.Platform.Thing(t.Context(), "dev")
+	hub, herr := r.Platform.Thing(t.Context(), "Hub")
 	if err != nil || herr != nil || dev.Connected || !hub.Connected {
 		t.Errorf("a platform that ignores group binds: device connected %v, hub %v (%v, %v)", dev.Connected, hub.Connected, err, herr)
 	}
