@@ -17,14 +17,14 @@ func TestADeviceWhoseNameIsTakenWritesNothing(t *testing.T) {
 	c := newChain(t)
 	c.addThing("Pump", "temperature:NUMBER")
 	c.addThing("LocalHub", "temperature:NUMBER") // a person may give the hub Thing properties that look remote
-	c.addThing("AzureServices", "temperature:NUMBER")
+	c.addThing("System", "temperature:NUMBER")
 	for _, d := range []struct {
 		name, id string
 		reason   string
 		says     string
 	}{
 		{"as a Thing of the system", "ConnectionServicesHub", "not-remote", "not a remote Thing"},
-		{"as a Thing of the system that is a remote Thing", "AzureServices", "not-allowed", "may not write to this Thing"},
+		{"as a Thing of the system that is a remote Thing", "System", "not-allowed", "may not write to this Thing"},
 		{"as the Thing of its hub", "LocalHub", "not-allowed", "may not write to this Thing"},
 	} {
 		t.Run(d.name, func(t *testing.T) {

@@ -52,7 +52,7 @@ func TestTheFirstToBindKeepsAThing(t *testing.T) {
 	refused(t, p.Bind(t.Context(), b, []string{"Pump-1"}), Forbidden, "bind Pump-1: edge a stands for it already")
 	refused(t, p.Bind(t.Context(), b, []string{"Pump-9"}), NotFound, `there is no Thing "Pump-9"`)
 	refused(t, p.Bind(t.Context(), b, []string{"*serial"}), NotFound, "no Thing has that identifier")
-	refused(t, p.Bind(t.Context(), b, []string{ConnectionServicesHub}), Forbidden, "is no RemoteThing")
+	refused(t, p.Bind(t.Context(), b, []string{thingRepository}), Forbidden, "is no RemoteThing")
 	if !connected(t, p, "Pump-1") {
 		t.Error("a bound Thing is not connected")
 	}

@@ -1,8 +1,6 @@
 package thingworx
 
 import (
-	"slices"
-
 	"azx/alwayson/infotable"
 	"azx/extension/entity"
 )
@@ -77,11 +75,11 @@ func builtinThings() []ThingSpec {
 	system := func(name, template, description string) ThingSpec {
 		return ThingSpec{Name: name, Template: template, Description: description, Enabled: true, system: true}
 	}
-	return slices.Concat([]ThingSpec{
+	return []ThingSpec{
 		system(thingAlwaysReporting, TemplateReporting, "isReporting is isConnected"),
 		system(thingNotReporting, TemplateReporting, "isReporting stays as it is"),
 		system(thingRepository, TemplateRepository, "Files of the platform"),
-	}, azureThings())
+	}
 }
 
 func column(name string, t infotable.BaseType, def infotable.Value) infotable.Field {

@@ -71,7 +71,36 @@ func (m *model) compose(templateName string, added []string) *class {
 	for _, t := range lineage { // the template's rows count before those of its base
 		c.takeRows(t)
 	}
+	for _, t := range slices.Backward(lineage) {
+		c.bind(t.name, &t.members)
+	}
 	return c
+}
+
+// bind binds inherited members to the edge.
+func (c *class) bind(from string, in *members) {
+	for i := range in.bindings {
+		b := &in.bindings[i]
+		at := slices.IndexFunc(c.properties, func(d Definition) bool { return d.Name == b.Name })
+		if at < 0 {
+			c.problem("remote binding of property %s of %s: there is no such property", b.Name, from)
+			continue
+		}
+		d, err := c.properties[at].bind(b)
+		if err != nil {
+			c.problem("%s: %v", from, err)
+			continue
+		}
+		c.properties[at] = d
+	}
+	for i := range in.calls {
+		b := &in.calls[i]
+		if s := c.services[b.Name]; s != nil {
+			c.services[b.Name] = s.bind(b)
+		} else {
+			c.problem("remote binding of service %s of %s: there is no such service", b.Name, from)
+		}
+	}
 }
 
 // take adds the members that are not defined yet; defined says where each property is from.
@@ -96,7 +125,7 @@ func (c *class) take(m *model, from string, in *members, defined map[string]stri
 		}
 		own := *s
 		own.from = from
-		if own.dataShape != "" && own.fields == nil {
+		if own.dataShape != "" {
 			own.fields, _ = m.dataShape(own.dataShape)
 		}
 		c.services[s.Name] = &own

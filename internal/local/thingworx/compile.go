@@ -2,7 +2,6 @@ package thingworx
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,7 +27,6 @@ const (
 	aspectThreshold  = "dataChangeThreshold"
 	aspectCacheTime  = "cacheTime"
 	aspectAsync      = "isAsync"
-	aspectColumns    = "resultFields" // ours: the columns of a result that has no data shape, as JSON
 )
 
 // Handlers of services: scripts (read), and ours for what was imported in silent mode and does not compile.
@@ -165,7 +163,7 @@ func compileMembers(in *entity.Members) (members, error) {
 		delete(properties, d.Name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
-		problems = append(problems, Refuse(Invalid, "remote binding of property %s: there is no such property beside it", shorten(name)))
+		out.bindings = append(out.bindings, *properties[name])
 	}
 	services := map[string]*entity.RemoteService{}
 	for i := range in.RemoteServices {
@@ -173,6 +171,7 @@ func compileMembers(in *entity.Members) (members, error) {
 	}
 	for i := range in.Services {
 		d, err := serviceOf(&in.Services[i], services[in.Services[i].Name])
+		delete(services, d.Name)
 		var s *service
 		if err == nil {
 			s, err = d.service()
@@ -182,6 +181,9 @@ func compileMembers(in *entity.Members) (members, error) {
 			continue
 		}
 		out.services = append(out.services, s)
+	}
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		out.calls = append(out.calls, *services[name])
 	}
 	out.events = eventsOf(in)
 	for i := range in.Subscriptions {
@@ -224,12 +226,32 @@ func definitionOf(in *entity.Property, b *entity.RemoteProperty) (Definition, er
 		}
 	}
 	if b != nil {
-		if b.CacheTime != 0 {
-			cache = b.CacheTime
-		}
-		d.Remote = &Binding{EdgeName: b.SourceName, PushType: b.PushType, PushThreshold: b.PushThreshold, CacheTime: int(cache), Timeout: b.Timeout}
+		d.Remote = bindingOf(b, cache)
 	}
 	return d, d.check()
+}
+
+// bindingOf makes a Binding; cache is the cache time of the property, for a binding that says none.
+func bindingOf(b *entity.RemoteProperty, cache float64) *Binding {
+	if b.CacheTime != 0 {
+		cache = b.CacheTime
+	}
+	return &Binding{EdgeName: b.SourceName, PushType: b.PushType, PushThreshold: b.PushThreshold, CacheTime: int(cache), Timeout: b.Timeout}
+}
+
+// bind returns an inherited definition with a binding.
+func (d *Definition) bind(b *entity.RemoteProperty) (Definition, error) {
+	out := *d
+	cache, _ := strconv.ParseFloat(d.Aspects[aspectCacheTime], 64)
+	out.Remote = bindingOf(b, cache)
+	return out, out.check()
+}
+
+// bind returns an inherited service as one that the edge carries out.
+func (s *service) bind(b *entity.RemoteService) *service {
+	out := *s
+	out.remote, out.run = &ServiceBinding{EdgeName: orText(b.SourceName, s.Name), Timeout: b.Timeout}, askEdge
+	return &out
 }
 
 // serviceOf makes a ServiceDefinition of a service and its binding, which may be nil.
@@ -243,9 +265,6 @@ func serviceOf(in *entity.Service, b *entity.RemoteService) (ServiceDefinition, 
 		if err != nil {
 			return d, Refuse(Invalid, "service %s: result: %v", in.Name, err)
 		}
-	}
-	if d.Fields, err = readColumns(in.Result.Aspects[aspectColumns]); err != nil {
-		return d, Refuse(Invalid, "service %s: columns of its result: %v", in.Name, err)
 	}
 	params := slices.Clone(in.Parameters)
 	slices.SortStableFunc(params, func(a, b entity.Field) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
@@ -276,42 +295,4 @@ func compileScript(what, handler, code string) (*script.Program, error) {
 		return nil, Refuse(Invalid, "%s: %v", what, err)
 	}
 	return program, nil
-}
-
-// columnJSON is a column of a result that has no data shape.
-type columnJSON struct {
-	Name     string `json:"name"`
-	BaseType string `json:"baseType"`
-}
-
-// columnsJSON gives columns as JSON, NOTHING if there are none.
-func columnsJSON(fields []infotable.Field) (infotable.Value, error) {
-	if len(fields) == 0 {
-		return nothing(), nil
-	}
-	columns := make([]columnJSON, len(fields))
-	for i, f := range fields {
-		columns[i] = columnJSON{f.Name, f.Type.String()}
-	}
-	raw, err := json.Marshal(columns)
-	return infotable.Text(tJSON, string(raw)), err
-}
-
-func readColumns(text string) ([]infotable.Field, error) {
-	if text == "" {
-		return nil, nil
-	}
-	var columns []columnJSON
-	if err := json.Unmarshal([]byte(text), &columns); err != nil {
-		return nil, err
-	}
-	var out []infotable.Field
-	for _, c := range columns {
-		base, err := infotable.ParseBaseType(c.BaseType)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, infotable.Column(c.Name, base))
-	}
-	return out, nil
 }

@@ -26,6 +26,8 @@ func (t *thing) definition() entity.Thing {
 		d := s.definition()
 		d.into(&out.Members)
 	}
+	out.RemoteProperties = append(out.RemoteProperties, t.bindings...)
+	out.RemoteServices = append(out.RemoteServices, t.calls...)
 	for _, e := range own.events {
 		out.Events = append(out.Events, e.Event)
 		if e.Remote != nil {
@@ -86,9 +88,6 @@ func (d *ServiceDefinition) into(m *entity.Members) {
 	}
 	if d.DataShape != "" {
 		s.Result.Aspects = map[string]string{aspectDataShape: d.DataShape}
-	} else if columns, err := columnsJSON(d.Fields); err == nil && !columns.IsNothing() {
-		text, _ := columns.Text()
-		s.Result.Aspects = map[string]string{aspectColumns: text}
 	}
 	for i, param := range d.Params {
 		f := entity.Field{Name: param.Name, BaseType: param.Type.String(), Description: param.Description, Ordinal: i, Aspects: map[string]string{}}

@@ -15,9 +15,9 @@ func outcome1(status string) *infotable.Table {
 
 func TestEventsAreRememberedByThingTheNewestFirst(t *testing.T) {
 	p := hubs(t, Options{})
-	must(t, p.Fire(t.Context(), "dev-0", EventMessageOutcome, outcome1("Expired")))
-	must(t, p.Fire(t.Context(), "dev-1", EventMessageOutcome, outcome1("Rejected")))
-	must(t, p.Fire(t.Context(), "dev-0", EventMessageOutcome, outcome1("Success")))
+	must(t, p.Fire(t.Context(), "dev-0", eventMessageOutcome, outcome1("Expired")))
+	must(t, p.Fire(t.Context(), "dev-1", eventMessageOutcome, outcome1("Rejected")))
+	must(t, p.Fire(t.Context(), "dev-0", eventMessageOutcome, outcome1("Success")))
 	var got []string
 	for _, f := range append(p.Events("dev-0", 0), p.Events("", 2)...) {
 		status, _ := f.Data.First("status").Text()
@@ -41,11 +41,11 @@ func TestEventsThatAreRefusedAreNotRemembered(t *testing.T) {
 		kind               Kind
 		want               string
 	}{
-		{"of no Thing", "nobody", EventMessageOutcome, nil, NotFound, "there is no Thing"},
-		{"of a disabled Thing", "off", EventMessageOutcome, nil, Forbidden, "is disabled"},
-		{"that the template lacks", "Pump-1", EventMessageOutcome, nil, NotFound, `has no event "AzureIotMessageOutcome"`},
-		{"with two rows", "dev-0", EventMessageOutcome, two, Invalid, "its data is one row"},
-		{"with too many columns", "dev-0", EventMessageOutcome, &infotable.Table{Fields: make([]infotable.Field, maxEventColumns+1)}, Invalid, "at most 100 columns"},
+		{"of no Thing", "nobody", eventMessageOutcome, nil, NotFound, "there is no Thing"},
+		{"of a disabled Thing", "off", eventMessageOutcome, nil, Forbidden, "is disabled"},
+		{"that the template lacks", "Pump-1", eventMessageOutcome, nil, NotFound, `has no event "AzureIotMessageOutcome"`},
+		{"with two rows", "dev-0", eventMessageOutcome, two, Invalid, "its data is one row"},
+		{"with too many columns", "dev-0", eventMessageOutcome, &infotable.Table{Fields: make([]infotable.Field, maxEventColumns+1)}, Invalid, "at most 100 columns"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			refused(t, p.Fire(t.Context(), tc.thing, tc.event, tc.data), tc.kind, tc.want)
@@ -58,9 +58,9 @@ func TestEventsThatAreRefusedAreNotRemembered(t *testing.T) {
 
 func TestAThingFloodsOnlyItsOwnShareOfTheEvents(t *testing.T) {
 	p := hubs(t, Options{})
-	must(t, p.Fire(t.Context(), "dev-1", EventMessageOutcome, outcome1("quiet")))
+	must(t, p.Fire(t.Context(), "dev-1", eventMessageOutcome, outcome1("quiet")))
 	for range 3 * keptOfOneThing {
-		must(t, p.Fire(t.Context(), "dev-0", EventMessageOutcome, outcome1("loud")))
+		must(t, p.Fire(t.Context(), "dev-0", eventMessageOutcome, outcome1("loud")))
 	}
 	loud, all := p.Events("dev-0", 0), p.Events("", 0)
 	if len(loud) != keptOfOneThing || loud[0].Index != 3*keptOfOneThing+1 || len(all) != keptOfOneThing+1 || len(p.Events("dev-1", 0)) != 1 {

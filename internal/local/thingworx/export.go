@@ -24,9 +24,6 @@ func (p *Platform) Export(ctx context.Context, kind EntityKind, name string) ([]
 		if err != nil {
 			return nil, err
 		}
-		for i := range out.Services {
-			delete(out.Services[i].Result.Aspects, aspectColumns) // ours, which no platform knows
-		}
 		set.Things = []entity.Thing{out}
 		return set.XML(), nil
 	}

@@ -59,6 +59,15 @@ func (p *Platform) Install(ctx context.Context, packages []*importer.Package, o 
 	return i.report, nil
 }
 
+// InstallZip is Install of a package, or a bundle of packages, as it is uploaded.
+func (p *Platform) InstallZip(ctx context.Context, zip []byte, o InstallOptions) (InstallReport, error) {
+	packages, err := importer.Read(zip)
+	if err != nil {
+		return InstallReport{}, Refuse(Invalid, "%v", err)
+	}
+	return p.Install(ctx, packages, o)
+}
+
 // installation is what becomes of the platform, until it is done.
 type installation struct {
 	p       *Platform

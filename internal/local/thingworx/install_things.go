@@ -136,6 +136,7 @@ func (t *thing) become(next *thing) {
 	t.about, t.owner, t.pkg, t.identifier, t.stream = next.about, next.owner, next.pkg, next.identifier, next.stream
 	t.enabled, t.published, t.shapes, t.class = next.enabled, next.published, next.shapes, next.class
 	t.props, t.byEdge, t.services, t.events = next.props, next.byEdge, next.services, next.events
+	t.bindings, t.calls = next.bindings, next.calls
 	t.subscriptions, t.tables, t.shipped, t.config = next.subscriptions, next.tables, next.shipped, next.config
 	t.access, t.group.stale = access{}, true
 	t.watch()

@@ -49,6 +49,18 @@ const (
 	// EventThingNotFound is fired on it for a device that has no Thing.
 	EventThingNotFound = "ThingNotFoundError"
 
+	// TemplateAzureHub is that of hub Things, whose routing group a connector binds; it comes with the Azure IoT package, as
+	// the following do.
+	TemplateAzureHub = "AzureIotHubTemplate"
+	// TemplateAzureThing is that of device Things.
+	TemplateAzureThing = "AzureIotThing"
+	// PropertyWriteVia says how writes of a device's Thing travel.
+	PropertyWriteVia = "writeVia"
+	// TableRouting holds the routing group of a hub Thing: one row, the column routingGroup.
+	TableRouting = "RoutingSettings"
+	// ColumnRoutingGroup is the column of TableRouting.
+	ColumnRoutingGroup = "routingGroup"
+
 	eventDataChange    = "DataChange"
 	eventAnyDataChange = "AnyDataChange"
 	eventThingStart    = "ThingStart"

@@ -64,6 +64,8 @@ type members struct {
 	services      []*service
 	events        []EventDefinition
 	subscriptions []*subscription
+	bindings      []entity.RemoteProperty // of inherited properties
+	calls         []entity.RemoteService  // of inherited services
 }
 
 // EventDefinition is an event that Things may fire.
@@ -77,10 +79,10 @@ func grantKey(kind EntityKind, name string) string { return string(kind) + "/" +
 
 func newModel() (*model, error) {
 	m := &model{entries: map[EntityKind]map[string]*entry{}, grants: map[string]*entity.Permissions{}, classes: &sync.Map{}}
-	for _, s := range slices.Concat(builtinShapes(), azureShapes()) {
+	for _, s := range builtinShapes() {
 		m.add(&entry{kind: EntityShape, about: entity.Common{Name: s.name, Description: s.description}, system: true, shape: s})
 	}
-	for _, t := range slices.Concat(builtinTemplates(), azureTemplates()) {
+	for _, t := range builtinTemplates() {
 		m.add(&entry{kind: EntityTemplate, about: entity.Common{Name: t.name, Description: t.description}, system: true, template: t})
 	}
 	for _, s := range builtinDataShapes() {

@@ -260,7 +260,7 @@ func TestServiceDefinitionsSayWhyTheyAreRefused(t *testing.T) {
 		{"parameter twice", "Pump-1", "AddServiceDefinition", add("S", cell("parameters", fields([2]string{"a", "STRING"}, [2]string{"a", "STRING"}))), Invalid, "or that of another one"},
 		{"two results", "Pump-1", "AddServiceDefinition", add("S", cell("resultType", fields([2]string{"a", "STRING"}, [2]string{"b", "STRING"}))), Invalid, "resultType must be one row"},
 		{"result that cannot travel", "Pump-1", "AddServiceDefinition", add("S", cell("resultType", fields([2]string{"r", "VEC3"}))), Invalid, "cannot be a result here"},
-		{"remote service of a GenericThing", ConnectionServicesHub, "AddServiceDefinition", add("S", cell("remote", infotable.Boolean(true))), Forbidden, "only RemoteThings"},
+		{"remote service of a GenericThing", thingRepository, "AddServiceDefinition", add("S", cell("remote", infotable.Boolean(true))), Forbidden, "only RemoteThings"},
 		{"negative time-out", "Pump-1", "AddServiceDefinition", add("S", cell("remote", infotable.Boolean(true)), cell("timeout", num(-1))), Invalid, "negative time-out"},
 		{"endless source name", "Pump-1", "AddServiceDefinition", add("S", cell("remote", infotable.Boolean(true)), cell("remoteServiceName", text(strings.Repeat("x", 2000)))), Invalid, "source name longer"},
 		{"binding of no service", "Pump-1", "SetRemoteServiceBinding", []infotable.Cell{cell("serviceName", text("S"))}, NotFound, `Thing Pump-1 defines no service "S" itself`},

@@ -14,7 +14,7 @@ import (
 // hubs makes the hub Thing LocalHub and the device Things dev-0 to dev-9 behind it.
 func hubs(t *testing.T, o Options) *Platform {
 	t.Helper()
-	p := plant(t, o)
+	p := extended(t, plant(t, o))
 	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "LocalHub", Template: TemplateAzureHub, Enabled: true}))
 	for i := range 10 {
 		must(t, p.CreateThing(t.Context(), ThingSpec{Name: fmt.Sprintf("dev-%d", i), Template: TemplateAzureThing, Enabled: true, Gateway: "LocalHub",

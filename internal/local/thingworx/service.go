@@ -192,7 +192,29 @@ func (p *Platform) service(on subject, name string) (*service, error) {
 			}
 		}
 	}
+	if on.entry.name() == resourceTables && on.entry.kind == EntityResource {
+		if s := p.tableFunction(name); s != nil {
+			return s, nil
+		}
+	}
 	return nil, Refuse(NotFound, "%s has no service %q", on, shorten(name))
+}
+
+// tableFunction returns a service of InfoTableFunctions, which are carried out where scripts run; nil if there is none.
+func (p *Platform) tableFunction(name string) *service {
+	functions := p.scripts.InfoTableFunctions()
+	signature, ok := functions.ServiceInfo(name)
+	if !ok {
+		return nil
+	}
+	s := &service{ServiceInfo: ServiceInfo{Name: name, Result: signature.Result}}
+	for _, f := range signature.Params {
+		s.Params = append(s.Params, optional(f.Name, f.Type))
+	}
+	s.run = func(_ *Platform, c *call) (infotable.Value, error) {
+		return functions.Call(c.ctx, name, infotable.OneRow(c.given()...))
+	}
+	return s
 }
 
 // Call runs a service. params has one row with a column per parameter, nil for none; unknown columns are ignored.

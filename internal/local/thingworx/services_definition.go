@@ -25,7 +25,7 @@ type ServiceBinding struct {
 // or a script, or nothing carries it out.
 type ServiceDefinition struct {
 	ServiceInfo
-	Fields        []infotable.Field // columns of an INFOTABLE result; nil where they are not said
+	Fields        []infotable.Field // columns of the result's data shape; what is given is not looked at
 	Remote        *ServiceBinding   // nil: the edge has nothing to do with it
 	DataShape     string            // that names the columns of the result; "" for none
 	Category      string
@@ -40,12 +40,11 @@ type ServiceDefinition struct {
 // definitionServices are those of GenericThing that define services; parameters are the platform's own (read).
 func definitionServices() []*service {
 	return []*service{
-		{ServiceInfo: ServiceInfo{"AddServiceDefinition", "Add or change a service; parameters and resultType have the columns name and baseType",
+		{ServiceInfo: ServiceInfo{"AddServiceDefinition", "Add or change a service; parameters and resultType have the columns name, baseType and dataShape",
 			[]Param{
 				required("name", tString), optional("description", tString), optional("category", tString),
 				optional("parameters", tTable), optional("resultType", tTable), optional("remote", tBoolean),
 				optional("remoteServiceName", tString), optional("timeout", tInteger),
-				optional("resultFields", tTable), // ours: here are no data shapes that the result could name
 			}, tNothing}, always: true, run: addServiceDefinition},
 		{ServiceInfo: ServiceInfo{"RemoveServiceDefinition", "Remove an own service", []Param{required("name", tString)}, tNothing},
 			always: true, run: removeServiceDefinition},
@@ -80,8 +79,8 @@ func (d *ServiceDefinition) check() error {
 	if !d.Result.OnWire() {
 		return Refuse(Invalid, "service %s: base type %s cannot be a result here", d.Name, d.Result)
 	}
-	if err := d.checkFields(); err != nil {
-		return err
+	if d.DataShape != "" && d.Result != tTable {
+		return Refuse(Invalid, "service %s: only an INFOTABLE has a data shape", d.Name)
 	}
 	if d.Remote == nil {
 		return nil
@@ -97,24 +96,9 @@ func (d *ServiceDefinition) check() error {
 	return nil
 }
 
-func (d *ServiceDefinition) checkFields() error {
-	if len(d.Fields) > maxParams || len(d.Fields) > 0 && d.Result != tTable {
-		return Refuse(Invalid, "service %s: only an INFOTABLE has columns, and at most %d", d.Name, maxParams)
-	}
-	seen := map[string]bool{}
-	for _, f := range d.Fields {
-		if err := CheckPropertyName(f.Name); err != nil || seen[f.Name] || f.Type == tNothing || !f.Type.OnWire() {
-			return Refuse(Invalid, "service %s: column %q of its result: its name is no name or that of another one,"+
-				" or %s cannot hold values", d.Name, shorten(f.Name), f.Type)
-		}
-		seen[f.Name] = true
-	}
-	return nil
-}
-
 // service compiles a definition that was checked.
 func (d *ServiceDefinition) service() (*service, error) {
-	s := &service{ServiceInfo: d.ServiceInfo, fields: d.Fields, dataShape: d.DataShape, category: d.Category, override: d.AllowOverride,
+	s := &service{ServiceInfo: d.ServiceInfo, dataShape: d.DataShape, category: d.Category, override: d.AllowOverride,
 		private: d.Private, async: d.Async, remote: d.Remote, handler: d.Handler, code: d.Code}
 	switch {
 	case d.Remote != nil:
@@ -126,7 +110,7 @@ func (d *ServiceDefinition) service() (*service, error) {
 		if s.program, err = compileScript("service "+d.Name, d.Handler, d.Code); err != nil {
 			return nil, err
 		}
-		s.run = runScript
+		s.run, s.always = runScript, true // also of a disabled Thing (inferred)
 		if s.program == nil {
 			s.run = noHandler
 		}
@@ -171,8 +155,12 @@ func (t *thing) addService(m *model, d *ServiceDefinition) error {
 	if err != nil {
 		return err
 	}
-	if s.dataShape != "" && s.fields == nil {
-		s.fields, _ = m.dataShape(s.dataShape)
+	if s.dataShape != "" {
+		fields, ok := m.dataShape(s.dataShape)
+		if !ok {
+			return Refuse(NotFound, "service %s: there is no data shape %q", d.Name, shorten(s.dataShape))
+		}
+		s.fields = fields
 	}
 	if t.services == nil {
 		t.services = map[string]*service{}
@@ -193,14 +181,7 @@ func addServiceDefinition(p *Platform, c *call) (infotable.Value, error) {
 		return nothing(), Refuse(Invalid, "service %s: resultType must be one row with the column baseType", shorten(d.Name))
 	}
 	if len(result) == 1 {
-		d.Result = result[0].Type
-	}
-	columns, err := fieldDefinitions(c.table("resultFields"))
-	if err != nil {
-		return nothing(), Refuse(Invalid, "service %s: resultFields: %v", shorten(d.Name), err)
-	}
-	for _, column := range columns {
-		d.Fields = append(d.Fields, infotable.Column(column.Name, column.Type))
+		d.Result, d.DataShape = result[0].Type, result[0].DataShape
 	}
 	if c.truth("remote") {
 		d.Remote = &ServiceBinding{EdgeName: c.text("remoteServiceName"), Timeout: int(c.number("timeout"))}
@@ -208,8 +189,8 @@ func addServiceDefinition(p *Platform, c *call) (infotable.Value, error) {
 	return nothing(), p.AddService(c.ctx, c.thing.name, d)
 }
 
-// fieldDefinitions reads rows of the data shape FieldDefinition (read): name and baseType; of its other columns only
-// isRequired, which is ours, counts.
+// fieldDefinitions reads rows of the data shape FieldDefinition (read): name, baseType and
+// dataShape; of its other columns only isRequired, which is ours, counts.
 func fieldDefinitions(rows *infotable.Table) ([]Param, error) {
 	var params []Param
 	for i := range rows.Len() {
@@ -222,6 +203,7 @@ func fieldDefinitions(rows *infotable.Table) ([]Param, error) {
 		}
 		param.Type = base
 		param.Required, _ = rows.At(i, "isRequired").Boolean()
+		param.DataShape, _ = rows.At(i, "dataShape").Text()
 		params = append(params, param)
 	}
 	return params, nil

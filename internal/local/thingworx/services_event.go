@@ -117,13 +117,18 @@ func getServiceDefinitions(p *Platform, c *call) (infotable.Value, error) {
 	if err != nil {
 		return nothing(), err
 	}
+	all = slices.DeleteFunc(all, func(d ServiceDefinition) bool {
+		return c.text("category") != "" && d.Category != c.text("category") || c.text("dataShape") != "" && d.DataShape != c.text("dataShape")
+	})
+	return infotable.FromTable(serviceTable(all)), nil
+}
+
+// serviceTable has the columns of the data shape ServiceDefinition (read).
+func serviceTable(all []ServiceDefinition) *infotable.Table {
 	table := infotable.New(infotable.Column("name", tString), infotable.Column("description", tString),
 		infotable.Column("parameterDefinitions", tTable), infotable.Column("resultType", tTable))
 	for i := range all {
 		d := &all[i]
-		if c.text("category") != "" && d.Category != c.text("category") || c.text("dataShape") != "" && d.DataShape != c.text("dataShape") {
-			continue
-		}
 		var params []infotable.Field
 		for _, param := range d.Params {
 			params = append(params, infotable.Field{Name: param.Name, Description: param.Description, Type: param.Type})
@@ -135,7 +140,7 @@ func getServiceDefinitions(p *Platform, c *call) (infotable.Value, error) {
 		table.Add(infotable.String(d.Name), infotable.String(d.Description), infotable.FromTable(fieldTable(params)),
 			infotable.FromTable(fieldTable([]infotable.Field{result})))
 	}
-	return infotable.FromTable(table), nil
+	return table
 }
 
 func dynamicOf(c *call) entity.Subscription {

@@ -1,6 +1,7 @@
 package thingworx
 
 import (
+	"maps"
 	"path"
 	"slices"
 
@@ -16,6 +17,8 @@ func implementingServices() []*service {
 		native("QueryImplementingThings", "Things of the template or shape", params, tTable, queryImplementingThings),
 		native("GetImplementingThingsWithData", "Things of the template or shape, with their properties", nil, tTable, queryImplementingThingsWithData),
 		native("QueryImplementingThingsWithData", "Things of the template or shape, with their properties", params, tTable, queryImplementingThingsWithData),
+		native("GetInstanceServiceDefinitions", "Services of its Things", nil, tTable, getInstanceServices),
+		native("GetInstanceEventDefinitions", "Events of its Things", nil, tTable, getInstanceEvents),
 		native("GetInstancePropertyDefinitions", "Properties of its Things", []Param{optional("type", tString)}, tTable, getInstanceProperties),
 	}
 }
@@ -72,12 +75,7 @@ func queryImplementingThingsWithData(p *Platform, c *call) (infotable.Value, err
 }
 
 // instanceProperties are those that Things have from a template or shape.
-func (p *Platform) instanceProperties(e *entry) []Definition {
-	if e.shape != nil {
-		return e.shape.properties
-	}
-	return p.model.Load().class(e.name(), nil).properties
-}
+func (p *Platform) instanceProperties(e *entry) []Definition { return p.instanceClass(e).properties }
 
 func getInstanceProperties(p *Platform, c *call) (infotable.Value, error) {
 	var views []PropertyView
@@ -87,6 +85,35 @@ func getInstanceProperties(p *Platform, c *call) (infotable.Value, error) {
 		}
 	}
 	return infotable.FromTable(PropertyTable(views)), nil
+}
+
+// instanceClass is what Things have from a template or shape.
+func (p *Platform) instanceClass(e *entry) *class {
+	m := p.model.Load()
+	if e.template != nil {
+		return m.class(e.name(), nil)
+	}
+	c := &class{services: map[string]*service{}, events: map[string]EventDefinition{}}
+	c.take(m, e.name(), &e.shape.members, map[string]string{})
+	return c
+}
+
+func getInstanceServices(p *Platform, c *call) (infotable.Value, error) {
+	of := p.instanceClass(c.entry)
+	var all []ServiceDefinition
+	for _, name := range slices.Sorted(maps.Keys(of.services)) {
+		all = append(all, of.services[name].definition())
+	}
+	return infotable.FromTable(serviceTable(all)), nil
+}
+
+func getInstanceEvents(p *Platform, c *call) (infotable.Value, error) {
+	of := p.instanceClass(c.entry)
+	table := infotable.New(infotable.Column("name", tString), infotable.Column("description", tString), infotable.Column("dataShape", tString))
+	for _, name := range slices.Sorted(maps.Keys(of.events)) {
+		table.Add(infotable.String(name), infotable.String(of.events[name].Description), infotable.String(of.events[name].DataShape))
+	}
+	return infotable.FromTable(table), nil
 }
 
 // templateServices are those of templates alone (read).

@@ -44,6 +44,8 @@ type thing struct {
 	services      map[string]*service  // own ones
 	events        map[string]EventDefinition
 	subscriptions []*subscription
+	bindings      []entity.RemoteProperty     // own ones of inherited properties
+	calls         []entity.RemoteService      // and of inherited services
 	tables        map[string]*configTable     // own definitions
 	shipped       []entity.Table              // rows that its package brings
 	config        map[string]*infotable.Table // that somebody set
@@ -76,9 +78,11 @@ type ThingSpec struct {
 	Aspects       map[string]string
 	Permissions   entity.Permissions
 
-	owner  string
-	pkg    string
-	system bool
+	bindings []entity.RemoteProperty // of inherited properties
+	calls    []entity.RemoteService  // of inherited services
+	owner    string
+	pkg      string
+	system   bool
 }
 
 // specOf reads a Thing of a package.
@@ -90,7 +94,8 @@ func specOf(in *entity.Thing) (ThingSpec, error) {
 	spec := ThingSpec{Name: in.Name, Template: in.Template, Description: in.Description, Tags: in.Tags, Project: in.Project,
 		Shapes: in.Shapes, Enabled: in.Enabled, Published: in.Published, Properties: m.properties, Events: m.events,
 		Subscriptions: in.Subscriptions, Tables: in.Definitions, Rows: in.Tables, Values: in.Values, Identifier: in.Identifier,
-		ValueStream: in.ValueStream, HomeMashup: in.HomeMashup, Aspects: in.Aspects, Permissions: in.Permissions}
+		ValueStream: in.ValueStream, HomeMashup: in.HomeMashup, Aspects: in.Aspects, Permissions: in.Permissions,
+		bindings: m.bindings, calls: m.calls}
 	for _, s := range m.services {
 		spec.Services = append(spec.Services, s.definition())
 	}
@@ -106,11 +111,14 @@ func (p *Platform) newThing(m *model, spec ThingSpec) (*thing, error) {
 		stream: spec.ValueStream, enabled: spec.Enabled, published: spec.Published, props: map[string]*property{},
 		byEdge: map[string]*property{}, events: map[string]EventDefinition{}, tables: map[string]*configTable{}, shipped: spec.Rows,
 	}
-	t.group.stale = true
+	t.group.stale, t.bindings, t.calls = true, spec.bindings, spec.calls
 	for _, s := range spec.Shapes {
 		t.addShape(m, s)
 	}
 	t.inherit(m.class(t.template, t.shapes))
+	if err := t.bound(); err != nil {
+		return nil, err
+	}
 	for _, d := range spec.Properties {
 		if err := t.addProperty(d); err != nil {
 			return nil, err
@@ -261,6 +269,13 @@ func (t *thing) inherit(c *class) {
 		}
 		old.def = d
 	}
+	for i := range t.bindings {
+		if p := t.props[t.bindings[i].Name]; p != nil {
+			if d, err := p.def.bind(&t.bindings[i]); err == nil { // one that is wrong was refused when it came
+				p.def = &d
+			}
+		}
+	}
 	t.byEdge = map[string]*property{}
 	for name, p := range t.props {
 		if p.def.From != "" && !wanted[name] {
@@ -279,6 +294,28 @@ func newProperty(d *Definition) *property {
 		p.now = VTQ{Value: infotable.Boolean(false), Quality: qualityGood}
 	}
 	return p
+}
+
+// bound refuses bindings of inherited members that are not there.
+func (t *thing) bound() error {
+	if err := t.canBind(len(t.bindings)+len(t.calls) > 0); err != nil {
+		return err
+	}
+	for i := range t.bindings {
+		p, err := t.property(t.bindings[i].Name)
+		if err != nil {
+			return err
+		}
+		if _, err := p.def.bind(&t.bindings[i]); err != nil {
+			return err
+		}
+	}
+	for _, b := range t.calls {
+		if t.class.services[b.Name] == nil {
+			return Refuse(NotFound, "Thing %s has no service %q to bind", t.name, shorten(b.Name))
+		}
+	}
+	return nil
 }
 
 // addProperty adds an own property.
@@ -347,7 +384,13 @@ func (t *thing) service(name string) *service {
 	if s := t.services[name]; s != nil {
 		return s
 	}
-	return t.class.services[name]
+	s := t.class.services[name]
+	for i := range t.calls {
+		if t.calls[i].Name == name && s != nil {
+			return s.bind(&t.calls[i])
+		}
+	}
+	return s
 }
 
 // event returns an event; false if there is none.

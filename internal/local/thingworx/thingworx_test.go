@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"azx/alwayson/infotable"
+	"azx/extension"
+	"azx/internal/local/thingworx/importer"
 	"azx/internal/local/thingworx/store"
 )
 
@@ -19,6 +21,33 @@ func num(f float64) infotable.Value { return infotable.Number(f) }
 
 func remoteProperty(name string, t infotable.BaseType, edgeName string) Definition {
 	return Definition{Name: name, Type: t, Remote: &Binding{EdgeName: edgeName}}
+}
+
+// Names of the two packages.
+const (
+	eventMessageOutcome = "AzureIotMessageOutcome"
+	serviceSendMessage  = "AzureIotSendMessage"
+	tableConnector      = "ConnectorSettings"
+	shapeHubAdapter     = "AzureIotHubAdapterServices"
+)
+
+// extensions are the two packages, read once: reading them takes longer than most tests.
+var extensions = sync.OnceValues(func() ([]*importer.Package, error) {
+	bundle, err := extension.Build()
+	if err != nil {
+		return nil, err
+	}
+	return importer.Read(bundle.All.Bytes)
+})
+
+// extended installs the two packages.
+func extended(t *testing.T, p *Platform) *Platform {
+	t.Helper()
+	packages, err := extensions()
+	must(t, err)
+	_, err = p.Install(t.Context(), packages, InstallOptions{})
+	must(t, err)
+	return p
 }
 
 // plant returns a platform with the RemoteThing Pump-1: temperature is remote-bound as temp, mode is local.
@@ -238,13 +267,13 @@ func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 		{"two spaces", create("Pump  1", TemplateRemote), Invalid, "two spaces"},
 		{"reserved", create("me", TemplateRemote), Invalid, "reserved"},
 		{"too long", create(strings.Repeat("x", 256), TemplateRemote), Invalid, "longer than 255"},
-		{"unknown template", create("Fan", "FanTemplate"), NotFound, `there is no template "FanTemplate"; there are AzureIotHubTemplate, AzureIotThing, ConnectionServer, ConnectionServicesHub, FileRepository, GenericThing`},
+		{"unknown template", create("Fan", "FanTemplate"), NotFound, `there is no template "FanTemplate"; there are ConnectionServer, FileRepository, GenericThing`},
 		{"duplicate", create("Pump-1", TemplateRemote), Exists, "create Thing Pump-1: a Thing of that name exists"},
 		{"differs only in case", create("PUMP-1", TemplateRemote), Exists, "create Thing PUMP-1: Thing Pump-1 exists"},
 		{"missing parameter", entity("CreateThing", cell("name", text("Fan"))), Invalid, "service CreateThing needs the parameter thingTemplateName"},
 		{"parameter of a wrong type", entity("CreateThing", cell("name", num(1))), Invalid, "service CreateThing, parameter name: expected STRING, got NUMBER 1"},
 		{"delete the unknown", entity("DeleteThing", cell("name", text("Fan"))), NotFound, `there is no Thing "Fan"`},
-		{"delete a system Thing", entity("DeleteThing", cell("name", text(ConnectionServicesHub))), Forbidden, "system Thing"},
+		{"delete a system Thing", entity("DeleteThing", cell("name", text(thingRepository))), Forbidden, "system Thing"},
 		{"unknown shape", entity("AddShapeToThing", cell("name", text("Pump-1")), cell("thingShapeName", text("Round"))), NotFound, `there is no shape "Round"`},
 		{"shape that was not added", entity("RemoveShapeFromThing", cell("name", text("Pump-1")), cell("thingShapeName", text(ShapeConnectable))), NotFound, "was not added"},
 		{"list of an unknown type", entity("GetEntityList", cell("type", text("Mashups"))), Invalid, `no entities of type "Mashups" here; there are DataShapes, Groups`},
@@ -262,11 +291,10 @@ func TestEntityAndDefinitionServicesSayWhyTheyRefuse(t *testing.T) {
 		{"unknown push type", on("Pump-1", "SetRemotePropertyBinding", cell("propertyName", text("mode")), cell("pushType", text("OFTEN"))), Invalid, `push type "OFTEN"`},
 		{"source name taken", on("Pump-1", "SetRemotePropertyBinding", cell("propertyName", text("mode")), cell("sourcePropertyName", text("temp"))), Exists, "bound to property temperature already"},
 		{"binding a shape's property", on("Pump-1", "SetRemotePropertyBinding", cell("propertyName", text("isReporting"))), Forbidden, "belongs to Reportable"},
-		{"binding on a GenericThing", on(ConnectionServicesHub, "SetRemotePropertyBinding", cell("propertyName", text("x"))), Forbidden, "only RemoteThings"},
+		{"binding on a GenericThing", on(thingRepository, "SetRemotePropertyBinding", cell("propertyName", text("x"))), Forbidden, "only RemoteThings"},
 		{"removing a shape's property", on("Pump-1", "RemovePropertyDefinition", cell("name", text("isConnected"))), Forbidden, "belongs to Connectable"},
 		{"push without a table of values", on("Pump-1", "UpdateSubscribedPropertyValues", cell("values", infotable.FromTable(infotable.New(infotable.Column("name", tString))))), Invalid, "value is missing"},
 		{"event that is not there", func(p *Platform) error { return p.Fire(t.Context(), "Pump-1", "Boom", nil) }, NotFound, `Thing Pump-1 has no event "Boom"`},
-		{"event without its device", func(p *Platform) error { return p.Fire(t.Context(), ConnectionServicesHub, EventThingNotFound, nil) }, Invalid, "edgeIdentifier"},
 		{"missing key", func(p *Platform) error { _, err := p.User(""); return err }, Denied, "no application key"},
 		{"wrong key", func(p *Platform) error { _, err := p.User("secret"); return err }, Denied, "unknown application key"},
 	} {
@@ -314,7 +342,7 @@ func TestSubscriptionsAndDefinitionsTellAConnectorWhatToWrite(t *testing.T) {
 }
 
 func TestADeviceWithoutAThingIsListedAndCanBeCreated(t *testing.T) {
-	p := plant(t, Options{})
+	p := extended(t, plant(t, Options{}))
 	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Hub", Template: TemplateRemote, Enabled: true}))
 	event := func(context string) error {
 		return p.Fire(t.Context(), ConnectionServicesHub, EventThingNotFound, infotable.OneRow(cell("id", text("1")),
@@ -351,7 +379,8 @@ func TestADeviceWithoutAThingIsListedAndCanBeCreated(t *testing.T) {
 
 func TestTheListOfDevicesWithoutAThingIsBounded(t *testing.T) {
 	now := time.UnixMilli(0)
-	p := plant(t, Options{Waiting: 3, Now: func() time.Time { return now }})
+	p := extended(t, plant(t, Options{Waiting: 3, Now: func() time.Time { return now }}))
+	refused(t, p.Fire(t.Context(), ConnectionServicesHub, EventThingNotFound, nil), Invalid, "edgeIdentifier")
 	for i := range 5 {
 		now = now.Add(time.Second)
 		must(t, p.Fire(t.Context(), ConnectionServicesHub, EventThingNotFound, infotable.Single("edgeIdentifier", text(fmt.Sprintf("d%d", i)))))
@@ -376,13 +405,13 @@ func TestDefinitionsAndLastValuesSurviveARestart(t *testing.T) {
 	must(t, p.Save())
 	again, err := New(Options{Store: kept})
 	must(t, err)
-	for _, name := range []string{"Dev", "Pump-1", ConnectionServicesHub} {
+	for _, name := range []string{"Dev", "Pump-1", thingRepository} {
 		want, err := p.Thing(t.Context(), name)
 		must(t, err)
 		got, err := again.Thing(t.Context(), name)
 		must(t, err)
 		want.Changed, got.Changed = 0, 0
-		if name != ConnectionServicesHub && got.Connected {
+		if name != thingRepository && got.Connected {
 			t.Errorf("%s is connected after a restart", name)
 		}
 		if len(got.Properties) != len(want.Properties) || got.Template != want.Template || got.Enabled != want.Enabled ||
@@ -483,7 +512,7 @@ func TestChangesAreReportedOnceAndRefusalsAreCountedTogether(t *testing.T) {
 	p := plant(t, Options{})
 	_, mark, _ := p.Changes(0, nil)
 	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(1)}}))
-	changed, next, reshaped := p.Changes(mark, []string{"Pump-1", ConnectionServicesHub, "gone"})
+	changed, next, reshaped := p.Changes(mark, []string{"Pump-1", thingRepository, "gone"})
 	if len(changed) != 1 || changed[0].Name != "Pump-1" || reshaped {
 		t.Errorf("got %d changes, reshaped %v", len(changed), reshaped)
 	}

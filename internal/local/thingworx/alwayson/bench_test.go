@@ -18,7 +18,7 @@ func BenchmarkPushes(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p.AddKey(key, "bench")
+	p.AddKey(key, "Administrator")
 	front, err := New(b.Context(), p, nil)
 	if err != nil {
 		b.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	wire "azx/alwayson"
 	"azx/alwayson/infotable"
+	"azx/extension"
 	"azx/internal/local/thingworx"
 )
 
@@ -28,6 +29,7 @@ func plant(t *testing.T) (*thingworx.Platform, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	extend(t, p)
 	p.AddKey(key, "Administrator")
 	for _, name := range []string{"Pump-1", "Pump-2"} {
 		err := p.CreateThing(t.Context(), thingworx.ThingSpec{Name: name, Template: thingworx.TemplateRemote, Enabled: true,
@@ -323,5 +325,17 @@ func TestAQuestionForWhatIsNotThereIsAnsweredButNotListed(t *testing.T) {
 	}
 	if got := p.Refusals(); len(got) != 0 {
 		t.Errorf("listed %+v", got)
+	}
+}
+
+// extend installs the two extension packages.
+func extend(t *testing.T, p *thingworx.Platform) {
+	t.Helper()
+	bundle, err := extension.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.InstallZip(t.Context(), bundle.All.Bytes, thingworx.InstallOptions{}); err != nil {
+		t.Fatal(err)
 	}
 }

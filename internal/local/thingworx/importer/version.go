@@ -26,6 +26,9 @@ func version(text string) ([4]int, bool) {
 	return v, true
 }
 
+// Older reports whether version a comes before b; what is no version comes first.
+func Older(a, b string) bool { return older(a, b) }
+
 // older reports whether a comes before b; both must be versions.
 func older(a, b string) bool {
 	x, _ := version(a)

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"azx/alwayson/infotable"
+	"azx/extension"
 	"azx/internal/local/thingworx"
 )
 
@@ -31,6 +32,7 @@ func plant(t *testing.T) (*Handler, *thingworx.Platform) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	extend(t, p)
 	addThing(t, p, "Pump-1")
 	h, err := New(p, nil)
 	if err != nil {
@@ -333,10 +335,10 @@ func TestThePageShowsTheLastEventsEscaped(t *testing.T) {
 		t.Error("a device that is listed as waiting is an event as well")
 	}
 	for i := range mostEvents + 1 {
-		err := p.Fire(t.Context(), "dev", thingworx.EventMessageOutcome, infotable.OneRow(
+		err := p.Fire(t.Context(), "dev", "AzureIotMessageOutcome", infotable.OneRow(
 			infotable.Cell{Name: "status", Value: infotable.String(fmt.Sprintf("Expired-%d.", i))},
 			infotable.Cell{Name: "time", Value: infotable.Nothing()},
-			infotable.Cell{Name: evil, Value: infotable.String(evil)}))
+			infotable.Cell{Name: "description", Value: infotable.String(evil)}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -352,5 +354,17 @@ func TestThePageShowsTheLastEventsEscaped(t *testing.T) {
 	}
 	if strings.Contains(body, "Expired-0.") || strings.Contains(body, "<script>") || strings.Contains(body, "time NOTHING") || strings.Contains(body, "twinTags") {
 		t.Error("too much is shown, or unescaped")
+	}
+}
+
+// extend installs the two extension packages.
+func extend(t *testing.T, p *thingworx.Platform) {
+	t.Helper()
+	bundle, err := extension.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.InstallZip(t.Context(), bundle.All.Bytes, thingworx.InstallOptions{}); err != nil {
+		t.Fatal(err)
 	}
 }

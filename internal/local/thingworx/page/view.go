@@ -83,7 +83,7 @@ func (h *Handler) thingsOf(query string) things {
 	views, _ := h.platform.Things(context.Background(), query, 0)
 	t := things{Filtered: query != ""}
 	for i := range views {
-		if views[i].System {
+		if views[i].System || views[i].Package != "" {
 			continue
 		}
 		t.Total++

@@ -85,7 +85,7 @@ func TestFiredEventsAreShownTheNewestFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, status := range []string{"Expired", "Success"} {
-		if err := p.Fire(t.Context(), "dev", thingworx.EventMessageOutcome, infotable.Single("status", infotable.String(status))); err != nil {
+		if err := p.Fire(t.Context(), "dev", "AzureIotMessageOutcome", infotable.Single("status", infotable.String(status))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -113,9 +113,11 @@ func TestFiredEventsAreShownTheNewestFirst(t *testing.T) {
 
 func TestAServiceDefinitionShowsItsBindingAndTheColumnsOfItsResult(t *testing.T) {
 	h, _ := plant(t)
-	ok(t, h, "POST", pump+"/Services/AddServiceDefinition", strings.Replace(addition, `"resultType"`,
-		`"resultFields":{"dataShape":{"fieldDefinitions":{"name":{"baseType":"STRING"},"baseType":{"baseType":"BASETYPENAME"}}},
-		"rows":[{"name":"x","baseType":"NUMBER"}]},"resultType"`, 1))
+	ok(t, h, "POST", "/Thingworx/Resources/EntityServices/Services/CreateDataShape", `{"name":"Sum","fields":{"dataShape":{"fieldDefinitions":
+		{"name":{"baseType":"STRING"},"baseType":{"baseType":"BASETYPENAME"}}},"rows":[{"name":"x","baseType":"NUMBER"}]}}`)
+	ok(t, h, "POST", pump+"/Services/AddServiceDefinition", strings.Replace(strings.Replace(addition, `"rows":[{"baseType":"INFOTABLE"}]`,
+		`"rows":[{"baseType":"INFOTABLE","dataShape":"Sum"}]`, 1), `"resultType":{"dataShape":{"fieldDefinitions":{`,
+		`"resultType":{"dataShape":{"fieldDefinitions":{"dataShape":{"baseType":"DATASHAPENAME"},`, 1))
 	_, text := do(h, "GET", pump+"/ServiceDefinitions/Add", "", nil)
 	want := `"resultType":{"name":"result","baseType":"INFOTABLE","columns":[{"name":"x","baseType":"NUMBER"}]},"remote":{"EdgeName":"add","Timeout":20}`
 	if !strings.Contains(text, want) {

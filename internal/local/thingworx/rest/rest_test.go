@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"azx/alwayson/infotable"
+	"azx/extension"
 	"azx/internal/local/thingworx"
 )
 
@@ -23,6 +24,7 @@ func plant(t *testing.T) (*Handler, *thingworx.Platform) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	extend(t, p)
 	p.AddKey(key, "Administrator")
 	err = p.CreateThing(t.Context(), thingworx.ThingSpec{Name: "Pump-1", Template: thingworx.TemplateRemote, Enabled: true,
 		Properties: []thingworx.Definition{
@@ -161,7 +163,7 @@ func TestAThingIsMadeAndWrittenAndReadByREST(t *testing.T) {
 	if fmt.Sprint(got) != "map[name:speed quality:BAD time:1.577934245678e+12 value:900]" {
 		t.Errorf("got %v", got)
 	}
-	if n := len(rows(t, ok(t, h, "GET", "/Thingworx/Things", ""))); n != 6 {
+	if n := len(rows(t, ok(t, h, "GET", "/Thingworx/Things", ""))); n != 9 {
 		t.Errorf("%d Things", n)
 	}
 	ok(t, h, "DELETE", things+"Fan%201", "")
@@ -270,5 +272,17 @@ func TestTheLedgerIsPagedAndFiltered(t *testing.T) {
 	}
 	if seen != 25 {
 		t.Errorf("saw %d", seen)
+	}
+}
+
+// extend installs the two extension packages.
+func extend(t *testing.T, p *thingworx.Platform) {
+	t.Helper()
+	bundle, err := extension.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.InstallZip(t.Context(), bundle.All.Bytes, thingworx.InstallOptions{}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"azx/alwayson/infotable"
 	"azx/internal/local/thingworx"
@@ -92,7 +93,7 @@ func (c *Client) complete(ctx context.Context, d DeviceThing) error {
 		}
 	}
 	for i := range d.Services {
-		if err := c.call(ctx, d.Name, "AddServiceDefinition", serviceBody(&d.Services[i])); err != nil {
+		if err := c.addService(ctx, d.Name, &d.Services[i]); err != nil {
 			return err
 		}
 	}
@@ -110,20 +111,29 @@ func (c *Client) enable(ctx context.Context, name string) error {
 	return c.call(ctx, name, "RestartThing", nil)
 }
 
-// serviceBody gives AddServiceDefinition's parameters.
-func serviceBody(s *thingworx.ServiceDefinition) map[string]any {
-	params, columns := []map[string]any{}, []map[string]any{}
+// addService adds a service to a Thing; the columns of its result become a data shape, since only those have columns.
+func (c *Client) addService(ctx context.Context, thing string, s *thingworx.ServiceDefinition) error {
+	result := definitionRow("result", s.Result)
+	if len(s.Fields) > 0 {
+		shape := thing + "." + strings.ReplaceAll(s.Name, ":", "_")
+		var columns []map[string]any
+		for _, f := range s.Fields {
+			columns = append(columns, definitionRow(f.Name, f.Type))
+		}
+		create := map[string]any{"name": shape, "description": "Result of " + s.Name + " of " + thing, "fields": definitionRows(columns...)}
+		if err := c.do(ctx, http.MethodPost, "/Resources/EntityServices/Services/CreateDataShape", create, nil); err != nil {
+			return err
+		}
+		result["dataShape"] = shape
+	}
+	params := []map[string]any{}
 	for _, p := range s.Params {
 		params = append(params, definitionRow(p.Name, p.Type))
 	}
-	for _, f := range s.Fields {
-		columns = append(columns, definitionRow(f.Name, f.Type))
-	}
-	return map[string]any{
+	return c.call(ctx, thing, "AddServiceDefinition", map[string]any{
 		"name": s.Name, "remote": true, "remoteServiceName": s.Remote.EdgeName, "timeout": s.Remote.Timeout,
-		"parameters": definitionRows(params...), "resultType": definitionRows(definitionRow("result", s.Result)),
-		"resultFields": definitionRows(columns...),
-	}
+		"parameters": definitionRows(params...), "resultType": definitionRows(result),
+	})
 }
 
 func definitionRow(name string, base infotable.BaseType) map[string]any {
@@ -132,7 +142,7 @@ func definitionRow(name string, base infotable.BaseType) map[string]any {
 
 // definitionRows are rows of the data shape FieldDefinition.
 func definitionRows(rows ...map[string]any) map[string]any {
-	return tableOf(map[string]string{"name": "STRING", "baseType": "BASETYPENAME"}, rows...)
+	return tableOf(map[string]string{"name": "STRING", "baseType": "BASETYPENAME", "dataShape": "DATASHAPENAME"}, rows...)
 }
 
 // tableOf is an infotable as JSON: base types by column, and rows.

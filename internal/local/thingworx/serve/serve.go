@@ -15,10 +15,12 @@ import (
 	"time"
 
 	wire "azx/alwayson"
+	"azx/extension"
 	"azx/internal/folder"
 	"azx/internal/local/thingworx"
 	"azx/internal/local/thingworx/alwayson"
 	"azx/internal/local/thingworx/history"
+	"azx/internal/local/thingworx/importer"
 	"azx/internal/local/thingworx/page"
 	"azx/internal/local/thingworx/rest"
 	"azx/internal/local/thingworx/store"
@@ -43,7 +45,7 @@ type Options struct {
 	NextFreePort bool
 	// NoGroupBind makes a BIND of a routing group a plain one: it does not carry the requests of device Things.
 	NoGroupBind bool
-	// Bare leaves out the extensions. None can be imported yet, so it changes nothing.
+	// Bare leaves out the two extension packages, which are installed, or brought up to date, otherwise.
 	Bare bool
 	// LedgerEntries is how many acknowledged values the ledger keeps; default 1,000,000.
 	LedgerEntries int
@@ -110,6 +112,11 @@ func (r *Running) open(o Options) error {
 	if r.Platform, err = thingworx.New(options); err != nil {
 		return fmt.Errorf("open platform: %w", err)
 	}
+	if !o.Bare {
+		if err := installExtensions(r.Platform); err != nil {
+			return fmt.Errorf("open platform: %w", err)
+		}
+	}
 	r.Platform.AddKey(key, user)
 	l, err := listen(o)
 	if err != nil {
@@ -173,6 +180,27 @@ func (r *Running) keep(dir string, o *thingworx.Options) error {
 	r.files = append(r.files, values)
 	o.Store, o.History = state, values
 	return nil
+}
+
+// installExtensions installs the two packages of this program, unless these versions, or newer ones, are there already.
+func installExtensions(p *thingworx.Platform) error {
+	bundle, err := extension.Build()
+	if err != nil {
+		return err
+	}
+	packages, err := importer.Read(bundle.All.Bytes)
+	if err != nil {
+		return err
+	}
+	packages = slices.DeleteFunc(packages, func(pkg *importer.Package) bool {
+		have, err := p.Package(pkg.Info.Name)
+		return err == nil && !importer.Older(have.Version, pkg.Info.Version)
+	})
+	if len(packages) == 0 {
+		return nil
+	}
+	_, err = p.Install(context.Background(), packages, thingworx.InstallOptions{})
+	return err
 }
 
 // start runs the fronts and the saving of state. The saving starts first and, having a context of its own, ends after
