@@ -70,12 +70,17 @@ func (s scripted) Has(name string) script.Member {
 		s.thing.mu.Lock()
 		_, property := s.thing.props[name]
 		_, event := s.thing.event(name)
+		service := s.thing.service(name) != nil
 		s.thing.mu.Unlock()
 		switch {
 		case property:
 			return script.Property
+		case service: // before an event of the same name (inferred)
+			return script.Service
 		case event:
 			return script.Event
+		default:
+			return script.None
 		}
 	}
 	if _, err := s.p.service(s.subject, name); err == nil {
@@ -103,8 +108,11 @@ func (s scripted) Set(ctx context.Context, property string, v infotable.Value) e
 	return s.p.Set(ctx, s.thing.name, []Write{{Property: property, Value: v}})
 }
 
-// ServiceInfo describes a service.
+// ServiceInfo describes a service; of an event it gives the columns of its data, of a property its type.
 func (s scripted) ServiceInfo(name string) (script.Signature, bool) {
+	if signature, ok := s.memberInfo(name); ok {
+		return signature, true
+	}
 	found, err := s.p.service(s.subject, name)
 	if err != nil {
 		return script.Signature{}, false
@@ -114,6 +122,31 @@ func (s scripted) ServiceInfo(name string) (script.Signature, bool) {
 		out.Params = append(out.Params, infotable.Field{Name: param.Name, Description: param.Description, Type: param.Type})
 	}
 	return out, true
+}
+
+func (s scripted) memberInfo(name string) (script.Signature, bool) {
+	if s.thing == nil {
+		return script.Signature{}, false
+	}
+	s.thing.mu.Lock()
+	prop := s.thing.props[name]
+	event, isEvent := s.thing.event(name)
+	isService := s.thing.service(name) != nil
+	var d Definition
+	if prop != nil {
+		d = *prop.def
+	}
+	s.thing.mu.Unlock()
+	m := s.p.model.Load()
+	switch {
+	case prop != nil:
+		fields, _ := m.dataShape(d.DataShape)
+		return script.Signature{Result: d.Type, ResultFields: fields}, true
+	case isEvent && !isService:
+		fields, ok := m.dataShape(event.DataShape)
+		return script.Signature{Params: fields, Result: tNothing}, ok
+	}
+	return script.Signature{}, false
 }
 
 // Call calls a service.
