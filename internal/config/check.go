@@ -133,10 +133,10 @@ func (d *decoder) text(at, text string) {
 
 // credential reads a credential once, and warns when it stands in the file or anybody may read it.
 func (d *decoder) credential(at string, s secret.Source) (text string, ok bool) {
-	if !s.IsSet() {
+	if !s.IsSet() || d.checked[at] {
 		return "", false
 	}
-	if s.IsPlain() {
+	if s.IsPlain() && !d.fromThing {
 		d.warn(at, "the credential itself stands in this file", "move it out: ${file:/path} or ${env:NAME}")
 	}
 	for _, file := range s.Files() {
@@ -209,7 +209,7 @@ func (d *decoder) connection(at, text string, want ...string) map[string]string 
 
 // certificates makes a path relative to the file's folder and reads the certificates once.
 func (d *decoder) certificates(at string, file *string) {
-	if *file == "" {
+	if *file == "" || d.checked[at] {
 		return
 	}
 	*file = d.resolve(*file)

@@ -35,7 +35,7 @@ type Platform struct {
 	CAFile string        `yaml:"caFile"` // PEM file of extra roots, "" for none
 }
 
-// Hub is one Azure IoT Hub and the rules for its messages.
+// Hub is one Azure IoT Hub and the rules for its messages. The hub Thing may have what the file leaves out: WithThing.
 type Hub struct {
 	Thing string `yaml:"thing"` // the hub Thing; required
 
@@ -71,6 +71,8 @@ type Hub struct {
 	MessageTTL time.Duration `yaml:"messageTTL"`
 	// TwinMaxAge is how old a twin may be that is read, 100 ms to 1 h; default 1 s.
 	TwinMaxAge time.Duration `yaml:"twinMaxAge"`
+
+	origins *origins // of the keys that are set; nil for a Hub that was not read
 }
 
 // Allows reports whether a glob of AllowThings matches the Thing.

@@ -25,6 +25,10 @@ type decoder struct {
 	bad       map[string]bool     // paths with a problem: nothing more is said about them and below
 	problems  Problems
 	warnings  Problems
+
+	// Of what a hub Thing has, see thing.go: all values are text, and the keys in checked are not looked at again.
+	fromThing bool
+	checked   map[string]bool
 }
 
 // withDefaults is what a list element implements that does not start from its zero value.
@@ -136,6 +140,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 }
 
 // unknown reports a key that is not in fields.
+// On a hub Thing it may be for a newer connector.
 func (d *decoder) unknown(key *yaml.Node, path string, fields map[string]reflect.Value) {
 	if hint, ok := notYet[path]; ok {
 		d.reportAt(key, path, "not available in this version", hint)
@@ -145,6 +150,10 @@ func (d *decoder) unknown(key *yaml.Node, path string, fields map[string]reflect
 	hint := ""
 	if near := nearest(key.Value, fields); near != "" {
 		hint = "did you mean " + near + "?"
+	}
+	if d.fromThing {
+		d.warn(path, "unknown key", hint)
+		return
 	}
 	d.reportAt(key, path, "unknown key", hint)
 }
@@ -171,7 +180,9 @@ func (d *decoder) named(n *yaml.Node, v reflect.Value, path string) {
 		d.report(path, "want names and values, got "+describe(n), "")
 		return
 	}
-	v.Set(reflect.MakeMap(v.Type()))
+	if v.IsNil() {
+		v.Set(reflect.MakeMap(v.Type()))
+	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -182,6 +193,9 @@ func (d *decoder) named(n *yaml.Node, v reflect.Value, path string) {
 		}
 		seen[key.Value] = key.Line
 		element := reflect.New(v.Type().Elem()).Elem()
+		if known := v.MapIndex(reflect.ValueOf(key.Value)); known.IsValid() {
+			element.Set(known)
+		}
 		d.value(value, element, at)
 		v.SetMapIndex(reflect.ValueOf(key.Value), element)
 	}
@@ -192,7 +206,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	target := v.Addr().Interface()
 	want := wanted(target)
 	_, isText := target.(*string)
-	if n.Kind != yaml.ScalarNode || !acceptsTag(target, n.Tag) {
+	if n.Kind != yaml.ScalarNode || !d.fromThing && !acceptsTag(target, n.Tag) {
 		hint := ""
 		if n.Kind == yaml.ScalarNode && isText && strings.HasPrefix(n.Tag, "!!") {
 			hint = "put it in quotes"
@@ -272,7 +286,7 @@ func (d *decoder) parse(text string, target any) (err error) {
 	case *Switch:
 		err = parseSwitch(text, t)
 	case *secret.Source:
-		if *t, err = secret.Parse(text, d.dir); err != nil {
+		if *t, err = d.secret(text); err != nil {
 			return err
 		}
 		return nil

@@ -50,5 +50,6 @@ func parse(text []byte, path string) (*Config, Problems, Problems) {
 	cfg := defaults()
 	d.decode(text, cfg)
 	d.check(cfg)
+	d.noteOrigins(cfg)
 	return cfg, d.warnings.sorted(), d.problems.sorted()
 }
