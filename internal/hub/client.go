@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
-
 	"azx/internal/access"
 	"azx/internal/fault"
 	"azx/internal/message"
@@ -33,6 +31,10 @@ type Options struct {
 	HubName string // name of the IoT Hub, for the command in a hint; may be empty
 	Group   string // consumer group
 	Network access.Network
+
+	// Current gives the policy and the key as they are now; they sign what is opened from then on. nil: those of the
+	// endpoint that is opened.
+	Current func() (access.Endpoint, error)
 
 	// Prefetch is the number of messages asked for ahead, per partition, 1 to MaxPrefetch; 0 for 256.
 	// It bounds the memory ahead of Receive to Prefetch times 256 KiB a partition: see PrefetchFor.
@@ -61,7 +63,7 @@ func PrefetchFor(bytes int64, partitions int) int {
 type Client struct {
 	endpoint access.Endpoint
 	options  Options
-	consumer *azeventhubs.ConsumerClient
+	keys     keys
 }
 
 // Open makes a Client; it does not connect yet.
@@ -75,31 +77,16 @@ func Open(endpoint access.Endpoint, options Options) (*Client, error) {
 	if options.Group == "" || strings.ContainsAny(options.Group, "/?# ") {
 		return nil, fmt.Errorf("open event hub: %q is no name of a consumer group", options.Group)
 	}
-	address := options.Network.Address
-	if address == "" {
-		address = endpoint.Address
+	if options.Current == nil {
+		options.Current = func() (access.Endpoint, error) { return endpoint, nil }
 	}
-	consumer, err := azeventhubs.NewConsumerClientFromConnectionString(endpoint.ConnectionString().Reveal(), "", options.Group,
-		&azeventhubs.ConsumerClientOptions{
-			ApplicationID:  "azx",
-			CustomEndpoint: address,
-			TLSConfig:      options.Network.TLS(endpoint.Host),
-			// Failures are shown soon: when to try again is decided in one place, and it is not here. Not even
-			// one retry would be best, but with that the library renews tokens without any pause while the
-			// hub is away.
-			RetryOptions: azeventhubs.RetryOptions{MaxRetries: 1, RetryDelay: retryDelay},
-		})
-	if err != nil {
-		return nil, classify("open event hub", endpoint.Policy, err)
-	}
-	return &Client{endpoint: endpoint, options: options, consumer: consumer}, nil
+	c := &Client{endpoint: endpoint, options: options}
+	_, err := c.current()
+	return c, err
 }
 
 // Endpoint returns what the Client reads.
 func (c *Client) Endpoint() access.Endpoint { return c.endpoint }
-
-// Close ends the connection. Receivers fail from now on.
-func (c *Client) Close(ctx context.Context) error { return c.consumer.Close(ctx) }
 
 // Partition is the state of a partition.
 type Partition struct {
@@ -114,21 +101,25 @@ type Partition struct {
 // Partitions lists the partitions and their heads and tails, in the hub's order. If ctx ends during
 // the call, the Client is closed: the library's own requests do not end with a context.
 func (c *Client) Partitions(ctx context.Context) ([]Partition, error) {
-	stop := context.AfterFunc(ctx, func() { _ = c.consumer.Close(context.WithoutCancel(ctx)) })
-	defer stop()
 	op := "list the partitions of " + c.endpoint.EventHub
-	properties, err := c.consumer.GetEventHubProperties(ctx, nil)
+	signed, err := c.current()
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = signed.consumer.Close(context.WithoutCancel(ctx)) })
+	defer stop()
+	properties, err := signed.consumer.GetEventHubProperties(ctx, nil)
 	if err != nil && strings.Contains(err.Error(), "georeplication_factor") {
-		return c.probe(ctx, op)
+		return signed.probe(ctx, op)
 	}
 	if err != nil {
-		return nil, c.listError(ctx, op, err)
+		return nil, signed.listError(ctx, op, err)
 	}
 	list := make([]Partition, 0, len(properties.PartitionIDs))
 	for _, id := range properties.PartitionIDs {
-		p, err := c.partition(ctx, id)
+		p, err := signed.partition(ctx, id)
 		if err != nil {
-			return nil, c.listError(ctx, op, err)
+			return nil, signed.listError(ctx, op, err)
 		}
 		list = append(list, p)
 	}
@@ -137,22 +128,22 @@ func (c *Client) Partitions(ctx context.Context) ([]Partition, error) {
 
 // probe asks for partitions 0, 1, 2... until one does not exist. The library refuses an answer about
 // the event hub that lacks a field which the endpoint of an IoT Hub may not send (unknown).
-func (c *Client) probe(ctx context.Context, op string) ([]Partition, error) {
+func (s *signed) probe(ctx context.Context, op string) ([]Partition, error) {
 	var list []Partition
 	for id := 0; ; id++ {
-		p, err := c.partition(ctx, strconv.Itoa(id))
+		p, err := s.partition(ctx, strconv.Itoa(id))
 		if err != nil && len(list) > 0 && !isNetwork(err) && ctx.Err() == nil {
 			return list, nil
 		}
 		if err != nil {
-			return nil, c.listError(ctx, op, err)
+			return nil, s.listError(ctx, op, err)
 		}
 		list = append(list, p)
 	}
 }
 
-func (c *Client) partition(ctx context.Context, id string) (Partition, error) {
-	p, err := c.consumer.GetPartitionProperties(ctx, id, nil)
+func (s *signed) partition(ctx context.Context, id string) (Partition, error) {
+	p, err := s.consumer.GetPartitionProperties(ctx, id, nil)
 	if err != nil {
 		return Partition{}, err
 	}
@@ -166,11 +157,11 @@ func (c *Client) partition(ctx context.Context, id string) (Partition, error) {
 	}, nil
 }
 
-func (c *Client) listError(ctx context.Context, op string, err error) error {
+func (s *signed) listError(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err() // and not that the client is closed, which is how it ended
 	}
-	return classify(op, c.endpoint.Policy, err)
+	return classify(op, s.policy, err)
 }
 
 // missing tells a consumer group that does not exist from an event hub that does not: the hub answers
@@ -178,7 +169,11 @@ func (c *Client) listError(ctx context.Context, op string, err error) error {
 func (c *Client) missing(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
-	if _, failed := c.consumer.GetEventHubProperties(ctx, nil); failed != nil &&
+	signed, failed := c.current()
+	if failed != nil {
+		return err
+	}
+	if _, failed = signed.consumer.GetEventHubProperties(ctx, nil); failed != nil &&
 		!strings.Contains(failed.Error(), "georeplication_factor") {
 		return err
 	}

@@ -17,6 +17,7 @@ const epoch = int64(0)
 // partitionReceiver is the Receiver over Microsoft's client library.
 type partitionReceiver struct {
 	client    *Client
+	signed    *signed
 	partition string
 	events    *azeventhubs.PartitionClient
 	expired   context.Context // has ended: for taking what has already come
@@ -25,17 +26,21 @@ type partitionReceiver struct {
 // Receiver makes a Receiver of one partition; it connects at the first Receive.
 func (c *Client) Receiver(partition string, from Position) (Receiver, error) {
 	level := epoch
-	events, err := c.consumer.NewPartitionClient(partition, &azeventhubs.PartitionClientOptions{
+	signed, err := c.take()
+	if err != nil {
+		return nil, err
+	}
+	events, err := signed.consumer.NewPartitionClient(partition, &azeventhubs.PartitionClientOptions{
 		StartPosition: from.start(),
 		OwnerLevel:    &level,
 		Prefetch:      int32(c.options.Prefetch),
 	})
 	if err != nil {
-		return nil, classify("open partition "+partition, c.endpoint.Policy, err)
+		return nil, errors.Join(classify("open partition "+partition, signed.policy, err), c.give(context.Background(), signed))
 	}
 	expired, cancel := context.WithCancel(context.Background())
 	cancel()
-	return &partitionReceiver{client: c, partition: partition, events: events, expired: expired}, nil
+	return &partitionReceiver{client: c, signed: signed, partition: partition, events: events, expired: expired}, nil
 }
 
 // Receive is Receiver's. Asking the library for many messages waits until all of them have come, so it
@@ -67,7 +72,7 @@ func (r *partitionReceiver) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	err = classify("receive from partition "+r.partition, r.client.endpoint.Policy, err)
+	err = classify("receive from partition "+r.partition, r.signed.policy, err)
 	if errors.Is(err, ErrNotFound) {
 		return r.client.missing(ctx, err)
 	}
@@ -75,4 +80,6 @@ func (r *partitionReceiver) failed(ctx context.Context, err error) error {
 }
 
 // Close is Receiver's.
-func (r *partitionReceiver) Close(ctx context.Context) error { return r.events.Close(ctx) }
+func (r *partitionReceiver) Close(ctx context.Context) error {
+	return errors.Join(r.events.Close(ctx), r.client.give(ctx, r.signed))
+}

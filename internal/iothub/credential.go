@@ -3,9 +3,9 @@ package iothub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
-	"azx/internal/access"
 	"azx/internal/fault"
 	"azx/internal/secret"
 )
@@ -38,13 +38,20 @@ type credential struct {
 	renew   time.Time
 }
 
-func newCredential(service access.Service, source TokenSource) *credential {
+func newCredential(o Options) *credential {
 	c := &credential{turn: make(chan struct{}, 1)}
-	if source != nil {
-		c.fetch, c.prefix = source.Token, "Bearer "
+	if o.Bearer != nil {
+		c.fetch, c.prefix = o.Bearer.Token, "Bearer "
 		return c
 	}
 	c.fetch = func(context.Context) (Token, error) {
+		service, err := o.Current()
+		if err != nil {
+			return Token{}, err
+		}
+		if service.Host != o.Service.Host {
+			return Token{}, fmt.Errorf("the key is for %s, and the connection is to %s", service.Host, o.Service.Host)
+		}
 		expires := time.Now().Add(tokenLife)
 		return Token{Text: service.Token(service.Host, expires), Expires: expires}, nil
 	}
@@ -84,6 +91,13 @@ func tokenProblem(err error) error {
 		return err
 	}
 	return &fault.Problem{Op: "get a token for the hub", Class: fault.Credential, Cause: err}
+}
+
+// outdate makes the next call get a new token; the old one is used on if there is none.
+func (c *credential) outdate() {
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
+	c.renew = time.Time{}
 }
 
 // forget drops a token that the hub did not accept: the next call gets a new one.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/Azure/go-amqp"
 
+	"azx/internal/access"
 	"azx/internal/fault"
 )
 
@@ -20,7 +21,7 @@ func FuzzRefusal(f *testing.F) {
 	f.Add(401, "", `{"Message":"SharedAccessSignature sr=x&sig=secret"}`, "-1")
 	f.Add(401, "", `{"Message":"ErrorCode:x;s`+"\xff"+`ig=secret"}`, "")
 	f.Add(502, "", "<html>\n\xff</html>", "99999999999999999999")
-	c := &Client{policy: "service"}
+	c := &Client{options: Options{Current: func() (access.Service, error) { return access.Service{Policy: "service"}, nil }}}
 	f.Fuzz(func(t *testing.T, status int, name, body, after string) {
 		r := readRefusal(status, http.Header{"Iothub-Errorcode": {name}}, []byte(body))
 		if len(r.Text) > maxText+len("...") || strings.ContainsAny(r.Text, "\r\n") || !utf8.ValidString(r.Text) || strings.Contains(r.Text, "sig=") {

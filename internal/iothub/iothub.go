@@ -29,8 +29,10 @@ const (
 
 // Options say which hub a Client talks to, and how.
 type Options struct {
-	// Service names the hub. Its policy and key sign the tokens, unless Bearer is given.
+	// Service names the hub. Its policy and key sign the tokens, unless Current or Bearer is given.
 	Service access.Service
+	// Current gives the policy and the key as they are now; it is asked for each token: see Renew. nil: those of Service.
+	Current func() (access.Service, error)
 	// Bearer gives tokens of Microsoft Entra ID; nil: tokens are signed with the key of Service.
 	Bearer TokenSource
 	// HTTPS and AMQP say how to reach the hub's two endpoints.
@@ -41,6 +43,8 @@ type Options struct {
 	// time. With an error the batch goes back to the hub, with ErrNotMine later. nil: the feedback queue is left alone. A hub has one
 	// such queue, and reading it takes records away from every other back end.
 	Feedback func(ctx context.Context, batch []Feedback) error
+	// Ended hears why the AMQP connection ended, or could not be made. It must not block; nil: nobody does.
+	Ended func(err error)
 	// Meter hears of every use of the hub; nil: nobody does.
 	Meter Meter
 	// Log gets what happens to the AMQP connection; nil: nothing is logged.
@@ -52,7 +56,6 @@ type Options struct {
 // Their errors are fault.Problems, mostly with one of this package's errors and a Refusal in the chain.
 type Client struct {
 	host       string
-	policy     string
 	options    Options
 	http       *http.Client
 	dialAMQP   dialer
@@ -60,7 +63,8 @@ type Client struct {
 	buckets    map[Kind]*bucket
 	chunk      int // bytes that are billed as one message
 	refusals   refusals
-	line       line // the AMQP connection
+	line       line          // the AMQP connection
+	renewed    chan struct{} // holds one token: the connection is to use a new token now
 }
 
 // dialer opens a connection to a host; tests have their own.
@@ -81,6 +85,12 @@ func newClient(o Options, dial dialer) (*Client, error) {
 	if err != nil {
 		return nil, &fault.Problem{Op: op, Class: fault.Rejected, Cause: err, Hint: "tiers are F1, B1 to B3 and S1 to S3"}
 	}
+	if o.Current == nil {
+		o.Current = func() (access.Service, error) { return o.Service, nil }
+	}
+	if o.Ended == nil {
+		o.Ended = func(error) {}
+	}
 	if o.Bearer == nil && o.Service.Key.Reveal() == "" {
 		return nil, &fault.Problem{Op: op, Class: fault.Credential, Cause: errors.New("there is neither a key nor a source of tokens")}
 	}
@@ -91,8 +101,8 @@ func newClient(o Options, dial dialer) (*Client, error) {
 		o.Meter = noMeter{}
 	}
 	c := &Client{
-		host: o.Service.Host, policy: o.Service.Policy, options: o, dialAMQP: dial,
-		credential: newCredential(o.Service, o.Bearer), buckets: buckets, chunk: o.Quota.chunk(),
+		host: o.Service.Host, options: o, dialAMQP: dial, renewed: make(chan struct{}, 1),
+		credential: newCredential(o), buckets: buckets, chunk: o.Quota.chunk(),
 	}
 	if o.Quota.basic() {
 		c.refusals.basic = withoutDevices(o.Quota.tier())
@@ -122,6 +132,16 @@ func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastR
 
 // Close drops idle connections of REST calls. The AMQP connection ends with Run.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Renew makes the next call, and the AMQP connection at once, use a token of the key that is current now. The connection
+// goes on; one that waits because its key was refused is tried again.
+func (c *Client) Renew() {
+	c.credential.outdate()
+	select {
+	case c.renewed <- struct{}{}:
+	default:
+	}
+}
 
 // Target is a device, or one of its modules.
 type Target struct {

@@ -135,8 +135,9 @@ func (c *Client) problem(op string, r *Refusal) *fault.Problem {
 		}
 	}
 	if p.Hint == hintPolicy {
-		p.Hint = fmt.Sprintf(hintPolicy, c.policy)
-		if c.policy == "" {
+		service, _ := c.options.Current() // without one there would be no answer
+		p.Hint = fmt.Sprintf(hintPolicy, service.Policy)
+		if service.Policy == "" {
 			p.Hint = "the identity needs a role on the hub, such as IoT Hub Data Contributor"
 		}
 	}

@@ -42,6 +42,7 @@ func (c *Client) Run(ctx context.Context) error {
 			return nil
 		}
 		c.refusals.learn(KindC2D, err)
+		c.options.Ended(err)
 		c.options.Log.Warn("the connection to the hub for messages ended", "hub", c.host, "error", err, "hint", fault.HintOf(err))
 		if time.Since(start) > steady {
 			pause.Reset()
@@ -50,10 +51,23 @@ func (c *Client) Run(ctx context.Context) error {
 		if fault.ClassOf(err) != fault.Transient || errors.Is(err, ErrDailyQuota) {
 			wait = &rest
 		}
-		if wait.Pause(ctx) != nil {
+		if !c.rest(ctx, wait.Next()) {
 			return nil
 		}
 	}
+}
+
+// rest waits before the next connection; false if ctx has ended. Renew ends it.
+func (c *Client) rest(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.renewed:
+	case <-ctx.Done():
+		return false
+	}
+	return true
 }
 
 // serve makes a connection and keeps it until something of it ends. It returns nil only if ctx has ended.
@@ -154,11 +168,7 @@ func (c *Client) authorize(ctx context.Context, cbs *cbs) (renew time.Time, err 
 // renew puts a newer token before the old one expires.
 func (c *Client) renew(ctx context.Context, cbs *cbs, at time.Time) error {
 	for {
-		timer := time.NewTimer(max(time.Until(at), time.Second))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !c.rest(ctx, max(time.Until(at), time.Second)) {
 			return nil
 		}
 		within, cancel := context.WithTimeout(ctx, connectWithin)

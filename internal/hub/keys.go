@@ -1,0 +1,124 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
+
+	"azx/internal/secret"
+)
+
+// signed is a connection all of whose tokens are signed with one key: the library takes no other one later.
+type signed struct {
+	consumer *azeventhubs.ConsumerClient
+	policy   string
+	key      secret.Secret
+	readers  int // receivers that use it; under the lock of keys
+}
+
+// keys has the connection of the current key, and those of earlier ones as long as a receiver reads over them: it goes on
+// until its token is not renewed any more, and the one that is opened in its place has the new key.
+type keys struct {
+	mu     sync.Mutex
+	now    *signed
+	old    []*signed
+	closed bool
+}
+
+// current returns the connection of the key that is current now.
+func (c *Client) current() (*signed, error) {
+	c.keys.mu.Lock()
+	defer c.keys.mu.Unlock()
+	return c.currentLocked()
+}
+
+func (c *Client) currentLocked() (*signed, error) {
+	k := &c.keys
+	if k.closed {
+		return k.now, nil // its calls say that it is closed
+	}
+	as, err := c.options.Current()
+	switch {
+	case err != nil:
+		return nil, err
+	case k.now != nil && k.now.policy == as.Policy && k.now.key.Reveal() == as.Key.Reveal():
+		return k.now, nil
+	case as.Host != c.endpoint.Host || as.EventHub != c.endpoint.EventHub:
+		return nil, fmt.Errorf("the key is for %s of %s, and %s of %s is read", as.EventHub, as.Host, c.endpoint.EventHub, c.endpoint.Host)
+	}
+	fresh := &signed{policy: as.Policy, key: as.Key}
+	if fresh.consumer, err = c.connect(as.ConnectionString().Reveal(), as.Policy); err != nil {
+		return nil, err
+	}
+	if k.now != nil {
+		k.old = append(k.old, k.now)
+	}
+	k.now = fresh
+	return fresh, nil
+}
+
+// connect makes a client of the library; it does not connect yet.
+func (c *Client) connect(as, policy string) (*azeventhubs.ConsumerClient, error) {
+	address := c.options.Network.Address
+	if address == "" {
+		address = c.endpoint.Address
+	}
+	consumer, err := azeventhubs.NewConsumerClientFromConnectionString(as, "", c.options.Group, &azeventhubs.ConsumerClientOptions{
+		ApplicationID:  "azx",
+		CustomEndpoint: address,
+		TLSConfig:      c.options.Network.TLS(c.endpoint.Host),
+		// Failures are shown soon: when to try again is decided in one place, and it is not here. Not even
+		// one retry would be best, but with that the library renews tokens without any pause while the
+		// hub is away.
+		RetryOptions: azeventhubs.RetryOptions{MaxRetries: 1, RetryDelay: retryDelay},
+	})
+	if err != nil {
+		return nil, classify("open event hub", policy, err)
+	}
+	return consumer, nil
+}
+
+// take returns the current connection for one more receiver.
+func (c *Client) take() (*signed, error) {
+	c.keys.mu.Lock()
+	defer c.keys.mu.Unlock()
+	s, err := c.currentLocked()
+	if err == nil {
+		s.readers++
+	}
+	return s, err
+}
+
+// give says that a receiver is gone. The connection of an old key goes with the last of its receivers.
+func (c *Client) give(ctx context.Context, s *signed) error {
+	k := &c.keys
+	k.mu.Lock()
+	s.readers--
+	at := slices.Index(k.old, s)
+	gone := at >= 0 && s.readers == 0
+	if gone {
+		k.old = slices.Delete(k.old, at, at+1)
+	}
+	k.mu.Unlock()
+	if gone {
+		return s.consumer.Close(ctx)
+	}
+	return nil
+}
+
+// Close ends the connections. Receivers fail from now on.
+func (c *Client) Close(ctx context.Context) error {
+	c.keys.mu.Lock()
+	c.keys.closed = true
+	all := append(slices.Clone(c.keys.old), c.keys.now)
+	c.keys.mu.Unlock()
+	var errs []error
+	for _, s := range all {
+		errs = append(errs, s.consumer.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
