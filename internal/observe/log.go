@@ -1,4 +1,5 @@
-// Package observe is what the connector tells about itself: its log and the one list of its metrics.
+// Package observe is what the connector tells about itself: its log, with the newest lines kept, and the one list of its
+// metrics.
 package observe
 
 import (

@@ -14,7 +14,7 @@ import (
 )
 
 // Metrics holds every metric of the connector, in a registry of its own. Labels are hub, partition,
-// service, reason, result, outcome, verb, kind, via, status and mode: never a device, whose number has no bound. All methods may be
+// service, reason, result, outcome, verb, kind, via, status, event and mode: never a device, whose number has no bound. All methods may be
 // called from any goroutine. NewMetrics makes one.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -28,6 +28,8 @@ type Metrics struct {
 	values         prometheus.Counter
 	unknownKeys    prometheus.Counter
 	announced      *prometheus.CounterVec
+	events         *prometheus.CounterVec
+	reloads        *prometheus.CounterVec
 
 	skipped          *prometheus.CounterVec
 	quarantined      *prometheus.CounterVec
@@ -49,6 +51,8 @@ func NewMetrics() *Metrics {
 		values:         prometheus.NewCounter(prometheus.CounterOpts(options(nameValues))),
 		unknownKeys:    prometheus.NewCounter(prometheus.CounterOpts(options(nameUnknownKeys))),
 		announced:      counter(nameAnnounced, "result"),
+		events:         counter(nameEvents, "event", "result"),
+		reloads:        counter(nameReloads, "hub", "result"),
 
 		skipped:          counter(nameSkipped, "hub", "reason"),
 		quarantined:      counter(nameQuarantined, "hub", "reason"),
@@ -58,7 +62,7 @@ func NewMetrics() *Metrics {
 		checkpointErrors: counter(nameCheckpointErrors, "hub", "partition"),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
-		m.announced, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
+		m.announced, m.events, m.reloads, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
 		m.checkpointErrors, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.twoWay.all()...)
@@ -119,6 +123,14 @@ func (m *Metrics) Announced(sent bool) {
 	}
 	m.announced.WithLabelValues(result).Inc()
 }
+
+// Event counts an event for people on the platform, and what became of it: "sent", "failed" or "held back".
+func (m *Metrics) Event(event, result string) {
+	m.events.WithLabelValues(m.labels.bound(event), result).Inc()
+}
+
+// Reloaded counts a look at the settings of a hub Thing: "same", "changed", "refused" or "failed".
+func (m *Metrics) Reloaded(hub, result string) { m.reloads.WithLabelValues(hub, result).Inc() }
 
 // Ended counts why a message was skipped or quarantined. How many ended in which way is told by the
 // partition's account (WatchPartitions), so a delivered message needs nothing here.

@@ -18,6 +18,8 @@ const (
 	nameRetries          = "azx_platform_retries_total"
 	nameLookups          = "azx_table_lookups_total"
 	nameAnnounced        = "azx_unknown_things_announced_total"
+	nameEvents           = "azx_platform_events_total"
+	nameReloads          = "azx_settings_reloads_total"
 	nameConnections      = "azx_platform_connections"
 	nameHubConnected     = "azx_hub_connected"
 	nameReceiveErrors    = "azx_receive_errors_total"
@@ -58,6 +60,8 @@ var help = map[string]string{
 	nameRetries:          "Requests to the platform that were tried again, by the reason.",
 	nameLookups:          "Questions to the platform for a Thing's properties, by result.",
 	nameAnnounced:        "Devices without a Thing the platform was told of, or was not told of because of the limit.",
+	nameEvents:           "Events for people on the platform, by what became of them: sent, failed, or held back because of the limit.",
+	nameReloads:          "Looks at the settings of the hub Thing, by what they brought: same, changed, refused or failed.",
 	nameConnections:      "Authenticated connections to the platform.",
 	nameHubConnected:     "1 while messages can be received from the hub, else 0.",
 	nameReceiveErrors:    "Errors while receiving from a partition.",

@@ -56,6 +56,9 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 	m.UnknownKeys(2)
 	m.Announced(true)
 	m.Announced(false)
+	m.Event("EdgeError", "sent")
+	m.Event("EdgeError", "held back")
+	m.Reloaded("H", "changed")
 	m.WatchPlatform(func() int { return 3 })
 	m.Ended("H", "0", delivery.Delivered, "")
 	m.Ended("H", "0", delivery.Skipped, "no-keys")
@@ -77,6 +80,9 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 		`azx_unknown_keys_total`:                                                                    "2",
 		`azx_unknown_things_announced_total{result="sent"}`:                                         "1",
 		`azx_unknown_things_announced_total{result="held back"}`:                                    "1",
+		`azx_platform_events_total{event="EdgeError",result="sent"}`:                                "1",
+		`azx_platform_events_total{event="EdgeError",result="held back"}`:                           "1",
+		`azx_settings_reloads_total{hub="H",result="changed"}`:                                      "1",
 		`azx_platform_connections`:                                                                  "3",
 		`azx_messages_skipped_total{hub="H",reason="no-keys"}`:                                      "1",
 		`azx_messages_quarantined_total{hub="H",reason="wrong-type"}`:                               "1",
