@@ -59,6 +59,7 @@ type connector struct {
 	kept   *quarantine.Shelf
 	aside  *ingress.Aside
 	link   *platform.Link
+	events *platform.Announcer
 	writer *platform.Writer
 	twoWay *twoWay // nil if the platform's requests are not carried
 	state  state
@@ -102,6 +103,7 @@ func (c *connector) run(ctx context.Context) error {
 	base.Go("admin", c.admin.Run)
 	base.Go("put aside", c.aside.Run)
 	base.Go("platform", c.link.Run)
+	base.Go("events", c.events.Run)
 	base.Go("writer", c.writer.Run)
 	revisit := ingress.Revisit{Things: c.keptThings, Visit: c.writer.Visit, Every: 5 * time.Second, Most: 50}
 	base.Go("revisit", revisit.Run)

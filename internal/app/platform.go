@@ -31,10 +31,11 @@ func (c *connector) openPlatform() error {
 	for i := range sockets {
 		sockets[i] = tap(sockets[i])
 	}
+	c.events = platform.NewAnnouncer(c.link.Client(), c.meter, c.Log)
 	writer := platform.WriterConfig{
 		Sockets: sockets, Lanes: c.Config.Lanes, ReplyTimeout: c.Config.RequestTimeout,
 		AzxExtension: c.hub.Extensions == config.ExtensionsAzx, AllowThings: c.hub.AllowThings,
-		Learned: c.learned, Backlog: c.aside, Meter: c.meter, Log: c.Log,
+		Learned: c.learned, Events: c.events, Backlog: c.aside, Meter: c.meter, Log: c.Log,
 	}
 	if c.hub.ConnectionString.IsSet() {
 		writer.LastBytes = lastBytes

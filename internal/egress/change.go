@@ -111,7 +111,7 @@ func (d *Dispatcher) hear(ctx context.Context, m *message.Message) string {
 func (d *Dispatcher) guarded(ctx context.Context, of message.Target, e twinEvent, at time.Time) (result string, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fault.Reject("follow a twin", "please report this", "panic: %v\n%s", cause, debug.Stack())
+			err = fault.Panicked("follow a twin", cause, debug.Stack())
 		}
 	}()
 	return d.follow(ctx, of, e, at)

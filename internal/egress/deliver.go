@@ -17,7 +17,7 @@ import (
 func (d *Dispatcher) deliver(ctx context.Context, to message.Target, together []*write) (id string, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fault.Reject("write to "+to.String(), "please report this", "panic: %v\n%s", cause, debug.Stack())
+			err = fault.Panicked("write to "+to.String(), cause, debug.Stack())
 		}
 	}()
 	via, err := d.via(ctx, to, together[0].thing)

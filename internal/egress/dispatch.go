@@ -72,7 +72,7 @@ func (d *Dispatcher) Handle(ctx context.Context, r message.Request) (v infotable
 	j := &job{Request: r, start: time.Now(), op: operation(r)}
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fault.Reject(j.op, "please report this", "panic: %v\n%s", cause, debug.Stack())
+			err = fault.Panicked(j.op, cause, debug.Stack())
 		}
 		d.Meter.Ended(r.Verb, j.kind, j.outcome(err), time.Since(j.start))
 	}()

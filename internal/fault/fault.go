@@ -48,6 +48,26 @@ func Reject(op, hint, format string, args ...any) *Problem {
 	return &Problem{Op: op, Class: Rejected, Cause: fmt.Errorf(format, args...), Hint: hint}
 }
 
+// PanicError is what is left of a panic: it was stopped where it could do no more harm.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error has the stack below the value.
+func (p *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.Value, p.Stack) }
+
+// Panicked makes a Problem of class Rejected of a panic: the same input would bring it on again.
+func Panicked(op string, value any, stack []byte) *Problem {
+	return &Problem{Op: op, Class: Rejected, Cause: &PanicError{value, stack}, Hint: "please report this, with the log"}
+}
+
+// IsPanic reports whether err comes from a panic.
+func IsPanic(err error) bool {
+	var p *PanicError
+	return errors.As(err, &p)
+}
+
 // ClassOf returns the class of the outermost Problem in err; Transient if there is none.
 func ClassOf(err error) Class {
 	var p *Problem

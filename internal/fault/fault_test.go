@@ -50,3 +50,13 @@ func TestAPauseEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+func TestAPanicIsToldFromARejection(t *testing.T) {
+	err := error(Panicked("decode", "index out of range", []byte("stack")))
+	if !IsPanic(fmt.Errorf("outer: %w", err)) || ClassOf(err) != Rejected || HintOf(err) == "" || err.Error() != "decode: panic: index out of range\nstack" {
+		t.Errorf("got %v", err)
+	}
+	if IsPanic(Reject("decode", "", "no JSON")) || IsPanic(nil) {
+		t.Error("a rejection is taken for a panic")
+	}
+}

@@ -22,7 +22,7 @@ type Translator struct {
 func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fault.Reject("decode", "please report this message", "panic: %v\n%s", cause, debug.Stack())
+			err = fault.Panicked("decode", cause, debug.Stack())
 		}
 	}()
 	switch m.Source {

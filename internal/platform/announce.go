@@ -2,151 +2,168 @@ package platform
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"log/slog"
-	"strconv"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"azx/alwayson"
-	"azx/alwayson/infotable"
-	"azx/internal/mapping"
 	"azx/internal/message"
 )
 
-// The event that tells people in Composer about a device without a Thing: on the Thing of Connection
-// Services, with the fields id, message, context and edgeIdentifier (read). The members of context are ours.
+// Limits of what people are told: of each kind so many at once, and then so many a second.
 const (
-	servicesHub        = "ConnectionServicesHub"
-	thingNotFoundEvent = "ThingNotFoundError"
+	eventBurst  = 64
+	eventRate   = 10
+	eventQueue  = 4 * eventBurst
+	quietTime   = 10 * time.Minute // without events of a kind that the platform does not have
+	eventWithin = 30 * time.Second // for the platform's answer
 )
 
+// Results of an event, as metrics have them.
 const (
-	maxAnnouncements = 64               // outstanding; more are dropped
-	maxContext       = 8 << 10          // bytes of JSON
-	quietTime        = 10 * time.Minute // without announcements, when the platform has no such event
+	eventSent   = "sent"
+	eventFailed = "failed"
+	eventHeld   = "held back"
 )
 
-// announcer tells the platform, as well as it can, about devices that have no Thing.
-type announcer struct {
-	socket  Socket
-	timeout time.Duration
-	queue   chan alwayson.Request // small, unlike the messages
-	quiet   atomic.Int64          // no announcements before this time, in ms since 1970
-	meter   Meter
-	log     *slog.Logger
+// EventMeter counts events. Its methods are called from many goroutines.
+type EventMeter interface {
+	// Request counts an exchange, as Meter's does.
+	Request(name string, code alwayson.Code, took time.Duration)
+	// Event counts an event: "sent", "failed" or "held back".
+	Event(event, result string)
+	// Announced counts devices without a Thing that the platform was told of, or not told of.
+	Announced(sent bool)
 }
 
-func newAnnouncer(cfg WriterConfig) *announcer {
-	return &announcer{
-		socket: cfg.Sockets[0], timeout: cfg.ReplyTimeout,
-		queue: make(chan alwayson.Request, maxAnnouncements), meter: cfg.Meter, log: cfg.Log,
+// Announcer tells the people who watch the platform of what goes wrong, as well as it can: it fires events of the Thing
+// of Connection Services. Too many of a kind are held back; one that fails is not tried again.
+type Announcer struct {
+	socket Socket
+	meter  EventMeter
+	log    *slog.Logger
+	queue  chan Event
+
+	mu      sync.Mutex
+	buckets map[EventKind]*eventBucket
+}
+
+// eventBucket holds how many events of a kind may be fired now.
+type eventBucket struct {
+	tokens float64
+	asOf   time.Time
+	quiet  time.Time // none before this time
+}
+
+// NewAnnouncer returns an Announcer that tells nothing until Run. meter and log may be nil.
+func NewAnnouncer(socket Socket, meter EventMeter, log *slog.Logger) *Announcer {
+	if meter == nil {
+		meter = noMeter{}
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Announcer{
+		socket: socket, meter: meter, log: log, queue: make(chan Event, eventQueue), buckets: map[EventKind]*eventBucket{},
 	}
 }
 
-// offer queues an announcement unless too many wait.
-func (a *announcer) offer(t message.Telemetry) {
-	if time.Now().UnixMilli() < a.quiet.Load() {
+// Offer queues an event, unless there are too many, and returns at once. A nil Announcer tells nobody.
+func (a *Announcer) Offer(e Event) {
+	if a == nil {
 		return
 	}
-	select {
-	case a.queue <- notFoundEvent(t):
-	default:
-		a.meter.Announced(false)
+	may, quiet := a.take(e.Kind)
+	if quiet {
+		return
+	}
+	if may {
+		select {
+		case a.queue <- e:
+			return
+		default:
+		}
+	}
+	a.count(e.Kind, eventHeld)
+}
+
+// take reports whether an event of a kind may be fired now, or whether the platform does not want any.
+func (a *Announcer) take(kind EventKind) (may, quiet bool) {
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	b := a.buckets[kind]
+	if b == nil {
+		b = &eventBucket{tokens: eventBurst, asOf: now}
+		a.buckets[kind] = b
+	}
+	if now.Before(b.quiet) {
+		return false, true
+	}
+	b.tokens = min(eventBurst, b.tokens+eventRate*now.Sub(b.asOf).Seconds())
+	b.asOf = now
+	if b.tokens < 1 {
+		return false, false
+	}
+	b.tokens--
+	return true, false
+}
+
+func (a *Announcer) count(kind EventKind, result string) {
+	a.meter.Event(string(kind), result)
+	if kind == ThingNotFoundError {
+		a.meter.Announced(result == eventSent)
 	}
 }
 
-func (a *announcer) run(ctx context.Context) error {
+// Run fires what is offered until ctx ends.
+func (a *Announcer) Run(ctx context.Context) error {
 	for {
 		select {
 		case event := <-a.queue:
 			a.announce(ctx, event)
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		}
 	}
 }
 
-// announce fires the event once; an announcement that fails is made again when the device is heard again.
-func (a *announcer) announce(ctx context.Context, event alwayson.Request) {
-	if time.Now().UnixMilli() < a.quiet.Load() {
+// announce fires an event once.
+func (a *Announcer) announce(ctx context.Context, e Event) {
+	if a.isQuiet(e.Kind) {
 		return
 	}
-	bounded, cancel := context.WithTimeout(ctx, a.timeout)
-	defer cancel()
 	start := time.Now()
-	resp, err := a.socket.Call(bounded, event)
-	a.meter.Request(thingNotFoundEvent, resp.Code, time.Since(start))
-	a.meter.Announced(err == nil && resp.Code.IsSuccess())
-	if err == nil && resp.Code == alwayson.NotFound {
-		a.quiet.Store(time.Now().Add(quietTime).UnixMilli())
-		a.log.Info("the platform does not take announcements of devices without a Thing", "thing", servicesHub, "event", thingNotFoundEvent)
+	resp, v := call(ctx, a.socket, e.request(), eventWithin)
+	a.meter.Request(string(e.Kind), resp.Code, time.Since(start))
+	switch {
+	case v == accepted:
+		a.count(e.Kind, eventSent)
+		return
+	case isNotFound(resp, v):
+		a.hush(e.Kind)
+		a.log.Info("the platform does not take events of a kind; the log has what they would tell", "thing", servicesHub, "event", e.Kind)
 	}
+	a.count(e.Kind, eventFailed)
 }
 
-func notFoundEvent(t message.Telemetry) alwayson.Request {
-	device := t.Thing
-	if t.Message != nil && t.Message.DeviceID != "" {
-		device = t.Message.DeviceID
-	}
-	return alwayson.Request{
-		Code: alwayson.Post, Entity: alwayson.Thing, Name: servicesHub, Kind: alwayson.Event, Target: thingNotFoundEvent,
-		Params: infotable.OneRow(
-			infotable.Cell{Name: "id", Value: infotable.String(newUUID())},
-			infotable.Cell{Name: "message", Value: infotable.String(fmt.Sprintf("device %q sends messages, but there is no Thing %q", device, t.Thing))},
-			infotable.Cell{Name: "context", Value: infotable.Text(infotable.TypeJSON, string(appendContext(nil, t)))},
-			infotable.Cell{Name: "edgeIdentifier", Value: infotable.String(device)},
-		),
-	}
+func (a *Announcer) isQuiet(kind EventKind) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	b := a.buckets[kind]
+	return b != nil && time.Now().Before(b.quiet)
 }
 
-// appendContext appends what the message says, as JSON: enough to create the Thing from it. Values for which
-// there is no room are left out.
-func appendContext(dst []byte, t message.Telemetry) []byte {
-	tail := `},"time":` + strconv.FormatInt(t.Time, 10) + `}`
-	start := len(dst)
-	dst = append(dst, `{"hubThing":`...)
-	dst = appendText(dst, hubOf(t))
-	dst = append(dst, `,"thing":`...)
-	dst = appendText(dst, t.Thing)
-	dst = append(dst, `,"properties":{`...)
-	first := true
-	seen := make(map[string]bool, len(t.Readings))
-	for i := range t.Readings {
-		r := &t.Readings[i]
-		if r.Kind == message.Null || seen[string(r.Key)] {
-			continue
-		}
-		mark := len(dst)
-		if !first {
-			dst = append(dst, ',')
-		}
-		dst = appendText(dst, string(r.Key))
-		dst = append(dst, `:{"baseType":"`...)
-		dst = append(dst, mapping.Natural(r.Kind).String()...)
-		dst = append(dst, `","value":`...)
-		dst = append(dst, r.Raw...)
-		dst = append(dst, '}')
-		if len(dst)-start+len(tail) > maxContext {
-			dst = dst[:mark]
-			continue
-		}
-		first, seen[string(r.Key)] = false, true
+// hush keeps events of a kind back for a while.
+func (a *Announcer) hush(kind EventKind) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.buckets[kind].quiet = time.Now().Add(quietTime)
+}
+
+// noThing tells of a device whose messages have no Thing.
+func (a *Announcer) noThing(t message.Telemetry) {
+	if a != nil {
+		a.Offer(notFoundEvent(t))
 	}
-	return append(dst, tail...)
-}
-
-func appendText(dst []byte, s string) []byte {
-	text, _ := json.Marshal(s) // a string always has JSON text
-	return append(dst, text...)
-}
-
-// newUUID returns a random UUID (RFC 9562, version 4).
-func newUUID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

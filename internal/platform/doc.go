@@ -5,7 +5,7 @@
 // Reading order, as a message meets them: writer.go takes it in and gives it to the lane of its Thing;
 // lane.go waits for the Thing's turn; turn.go learns, maps, sends and settles; learn.go and tables.go are
 // what is known of Things; ask.go repeats a request until it has an answer, and verdict.go says what an
-// answer means. announce.go tells the platform about devices without a Thing, link.go keeps the sockets.
+// answer means. announce.go tells people what goes wrong, by the events of event.go; link.go keeps the sockets.
 //
 // On the way out: bind.go makes the platform send its requests here, by the routing group (bind_group.go) or device by
 // device (bind_devices.go), as ping.go finds out; requests.go takes them in, and refusal.go says no. things.go is what

@@ -217,6 +217,8 @@ func inBubble(t *testing.T, change func(*WriterConfig), test func(b *bench)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{t: t, platform: newFakePlatform()}
 		cfg := WriterConfig{Sockets: []Socket{b.platform}, Lanes: 1, AzxExtension: true}
+		announcer := NewAnnouncer(b.platform, nil, nil)
+		cfg.Events = announcer
 		if change != nil {
 			change(&cfg)
 		}
@@ -225,12 +227,15 @@ func inBubble(t *testing.T, change func(*WriterConfig), test func(b *bench)) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
+		ended := make(chan error, 2)
 		go func() { ended <- b.writer.Run(ctx) }()
+		go func() { ended <- announcer.Run(ctx) }()
 		test(b)
 		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run ended with %v", err)
+		for range cap(ended) {
+			if err := <-ended; err != nil {
+				t.Errorf("Run ended with %v", err)
+			}
 		}
 	})
 }

@@ -73,7 +73,7 @@ func TestAThingThatIsDeletedIsMissedFromTheRejection(t *testing.T) {
 		b.want(b.send("Pump", `{"n":1}`), "accepted")
 		b.platform.with(func() { delete(b.platform.things, "Pump") })
 		b.want(b.send("Pump", `{"n":2}`), "no Thing no-thing")
-		b.wantCount(thingNotFoundEvent, 1)
+		b.wantCount(string(ThingNotFoundError), 1)
 	})
 }
 
@@ -317,7 +317,7 @@ func TestAThingThatIsNotFoundIsAnnounced(t *testing.T) {
 		for range 5 {
 			b.send("Pump", `{"temperature":21.5,"on":true,"s":"x","o":{"a":1},"none":null,"s":"y"}`)
 		}
-		b.wantCount(thingNotFoundEvent, 1)
+		b.wantCount(string(ThingNotFoundError), 1)
 		event := b.platform.events[0]
 		if event.Name != "ConnectionServicesHub" || event.Code != alwayson.Post || event.Kind != alwayson.Event {
 			t.Errorf("the event goes to %s as %s of a %s", event.Name, event.Code, event.Kind)
@@ -365,20 +365,20 @@ func TestAnnouncementsStopForAWhileWhenThePlatformHasNoSuchEvent(t *testing.T) {
 			b.send("Ghost", `{"n":1}`)
 			pass(10 * time.Second)
 		}
-		b.wantCount(thingNotFoundEvent, 1)
+		b.wantCount(string(ThingNotFoundError), 1)
 		pass(20 * time.Second)
 		b.send("Ghost", `{"n":1}`)
-		b.wantCount(thingNotFoundEvent, 2)
+		b.wantCount(string(ThingNotFoundError), 2)
 	})
 }
 
 func TestAnnouncementsThatPileUpAreDropped(t *testing.T) {
 	inBubble(t, nil, func(b *bench) {
-		open := b.platform.gate(thingNotFoundEvent)
-		for i := range 3 * maxAnnouncements {
+		open := b.platform.gate(string(ThingNotFoundError))
+		for i := range 3 * eventBurst {
 			b.want(b.send("Ghost"+strconv.Itoa(i), `{"n":1}`), "no Thing no-thing")
 		}
 		open()
-		b.wantCount(thingNotFoundEvent, maxAnnouncements+1)
+		b.wantCount(string(ThingNotFoundError), eventBurst)
 	})
 }

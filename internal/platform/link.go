@@ -34,6 +34,9 @@ type LinkConfig struct {
 	// Requests carries out what the platform asks of a bound Thing; its error becomes the refusal, see refusal.go.
 	// It has to end when ctx does. nil refuses all requests.
 	Requests func(ctx context.Context, r message.Request) (infotable.Value, error)
+	// Failed hears of each request that was not carried out as it was asked, with an error that may be a panic's
+	// (fault.IsPanic) or wrap ErrNoFile. It must not block. May be nil.
+	Failed func(r message.Request, err error)
 	// MaxRequests is how many requests of one socket are carried out at once; default 1024. More are refused at
 	// once as transient.
 	MaxRequests int
@@ -83,6 +86,9 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 	}
 	byDefault(&cfg.Sockets, 2)
 	byDefault(&cfg.RequestTimeout, 5*time.Minute)
+	if cfg.Failed == nil {
+		cfg.Failed = func(message.Request, error) {}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -25,7 +26,13 @@ const (
 var notServed = map[string]bool{
 	"SynchronizeModelState": true, "NotifyEventUpdate": true, "GetMetadata": true,
 	"StartTunnel": true, "CompleteTunnel": true, "TunnelCommandToEdge": true,
-	// Of RemoteThingWithFileTransfer: there are no files here yet.
+}
+
+// ErrNoFile is why services about files are refused.
+var ErrNoFile = errors.New("the connector has no files in this version")
+
+// fileServices are those that the platform calls on Things of RemoteThingWithFileTransfer. There are no files here yet.
+var fileServices = map[string]bool{
 	"BrowseDirectory": true, "ListFiles": true, "ListDirectories": true, "GetFileListing": true, "GetFileInfo": true,
 	"GetDirectoryStructure": true, "GetTransferInfo": true, "CreateBinaryFile": true, "ReadFromBinaryFile": true,
 	"WriteToBinaryFile": true, "StartFileTransfer": true, "CancelFileTransfer": true, "CompleteFileTransfer": true,
@@ -45,6 +52,9 @@ func (l *Link) handle(ctx context.Context, r alwayson.Request) alwayson.Response
 		l.cfg.Pinged(r.Name)
 	}
 	request, err := requestOf(&r)
+	if errors.Is(err, ErrNoFile) {
+		l.cfg.Failed(request, err)
+	}
 	if err != nil {
 		return refusal(err)
 	}
@@ -64,12 +74,16 @@ func (l *Link) carryOut(ctx context.Context, r message.Request) (resp alwayson.R
 		if cause := recover(); cause != nil {
 			l.log.Error("a request ended in a panic; please report it", "event", "request-panic", "thing", r.Thing,
 				"name", r.Name, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			l.cfg.Failed(r, fault.Panicked(op, cause, debug.Stack()))
 			resp = alwayson.Refuse(alwayson.InternalServerError, op+": an error in the connector; its log has more")
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout)
 	defer cancel()
 	v, err := l.cfg.Requests(ctx, r)
+	if err != nil {
+		l.cfg.Failed(r, err)
+	}
 	switch {
 	case err != nil:
 		return refusal(err)
@@ -99,6 +113,9 @@ func requestOf(r *alwayson.Request) (message.Request, error) {
 		var err error
 		out.Value, err = written(op, r)
 		return out, err
+	case r.Code == alwayson.Post && r.Kind == alwayson.Service && fileServices[r.Target]:
+		out.Verb, out.Params = message.VerbCall, r.Params
+		return out, missing{&fault.Problem{Op: op, Class: fault.Rejected, Cause: ErrNoFile}}
 	case r.Code == alwayson.Post && r.Kind == alwayson.Service && !notServed[r.Target]:
 		out.Verb, out.Params = message.VerbCall, r.Params
 	default:

@@ -94,8 +94,13 @@ func asked(t *testing.T, cfg LinkConfig) (*Link, *alwayson.Session) {
 
 func TestRequestsOfThePlatformAreAnswered(t *testing.T) {
 	var mu sync.Mutex
-	var pings []string
+	var pings, failed []string
 	_, session := asked(t, LinkConfig{
+		Failed: func(r message.Request, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			failed = append(failed, fmt.Sprint(r.Name, " ", fault.IsPanic(err), " ", errors.Is(err, ErrNoFile)))
+		},
 		Pinged: func(thing string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -137,6 +142,8 @@ func TestRequestsOfThePlatformAreAnswered(t *testing.T) {
 			"call broken of dev: an error in the connector; its log has more"},
 		{"the platform's own question", alwayson.CallService("dev", "GetMetadata", nil), alwayson.NotFound,
 			"POST service GetMetadata of dev: this is not served here"},
+		{"a question about a file", alwayson.CallService("dev", "GetFileInfo", infotable.Single("path", infotable.String("/a/b.txt"))), alwayson.NotFound,
+			"POST service GetFileInfo of dev: the connector has no files in this version"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			resp, err := session.Call(t.Context(), tc.ask)
@@ -156,6 +163,9 @@ func TestRequestsOfThePlatformAreAnswered(t *testing.T) {
 	defer mu.Unlock()
 	if strings.Join(pings, " ") != "dev" {
 		t.Errorf("the pings are %q", pings)
+	}
+	if got := strings.Join(failed, ", "); got != "offline false false, slow false false, broken true false, GetFileInfo false true" {
+		t.Errorf("told as failed are %s", got)
 	}
 }
 

@@ -60,7 +60,7 @@ func (l *lane) forgetBatch() {
 // end settles messages with one outcome. fresh says that the platform has just been asked for their Thing.
 func (l *lane) end(messages []delivery.Queued, o delivery.Outcome, fresh bool) {
 	if fresh && o.Kind == delivery.NoThing && len(messages) > 0 {
-		l.writer.announcer.offer(messages[0].Telemetry)
+		l.writer.cfg.Events.noThing(messages[0].Telemetry)
 	}
 	for i := range messages {
 		l.settle(&messages[i], o)
@@ -107,7 +107,7 @@ func (l *lane) mapOne(t *mapping.Table, tel message.Telemetry) (unknown int, err
 	defer func() {
 		if cause := recover(); cause != nil {
 			l.writes = l.writes[:from]
-			err = fault.Reject("map message", "please report this message", "panic: %v\n%s", cause, debug.Stack())
+			err = fault.Panicked("map message", cause, debug.Stack())
 		}
 	}()
 	writes, keys, err := t.Map(tel, l.writes)

@@ -36,8 +36,6 @@ type Meter interface {
 	LookedUp(result string)
 	// UnknownKeys counts values left out because no remote property has their name.
 	UnknownKeys(keys int)
-	// Announced counts devices without a Thing that the platform was told of, or not told of.
-	Announced(sent bool)
 }
 
 // Socket is one connection to the platform; *alwayson.Client is one.
@@ -86,6 +84,7 @@ type WriterConfig struct {
 	// that is not told and AllowThings lets devices write to it: Binder.Learned. It must not block. May be nil.
 	Learned func(thing, gateway string)
 
+	Events  *Announcer   // hears of devices without a Thing; nil tells nobody
 	Backlog Backlog      // may be nil
 	Meter   Meter        // may be nil
 	Log     *slog.Logger // may be nil
@@ -127,7 +126,6 @@ type Writer struct {
 	cfg       WriterConfig
 	seed      maphash.Seed
 	lanes     []*lane
-	announcer *announcer
 	successes atomic.Int64  // requests of lanes that the platform accepted
 	refused   atomic.Int64  // lanes that wait because of the credential
 	ended     chan struct{} // closed when Run has ended
@@ -144,7 +142,7 @@ func NewWriter(cfg WriterConfig) (*Writer, error) {
 			return nil, fmt.Errorf("set up writer: pattern %q: %w", pattern, err)
 		}
 	}
-	w := &Writer{cfg: cfg, seed: maphash.MakeSeed(), announcer: newAnnouncer(cfg), ended: make(chan struct{})}
+	w := &Writer{cfg: cfg, seed: maphash.MakeSeed(), ended: make(chan struct{})}
 	shared := newInterner()
 	wires := make([]*wire, len(cfg.Sockets))
 	for i, socket := range cfg.Sockets {
@@ -166,7 +164,6 @@ func (w *Writer) Run(ctx context.Context) error {
 	for i, l := range w.lanes {
 		group.Go(fmt.Sprintf("lane %d", i), l.run)
 	}
-	group.Go("announcer", w.announcer.run)
 	return group.Wait()
 }
 
@@ -245,3 +242,4 @@ func (noMeter) Retried(string)                               {}
 func (noMeter) LookedUp(string)                              {}
 func (noMeter) UnknownKeys(int)                              {}
 func (noMeter) Announced(bool)                               {}
+func (noMeter) Event(string, string)                         {}
