@@ -78,13 +78,17 @@ func requestHistogram() prometheus.Histogram {
 
 // buildInfo is the constant 1 with the version the binary was built from.
 func buildInfo() prometheus.Collector {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
 	o := options(nameBuildInfo)
-	o.ConstLabels = prometheus.Labels{"version": version}
+	o.ConstLabels = prometheus.Labels{"version": Version()}
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts(o), func() float64 { return 1 })
+}
+
+// Version is the version the binary was built from; "unknown" if that was not noted.
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
 }
 
 // Handler serves the metrics in the Prometheus text format.

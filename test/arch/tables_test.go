@@ -19,7 +19,7 @@ var (
 	protocols = []string{"alwayson", "alwayson/infotable", "internal/amqp10"}
 	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
 		"internal/quarantine"}
-	flows     = []string{"internal/ingress", "internal/egress", "internal/devices"}
+	flows     = []string{"internal/ingress", "internal/egress", "internal/devices", "internal/adapter"}
 	operation = []string{"internal/access", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin"}
 
 	forEdges = join(domain, protocols, []string{"internal/access", "internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
@@ -55,6 +55,7 @@ var layers = []layer{
 	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
 	{"internal/egress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs"},
 	{"internal/devices", forFlows, nil, "flow: declares the interfaces it needs"},
+	{"internal/adapter", forFlows, nil, "flow: the connector as a Thing; declares the interfaces it needs"},
 
 	{"internal/secret", nil, nil, "operation: used by edges, so it depends on nothing"},
 	{"internal/supervise", nil, nil, "operation: used everywhere, so it depends on nothing"},
