@@ -29,7 +29,7 @@ func (d *Dispatcher) call(ctx context.Context, j *job) (infotable.Value, error) 
 	if err != nil {
 		return infotable.Nothing(), &fault.Problem{Op: j.op, Class: fault.Rejected, Cause: err, Hint: "parameters have to fit a JSON object"}
 	}
-	answer, err := d.invoke(ctx, j.target, Method{Name: j.name, Payload: payload}, d.Methods.of(j.Name))
+	answer, err := d.invoke(ctx, j.target, Method{Name: j.name, Payload: payload}, d.now().Methods.of(j.Name))
 	if err != nil {
 		return infotable.Nothing(), err
 	}

@@ -16,12 +16,14 @@ type Config struct {
 	Things   Things
 	HubThing string // name of the hub Thing, which has services of its own
 
-	WriteVia     string        // how writes travel unless the Thing says otherwise: "c2d" (default), "desired", "method:<name>"
-	WriteWindow  time.Duration // how long a write waits for others of its Thing; default 20 ms
-	TTL          time.Duration // how long a cloud-to-device message lives; 0 leaves it to the hub
-	Feedback     bool          // ask the hub for the outcome of cloud-to-device messages; somebody calls Outcomes then
-	Methods      Methods
-	TwinMaxAge   time.Duration // how old a twin may be when it is read; default 1 s
+	// Of these Change has others later.
+	WriteVia    string        // how writes travel unless the Thing says otherwise: "c2d" (default), "desired", "method:<name>"
+	WriteWindow time.Duration // how long a write waits for others of its Thing; default 20 ms
+	TTL         time.Duration // how long a cloud-to-device message lives; 0 leaves it to the hub
+	Feedback    bool          // ask the hub for the outcome of cloud-to-device messages; somebody calls Outcomes then
+	Methods     Methods
+	TwinMaxAge  time.Duration // how old a twin may be when it is read; default 1 s
+
 	DrainTimeout time.Duration // how long requests in flight may go on at the end; default 5 s
 	MaxRequests  int           // requests in flight; default 4096
 
@@ -76,11 +78,37 @@ func CheckWriteVia(via string) error {
 	return fault.Reject("read writeVia", `"c2d", "desired" and "method:<name>" are known`, "writes cannot travel by %q", via)
 }
 
+// Settings are those of Config that may change while requests are carried; zero values stand for the same defaults.
+type Settings struct {
+	WriteVia    string
+	WriteWindow time.Duration
+	TTL         time.Duration
+	Methods     Methods
+	TwinMaxAge  time.Duration
+}
+
+func (c Config) settings() Settings {
+	return Settings{WriteVia: c.WriteVia, WriteWindow: c.WriteWindow, TTL: c.TTL, Methods: c.Methods, TwinMaxAge: c.TwinMaxAge}
+}
+
+// Change makes other settings those of the requests that come from now on, and of writes that still wait. The error is
+// CheckWriteVia's: then nothing has changed.
+func (d *Dispatcher) Change(s Settings) error {
+	s.WriteVia = cmp.Or(s.WriteVia, viaC2D)
+	s.WriteWindow = cmp.Or(s.WriteWindow, 20*time.Millisecond)
+	s.Methods.Response = cmp.Or(s.Methods.Response, 25*time.Second)
+	s.TwinMaxAge = cmp.Or(s.TwinMaxAge, time.Second)
+	if err := CheckWriteVia(s.WriteVia); err != nil {
+		return err
+	}
+	d.live.Store(&s)
+	return nil
+}
+
+// now returns the settings as they are. They are not to be changed.
+func (d *Dispatcher) now() *Settings { return d.live.Load() }
+
 func (c Config) withDefaults() Config {
-	c.WriteVia = cmp.Or(c.WriteVia, viaC2D)
-	c.WriteWindow = cmp.Or(c.WriteWindow, 20*time.Millisecond)
-	c.Methods.Response = cmp.Or(c.Methods.Response, 25*time.Second)
-	c.TwinMaxAge = cmp.Or(c.TwinMaxAge, time.Second)
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 5*time.Second)
 	c.MaxRequests = cmp.Or(c.MaxRequests, 4096)
 	if c.Meter == nil {

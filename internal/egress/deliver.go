@@ -27,7 +27,7 @@ func (d *Dispatcher) deliver(ctx context.Context, to message.Target, together []
 	method, byMethod := strings.CutPrefix(via, viaMethod)
 	switch {
 	case byMethod:
-		_, err = d.invoke(ctx, to, Method{Name: method, Payload: body(together)}, d.Methods.Times)
+		_, err = d.invoke(ctx, to, Method{Name: method, Payload: body(together)}, d.now().Methods.Times)
 		via = "method"
 	case via == viaDesired:
 		err = d.patch(ctx, to, TwinChange{Desired: body(together)}, "")
@@ -51,7 +51,7 @@ func (d *Dispatcher) via(ctx context.Context, to message.Target, thing string) (
 		return "", fmt.Errorf("ask how writes travel: %w", err)
 	}
 	if via == "" {
-		return d.WriteVia, nil
+		return d.now().WriteVia, nil
 	}
 	return via, CheckWriteVia(via)
 }
@@ -69,8 +69,8 @@ func (d *Dispatcher) send(ctx context.Context, device string, body []byte, prope
 	if d.Feedback {
 		m.Ack = "full"
 	}
-	if d.TTL > 0 {
-		m.Expires = now.Add(d.TTL)
+	if ttl := d.now().TTL; ttl > 0 {
+		m.Expires = now.Add(ttl)
 	}
 	return m.ID, d.Hub.Send(ctx, m)
 }

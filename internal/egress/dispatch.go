@@ -10,6 +10,7 @@ package egress
 import (
 	"context"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"azx/alwayson/infotable"
@@ -21,6 +22,7 @@ import (
 // Dispatcher carries requests to devices and modules. All methods may be called from any goroutine.
 type Dispatcher struct {
 	Config
+	live    atomic.Pointer[Settings]
 	gate    gate
 	writes  writes
 	twins   twins
@@ -32,10 +34,10 @@ type Dispatcher struct {
 func New(c Config) (*Dispatcher, error) {
 	d := &Dispatcher{Config: c.withDefaults()}
 	d.gate.init(d.MaxRequests)
-	d.writes.init(d.WriteWindow, d.deliver)
+	d.writes.init(func() time.Duration { return d.now().WriteWindow }, d.deliver)
 	d.twins.init(d.Hub)
 	d.changes.init()
-	return d, CheckWriteVia(d.WriteVia)
+	return d, d.Change(c.settings())
 }
 
 // Run lets requests in until ctx ends. Those in flight then have DrainTimeout to end by themselves before they are

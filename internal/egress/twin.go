@@ -31,7 +31,7 @@ func document(raw json.RawMessage) infotable.Value {
 // readTwin shows a part of a twin: the one known if it is young enough, else what the hub says. If the hub takes no more
 // reads for now it is the one known all the same, and that is told: twinUpdated has its time.
 func (d *Dispatcher) readTwin(ctx context.Context, j *job) (infotable.Value, error) {
-	k, err := d.twins.read(ctx, j.target, look{at: time.Now().Add(-d.TwinMaxAge)})
+	k, err := d.twins.read(ctx, j.target, look{at: time.Now().Add(-d.now().TwinMaxAge)})
 	if errors.Is(err, ErrThrottled) {
 		if last, ok := d.twins.last(j.target); ok {
 			j.stale = true

@@ -167,6 +167,20 @@ func (t *twins) put(k known) {
 	}
 }
 
+// Forget drops what is known of the twins of a device's Thing, its modules' too; "" means of all. Each is read from the
+// hub when it is asked for next.
+func (d *Dispatcher) Forget(thing string) {
+	device, ok := message.DeviceID(thing)
+	t := &d.twins
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for target, e := range t.known {
+		if thing == "" || ok && target.Device == device {
+			t.forget(e)
+		}
+	}
+}
+
 func (t *twins) forget(e *list.Element) {
 	if e == nil {
 		return

@@ -25,7 +25,7 @@ const (
 // the window, and the next ones only when those have their outcome: so the order of writes is kept. A second write of a
 // property, and one that would make the message too large, leaves with the next message.
 type writes struct {
-	window  time.Duration
+	window  func() time.Duration
 	deliver func(ctx context.Context, to message.Target, together []*write) (id string, err error)
 	group   *supervise.Group
 
@@ -52,7 +52,7 @@ type sent struct {
 	err error
 }
 
-func (w *writes) init(window time.Duration, deliver func(context.Context, message.Target, []*write) (string, error)) {
+func (w *writes) init(window func() time.Duration, deliver func(context.Context, message.Target, []*write) (string, error)) {
 	w.window, w.deliver, w.lines = window, deliver, map[message.Target]*line{}
 }
 
@@ -162,7 +162,7 @@ func (w *writes) next(ctx context.Context, to message.Target, l *line) (together
 	if len(l.waiting) == 0 || ctx.Err() != nil { // at the end those who wait hear of it themselves
 		return nil, 0
 	}
-	if pause = time.Until(l.waiting[0].came.Add(w.window)); pause > 0 {
+	if pause = time.Until(l.waiting[0].came.Add(w.window())); pause > 0 {
 		return nil, pause
 	}
 	n := fit(l.waiting)

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -62,6 +63,10 @@ type Aside struct {
 	Translator  *Translator // for kept messages that are tried again
 	Meter       Meter
 	Log         *slog.Logger
+	// Told hears of each message that was put into quarantine, Failed once of storing that fails, until it works again. They
+	// must not block, and may be nil.
+	Told   func(d Dead)
+	Failed func(err error)
 
 	mu      sync.Mutex
 	waiting []task
@@ -304,6 +309,9 @@ func (a *Aside) untilStored(ctx context.Context, store func() error) error {
 		case err != nil && changed:
 			a.Log.Error("messages cannot be stored in quarantine; reading stops when the memory budget is used up",
 				"event", "quarantine-failing", "error", err, "hint", fault.HintOf(err))
+			if a.Failed != nil {
+				a.Failed(fmt.Errorf("store messages in quarantine: %w", err))
+			}
 		}
 		if err == nil {
 			return nil

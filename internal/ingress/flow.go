@@ -42,6 +42,10 @@ type Flow struct {
 	DrainTimeout time.Duration // how long a stop waits for what is in flight
 	Meter        Meter
 	Log          *slog.Logger
+	// Lost hears why a partition is not read, once until it is again; Failed why checkpoints are not saved, likewise. They
+	// must not block, and may be nil.
+	Lost   func(partition string, err error)
+	Failed func(err error)
 }
 
 // Run carries messages until ctx ends, or until a partition meets an error that no repetition mends. Before
@@ -75,6 +79,9 @@ func (f *Flow) saveRegularly(ctx context.Context) error {
 		if err != nil && !failing && ctx.Err() == nil {
 			f.Log.Error("checkpoints cannot be saved; messages go on and would be repeated after a restart",
 				"event", "checkpoint-failing", "hub", f.HubThing, "error", err)
+			if f.Failed != nil {
+				f.Failed(err)
+			}
 		}
 		if err == nil && failing {
 			f.Log.Info("checkpoints are saved again", "event", "checkpoint-ok", "hub", f.HubThing)

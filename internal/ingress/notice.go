@@ -44,6 +44,9 @@ func (a *Aside) tell(t task) {
 	if t.do == forget {
 		return
 	}
+	if t.do == quarantine && a.Told != nil {
+		a.Told(t.dead)
+	}
 	more, ok := a.notices.due(t.dead.Reason, time.Now())
 	if !ok {
 		return

@@ -106,6 +106,9 @@ func (f *Flow) keepOpen(ctx context.Context, p *Partition) error {
 		if p.failed(err) {
 			f.Log.Warn("partition is not being read; trying again", "event", "partition-lost",
 				"hub", f.HubThing, "partition", p.ID, "error", err, "hint", fault.HintOf(err))
+			if f.Lost != nil {
+				f.Lost(p.ID, err)
+			}
 		}
 		if after, _ := p.Pump.Tracker.Last(); after != before {
 			retry.Reset()

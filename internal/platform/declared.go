@@ -110,3 +110,13 @@ func (d *declared[T]) forget(thing string) {
 		e.until, e.forgot = time.Time{}, true
 	}
 }
+
+// forgetAll does the same for all Things.
+func (d *declared[T]) forgetAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, at := range d.entries {
+		e := at.Value.(*declaration[T])
+		e.until, e.forgot = time.Time{}, true
+	}
+}

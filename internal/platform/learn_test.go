@@ -382,3 +382,33 @@ func TestAnnouncementsThatPileUpAreDropped(t *testing.T) {
 		b.wantCount(string(ThingNotFoundError), eventBurst)
 	})
 }
+
+func TestWhatIsForgottenOfAllThingsIsAskedForAgain(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.platform.add("A", "n:NUMBER")
+		b.platform.add("B", "n:NUMBER")
+		for range 2 {
+			b.want(b.send("A", `{"n":1}`), "accepted")
+			b.want(b.send("B", `{"n":1}`), "accepted")
+		}
+		b.wantCount(remotePropertiesService, 2)
+		b.writer.ForgetAll()
+		b.want(b.send("A", `{"n":1}`), "accepted")
+		b.want(b.send("B", `{"n":1}`), "accepted")
+		b.wantCount(remotePropertiesService, 4)
+		things, err := NewThings(ThingsConfig{Writer: b.writer, AzxExtension: true})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		declared := func(asked int) {
+			if _, ok, err := things.Property(b.t.Context(), "A", "n"); !ok || err != nil {
+				b.t.Errorf("the property is not declared: %v", err)
+			}
+			b.wantCount(remotePropertiesService+" A", asked)
+		}
+		declared(3)
+		declared(3)
+		things.ForgetAll()
+		declared(4)
+	})
+}

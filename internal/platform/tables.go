@@ -99,6 +99,16 @@ func (t *tables) forget(thing string) {
 	}
 }
 
+// forgetAll does the same for all Things.
+func (t *tables) forgetAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forgets++
+	for _, at := range t.entries {
+		at.Value.(*entry).until = time.Time{}
+	}
+}
+
 // interner lets Things with equal properties share one table. It keeps no table alive.
 type interner struct {
 	mu     sync.Mutex

@@ -111,6 +111,12 @@ func (t *Things) Forget(thing string) {
 	t.properties.forget(thing)
 }
 
+// ForgetAll drops what is known of all Things.
+func (t *Things) ForgetAll() {
+	t.services.forgetAll()
+	t.properties.forgetAll()
+}
+
 // call sends a request over the socket of the Thing's lane.
 func (t *Things) call(ctx context.Context, r alwayson.Request) (alwayson.Response, verdict) {
 	start := time.Now()

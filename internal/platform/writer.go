@@ -175,6 +175,13 @@ func (w *Writer) Write(q delivery.Queued) { w.laneOf(q.Thing).add(q) }
 // platform's NotifyPropertyUpdate calls for.
 func (w *Writer) Forget(thing string) { w.laneOf(thing).tables.forget(thing) }
 
+// ForgetAll drops what is known of all Things.
+func (w *Writer) ForgetAll() {
+	for _, l := range w.lanes {
+		l.tables.forgetAll()
+	}
+}
+
 // Visit asks the platform about a Thing again, without waiting for its next message, and writes what was
 // kept for it if it exists now.
 func (w *Writer) Visit(thing string) {
