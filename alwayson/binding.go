@@ -15,6 +15,9 @@ func (c *Client) wanted() []string {
 	return slices.Sorted(maps.Keys(c.names))
 }
 
+// Names returns the names that are bound after each connect, sorted; State tells which of them are refused.
+func (c *Client) Names() []string { return c.wanted() }
+
 // Bind adds names to those bound after each connect, and binds them now if connected. A name that the platform
 // refuses stays on the list, and the error wraps the *Error and names it; the other names are bound.
 func (c *Client) Bind(ctx context.Context, names ...string) error {

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"azx/internal/adapter"
 	"azx/internal/admin"
 	"azx/internal/checkpoint"
 	"azx/internal/config"
@@ -52,43 +54,56 @@ func Run(ctx context.Context, o Options) error {
 // connector is everything that lives as long as the process.
 type connector struct {
 	Options
-	hub    *config.Hub
-	meter  *observe.Metrics
-	admin  *admin.Server
-	dead   *quarantine.Store
-	kept   *quarantine.Shelf
+	file    *config.Hub // the hub as the file has it
+	keys    *keys       // its connection strings as they are now
+	meter   *observe.Metrics
+	admin   *admin.Server
+	dead    *quarantine.Store
+	kept    *quarantine.Shelf
+	link    *platform.Link
+	events  *platform.Announcer
+	setup   *platform.Setup
+	adapter *adapter.Adapter // nil if the platform has no connector Things
+	changed chan struct{}    // holds one token: settings of the hub Thing may have changed
+	state   state
+
+	// What follows is made once the settings of the hub are known; made says so to those who run before.
+	made   atomic.Bool
+	hub    *config.Hub // as it was then: with what the hub Thing has
 	aside  *ingress.Aside
-	link   *platform.Link
-	events *platform.Announcer
 	writer *platform.Writer
 	twoWay *twoWay // nil if the platform's requests are not carried
-	state  state
 }
 
 // build opens what needs no other system: a busy port or a folder in use is told before anything starts.
 func build(o Options) (c *connector, err error) {
-	c = &connector{Options: o, hub: &o.Config.Hubs[0], meter: observe.NewMetrics(), state: state{hubErr: errStarting}}
+	book := observe.NewLogbook(o.Log.Handler())
+	o.Log = slog.New(book)
+	c = &connector{
+		Options: o, file: &o.Config.Hubs[0], keys: newKeys(&o.Config.Hubs[0]), meter: observe.NewMetrics(), changed: make(chan struct{}, 1),
+		state: state{start: errStarting, hubErr: errStarting},
+	}
 	opened := c // what is returned with an error is nil
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, opened.closeQuarantine())
 		}
 	}()
-	if err = c.checkHub(); err != nil {
-		return nil, err
+	if !c.azx() {
+		if err = checkHub(c.file, "set hubs[0].connectionString; without this project's packages the hub Thing is not asked for it"); err != nil {
+			return nil, err
+		}
 	}
 	if err = c.openQuarantine(); err != nil {
 		return nil, err
 	}
-	if err = c.openPlatform(); err != nil {
+	if err = c.openLink(); err != nil {
 		return nil, err
 	}
-	if err = c.openTwoWay(); err != nil {
-		return nil, err
-	}
-	c.meter.WatchPartitions(c.hub.Thing, c.snapshot)
+	c.openAdapter(book)
+	c.meter.WatchPartitions(c.file.Thing, c.snapshot)
 	c.meter.WatchPlatform(func() int { return c.link.Health().Connected })
-	c.meter.WatchHub(c.hub.Thing, func() bool { return c.checkPartitions() == nil })
+	c.meter.WatchHub(c.file.Thing, func() bool { return c.checkPartitions() == nil })
 	c.admin, err = admin.Listen(admin.Options{
 		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(),
 		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,
@@ -96,30 +111,62 @@ func build(o Options) (c *connector, err error) {
 	return c, err
 }
 
-// run starts the platform's side, then the flow of the hub on top of it; it ends them the other way round.
+// run starts the platform's side, then what serves the hub on top of it; it ends them the other way round.
 func (c *connector) run(ctx context.Context) error {
 	base := supervise.New(context.WithoutCancel(ctx))
 	c.state.setLoops(base.Context())
 	base.Go("admin", c.admin.Run)
-	base.Go("put aside", c.aside.Run)
 	base.Go("platform", c.link.Run)
 	base.Go("events", c.events.Run)
-	base.Go("writer", c.writer.Run)
-	revisit := ingress.Revisit{Things: c.keptThings, Visit: c.writer.Visit, Every: 5 * time.Second, Most: 50}
-	base.Go("revisit", revisit.Run)
 
 	flowing := supervise.New(ctx)
 	defer context.AfterFunc(base.Context(), flowing.Stop)() // what carries the flow has failed
-	if c.twoWay != nil {
-		c.twoWay.run(base)
-		flowing.Go("bind", c.twoWay.bind)
-	}
-	err := c.flow(flowing.Context())
+	err := c.serve(flowing, base)
 	flowing.Stop()
 	err = errors.Join(err, flowing.Wait())
 	c.drainRequests(base.Context())
 	base.Stop()
 	return errors.Join(err, base.Wait())
+}
+
+// serve finds out what the hub is, makes what carries its messages and requests, and carries them until flowing stops.
+func (c *connector) serve(flowing, base *supervise.Group) error {
+	ctx := flowing.Context()
+	if err := c.settle(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped while waiting
+		}
+		return err
+	}
+	if err := c.open(); err != nil {
+		return err
+	}
+	base.Go("put aside", c.aside.Run)
+	base.Go("writer", c.writer.Run)
+	revisit := ingress.Revisit{Things: c.keptThings, Visit: c.writer.Visit, Every: 5 * time.Second, Most: 50}
+	base.Go("revisit", revisit.Run)
+	if c.twoWay != nil {
+		c.twoWay.run(base)
+		flowing.Go("bind", c.bind)
+	}
+	if c.adapter != nil {
+		flowing.Go("connector Thing", c.adapter.Run)
+		flowing.Go("settings", (&reloader{connector: c}).watch)
+	}
+	return c.flow(ctx)
+}
+
+// open makes what the settings of the hub decide.
+func (c *connector) open() error {
+	c.openAside()
+	if err := c.openWriter(); err != nil {
+		return err
+	}
+	if err := c.openTwoWay(); err != nil {
+		return err
+	}
+	c.made.Store(true)
+	return nil
 }
 
 // HubError is an error of the hub that waiting does not mend, such as a consumer group that is not there.
@@ -176,6 +223,7 @@ func (c *connector) newFlow(events *events, store *checkpoint.File) (*ingress.Fl
 	flow := &ingress.Flow{
 		Hub: events, HubThing: c.hub.Thing, Checkpoints: store, Meter: c.meter, Log: c.Log,
 		SaveInterval: saveInterval, DrainTimeout: drainTimeout,
+		Lost: func(_ string, err error) { c.tellRefused(err) }, Failed: c.tellInternal,
 	}
 	budget := ingress.NewBudget(int64(c.Config.Memory))
 	for _, part := range events.partitions {

@@ -25,11 +25,16 @@ func (c *connector) openQuarantine() (err error) {
 	if c.kept, err = quarantine.OpenShelf(filepath.Join(dir, "kept"), quarantine.ShelfLimits{}); err != nil {
 		return err
 	}
+	return nil
+}
+
+// openAside makes what puts messages aside, into those folders.
+func (c *connector) openAside() {
 	translator := &ingress.Translator{
 		Names: &ingress.Names{}, Stamp: ingress.Stamp{Field: c.hub.TimeField}, Meter: c.meter,
 	}
 	c.aside = ingress.NewAside(deadLetters{c.dead}, shelf{c.kept}, ingress.UnknownThing(c.hub.OnUnknownThing), translator, c.meter, c.Log)
-	return nil
+	c.aside.Told, c.aside.Failed = c.tellPutAside, c.tellInternal
 }
 
 func (c *connector) closeQuarantine() error {

@@ -10,6 +10,7 @@ import (
 
 	"azx/internal/access"
 	"azx/internal/checkpoint"
+	"azx/internal/config"
 	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/hub"
@@ -64,14 +65,12 @@ func position(from delivery.Start) hub.Position {
 	return hub.Earliest()
 }
 
-// checkHub refuses a hub that nothing leads to. The file may leave its connection strings out, but the hub Thing is
-// not asked for them yet.
-func (c *connector) checkHub() error {
-	if c.hub.ConnectionString.IsSet() || c.hub.EventHubsConnectionString.IsSet() {
+// checkHub refuses a hub that nothing leads to, unless the hub Thing may.
+func checkHub(h *config.Hub, hint string) error {
+	if h.ConnectionString.IsSet() || h.EventHubsConnectionString.IsSet() {
 		return nil
 	}
-	return &fault.Problem{Op: "open hub " + c.hub.Thing, Class: fault.Fatal, Cause: errors.New("it has no connection string"),
-		Hint: "set hubs[0].connectionString; this version does not ask the hub Thing for it"}
+	return &fault.Problem{Op: "open hub " + h.Thing, Class: fault.Fatal, Cause: errors.New("it has no connection string"), Hint: hint}
 }
 
 // openHub finds the hub's event endpoint and its partitions; it tries until ctx ends, unless the error is
@@ -89,6 +88,7 @@ func (c *connector) openHub(ctx context.Context) (*events, error) {
 		}
 		if err.Error() != said {
 			said = err.Error()
+			c.tellRefused(err)
 			c.Log.Warn("waiting for the hub", "event", "hub-unreachable", "hub", c.hub.Thing, "error", err, "hint", fault.HintOf(err))
 		}
 		if retry.Pause(ctx) != nil {
@@ -97,19 +97,26 @@ func (c *connector) openHub(ctx context.Context) (*events, error) {
 	}
 }
 
-func (c *connector) tryHub(ctx context.Context) (e *events, err error) {
+// tryHub opens the hub with the keys as they are now.
+func (c *connector) tryHub(ctx context.Context) (*events, error) {
+	return openEvents(ctx, c.hub, c.keys)
+}
+
+// openEvents finds the event endpoint of a hub and lists its partitions.
+func openEvents(ctx context.Context, h *config.Hub, k *keys) (e *events, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	network := access.Network{Address: c.hub.Endpoints.AMQPS}
-	if network.Roots, err = roots(c.hub.CAFile); err != nil {
+	network := access.Network{Address: h.Endpoints.AMQPS}
+	if network.Roots, err = roots(h.CAFile); err != nil {
 		return nil, err
 	}
 	e = &events{}
-	if e.endpoint, e.service, err = c.resolve(ctx, network); err != nil {
+	if e.endpoint, e.service, err = resolve(ctx, k, network); err != nil {
 		return nil, err
 	}
 	options := hub.Options{
-		Hub: c.hub.Thing, HubName: e.service.Name(), Group: c.hub.ConsumerGroup, Network: network,
+		Hub: h.Thing, HubName: e.service.Name(), Group: h.ConsumerGroup, Network: network,
+		Current:  func() (access.Endpoint, error) { return k.endpoint(e.endpoint) },
 		Prefetch: hub.PrefetchFor(prefetchBytes, 4),
 	}
 	if e.client, err = hub.Open(e.endpoint, options); err != nil {
@@ -122,27 +129,16 @@ func (c *connector) tryHub(ctx context.Context) (e *events, err error) {
 	return e, nil
 }
 
-// resolve returns the endpoint that the file names, else the one to which the hub redirects.
-func (c *connector) resolve(ctx context.Context, network access.Network) (access.Endpoint, access.Service, error) {
-	var service access.Service
-	if c.hub.ConnectionString.IsSet() {
-		text, err := c.hub.ConnectionString.Value()
-		if err != nil {
-			return access.Endpoint{}, service, err
-		}
-		if service, err = access.ParseService(text); err != nil {
-			return access.Endpoint{}, service, err
-		}
-	}
-	if !c.hub.EventHubsConnectionString.IsSet() {
-		endpoint, err := hub.Resolver{Service: service, Network: network}.Resolve(ctx)
-		return endpoint, service, err
-	}
-	text, err := c.hub.EventHubsConnectionString.Value()
+// resolve returns the endpoint that the settings name, else the one to which the hub redirects.
+func resolve(ctx context.Context, k *keys, network access.Network) (access.Endpoint, access.Service, error) {
+	service, known, err := k.service()
 	if err != nil {
 		return access.Endpoint{}, service, err
 	}
-	endpoint, err := access.ParseEndpoint(text)
+	endpoint, named, err := k.named()
+	if err == nil && !named && known {
+		endpoint, err = hub.Resolver{Service: service, Network: network}.Resolve(ctx)
+	}
 	return endpoint, service, err
 }
 

@@ -11,8 +11,8 @@ import (
 	"azx/internal/platform"
 )
 
-// openPlatform sets up the connections and the writer on them; nothing is dialled before they run.
-func (c *connector) openPlatform() error {
+// openLink sets up the connections to the platform; nothing is dialled before they run.
+func (c *connector) openLink() error {
 	trusted, err := roots(c.Config.Platform.CAFile)
 	if err != nil {
 		return err
@@ -21,20 +21,26 @@ func (c *connector) openPlatform() error {
 		URLs:     c.Config.Platform.URLs,
 		AppKey:   func(context.Context) (string, error) { return c.Config.Platform.AppKey.Value() },
 		TLS:      &tls.Config{RootCAs: trusted},
-		Requests: c.request, Pinged: c.pinged, Reconnected: c.reconnected, Forget: c.forget,
+		Requests: c.request, Failed: c.tellFailed, Pinged: c.pinged, Reconnected: c.reconnected, Forget: c.forget,
 		Log: c.Log,
 	})
 	if err != nil {
 		return &fault.Problem{Op: "open platform", Class: fault.Fatal, Cause: err, Hint: "platform.urls has the form ws://host:port/Thingworx/WS"}
 	}
+	c.events = platform.NewAnnouncer(c.link.Client(), c.meter, c.Log)
+	c.setup = platform.NewSetup(c.link.Client(), c.Config.RequestTimeout, c.meter)
+	return nil
+}
+
+// openWriter makes what writes to Things over those connections.
+func (c *connector) openWriter() (err error) {
 	sockets := c.link.Sockets()
 	for i := range sockets {
 		sockets[i] = tap(sockets[i])
 	}
-	c.events = platform.NewAnnouncer(c.link.Client(), c.meter, c.Log)
 	writer := platform.WriterConfig{
 		Sockets: sockets, Lanes: c.Config.Lanes, ReplyTimeout: c.Config.RequestTimeout,
-		AzxExtension: c.hub.Extensions == config.ExtensionsAzx, AllowThings: c.hub.AllowThings,
+		AzxExtension: c.azx(), AllowThings: c.hub.AllowThings,
 		Learned: c.learned, Events: c.events, Backlog: c.aside, Meter: c.meter, Log: c.Log,
 	}
 	if c.hub.ConnectionString.IsSet() {
@@ -47,37 +53,53 @@ func (c *connector) openPlatform() error {
 	return nil
 }
 
-// The link and the writer are made before the way out is, and tell it what they hear.
+// The link runs before the settings of the hub are known, and so before the writer and the way out are made.
 
 func (c *connector) request(ctx context.Context, r message.Request) (infotable.Value, error) {
-	if c.twoWay == nil {
-		return infotable.Value{}, fault.Reject(r.Verb.String()+" "+r.Name+" of "+r.Thing,
-			"set hubs[0].connectionString in the connector's file", "the connector reads telemetry only")
+	op := r.Verb.String() + " " + r.Name + " of " + r.Thing
+	switch {
+	case c.adapter != nil && r.Thing == c.adapter.State().Thing:
+		return c.adapter.Handle(ctx, r)
+	case !c.made.Load():
+		return infotable.Value{}, &fault.Problem{Op: op, Cause: errStarting, Hint: "try again in a moment"}
+	case r.Thing == c.hub.Thing && r.Verb == message.VerbCall && r.Name == serviceTestConnection:
+		return c.testConnection(ctx)
+	case c.twoWay == nil:
+		return infotable.Value{}, fault.Reject(op, "set connectionString of the hub in the connector's file or on the hub Thing", "the connector reads telemetry only")
 	}
 	return c.twoWay.egress.Handle(ctx, r)
 }
 
 func (c *connector) pinged(thing string) {
-	if c.twoWay != nil {
+	if c.carries() {
 		c.twoWay.binder.Pinged(thing)
 	}
 }
 
 func (c *connector) reconnected() {
-	if c.twoWay != nil {
-		c.twoWay.binder.Recheck()
+	c.wantSettings()
+	if c.adapter != nil {
+		c.adapter.Wake()
 	}
 }
 
 func (c *connector) learned(thing, gateway string) {
-	if c.twoWay != nil {
+	if c.carries() {
 		c.twoWay.binder.Learned(thing, gateway)
 	}
 }
 
 func (c *connector) forget(thing string) {
-	c.writer.Forget(thing)
-	if c.twoWay != nil {
+	if c.made.Load() {
+		c.writer.Forget(thing)
+	}
+	if c.carries() {
 		c.twoWay.things.Forget(thing)
 	}
 }
+
+// carries reports whether requests for devices are carried.
+func (c *connector) carries() bool { return c.made.Load() && c.twoWay != nil }
+
+// azx reports whether the platform has this project's packages.
+func (c *connector) azx() bool { return c.file.Extensions == config.ExtensionsAzx }

@@ -16,6 +16,10 @@ type service struct {
 	Hub *config.Hub
 	// Bearer gives tokens of Microsoft Entra ID; nil: the hub's key signs them.
 	Bearer iothub.TokenSource
+	// Current gives policy and key as they are now; nil: those of Hub.
+	Current func() (access.Service, error)
+	// Ended hears why the connection for messages ended; nil: nobody does.
+	Ended func(err error)
 	// Feedback gets what became of messages to devices, if the file has feedback: on; nil leaves it alone.
 	Feedback func(ctx context.Context, batch []iothub.Feedback) error
 	Metrics  *observe.Metrics // nil: nobody counts
@@ -35,7 +39,7 @@ func openService(s service) (*iothub.Client, error) {
 			Hint: "the connection string is that of a shared access policy with the right to connect services"}
 	}
 	o := iothub.Options{
-		Bearer: s.Bearer, Feedback: s.feedback(), Meter: s.meter(), Log: s.Log,
+		Bearer: s.Bearer, Current: s.Current, Ended: s.Ended, Feedback: s.feedback(), Meter: s.meter(), Log: s.Log,
 		Quota: iothub.Quota{Tier: iothub.Tier(s.Hub.Tier), Units: s.Hub.Units},
 	}
 	if o.Service, err = access.ParseService(text); err != nil {

@@ -17,6 +17,7 @@ import (
 type state struct {
 	mu     sync.Mutex
 	loops  context.Context  // ends with the first loop that fails
+	start  error            // why the settings of the hub are not known; nil once they are
 	hubErr error            // why the hub is not open; nil once it is
 	flow   *ingress.Flow    // nil until the hub is open
 	heads  map[string]int64 // last sequence of each partition, as the hub told it last
@@ -28,6 +29,18 @@ func (s *state) setHub(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hubErr = err
+}
+
+func (s *state) setStart(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.start = err
+}
+
+func (s *state) checkStart() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.start
 }
 
 func (s *state) setLoops(ctx context.Context) {
@@ -53,7 +66,8 @@ func (s *state) partitions() []*ingress.Partition {
 
 // checks are what has to be in order for messages to flow.
 func (c *connector) checks() []admin.Check {
-	checks := []admin.Check{
+	return []admin.Check{
+		{Name: "settings known", Run: c.state.checkStart},
 		{Name: "hub open", Run: func() error {
 			c.state.mu.Lock()
 			defer c.state.mu.Unlock()
@@ -67,17 +81,24 @@ func (c *connector) checks() []admin.Check {
 			return nil
 		}},
 		{Name: "platform accepts the key", Run: func() error {
-			if c.writer.CredentialRefused() {
+			if c.made.Load() && c.writer.CredentialRefused() {
 				return errors.New("writes are answered with unauthorized")
 			}
 			return nil
 		}},
-		{Name: "quarantine writable", Run: func() error { return c.aside.Failing() }},
+		{Name: "quarantine writable", Run: func() error {
+			if c.made.Load() {
+				return c.aside.Failing()
+			}
+			return nil
+		}},
+		{Name: "requests bound", Run: func() error {
+			if c.carries() {
+				return c.twoWay.check()
+			}
+			return nil
+		}},
 	}
-	if c.twoWay != nil {
-		checks = append(checks, admin.Check{Name: "requests bound", Run: c.twoWay.check})
-	}
-	return checks
 }
 
 // checkLoops tells whether the process's own loops run; it knows nothing of other systems.
@@ -113,7 +134,7 @@ func (c *connector) accounts() map[string]map[string]delivery.Counts {
 	for _, p := range c.state.partitions() {
 		counts[p.ID] = p.Pump.Tracker.Counts()
 	}
-	return map[string]map[string]delivery.Counts{c.hub.Thing: counts}
+	return map[string]map[string]delivery.Counts{c.file.Thing: counts}
 }
 
 // account adds up the counts of all partitions.

@@ -29,19 +29,20 @@ type twoWay struct {
 // openTwoWay sets up the way out. There is none, and c.twoWay stays nil, without the hub's service side.
 func (c *connector) openTwoWay() (err error) {
 	t := &twoWay{resolved: make(chan struct{})}
-	t.service, err = openService(service{Hub: c.hub, Feedback: c.outcomes, Metrics: c.meter, Log: c.Log})
+	t.service, err = openService(service{Hub: c.hub, Current: c.keys.serviceNow, Ended: c.tellRefused, Feedback: c.outcomes, Metrics: c.meter, Log: c.Log})
 	if err != nil || t.service == nil {
 		return err
 	}
 	if t.things, err = platform.NewThings(platform.ThingsConfig{
-		Writer: c.writer, AzxExtension: c.hub.Extensions == config.ExtensionsAzx, Timeout: c.Config.RequestTimeout,
+		Writer: c.writer, AzxExtension: c.azx(), Timeout: c.Config.RequestTimeout,
 	}); err != nil {
 		return err
 	}
+	live := settings(c.hub)
 	if t.egress, err = egress.New(egress.Config{
-		Hub: serviceSide{t.service}, Things: t.things, HubThing: c.hub.Thing,
-		WriteVia: c.hub.WriteVia, WriteWindow: c.hub.WriteWindow, TTL: c.hub.MessageTTL, Feedback: bool(c.hub.Feedback),
-		Methods: methods(&c.hub.Methods), TwinMaxAge: c.hub.TwinMaxAge, Meter: c.meter.Egress(c.hub.Thing), Log: c.Log,
+		Hub: serviceSide{t.service}, Things: t.things, HubThing: c.hub.Thing, Feedback: bool(c.hub.Feedback),
+		WriteVia: live.WriteVia, WriteWindow: live.WriteWindow, TTL: live.TTL, Methods: live.Methods, TwinMaxAge: live.TwinMaxAge,
+		Meter: c.meter.Egress(c.hub.Thing), Log: c.Log,
 	}); err != nil {
 		return err
 	}
@@ -66,6 +67,13 @@ func (c *connector) routing() (group string, mode platform.BindMode) {
 	return c.hub.RoutingGroup, platform.BindMode(c.hub.Bind)
 }
 
+// settings are those of a hub that may change while requests are carried.
+func settings(h *config.Hub) egress.Settings {
+	return egress.Settings{
+		WriteVia: h.WriteVia, WriteWindow: h.WriteWindow, TTL: h.MessageTTL, Methods: methods(&h.Methods), TwinMaxAge: h.TwinMaxAge,
+	}
+}
+
 func methods(m *config.Methods) egress.Methods {
 	all := egress.Methods{Times: egress.Times{Connect: m.ConnectTimeout, Response: m.ResponseTimeout}, Services: map[string]egress.Times{}}
 	for name, own := range m.Services {
@@ -82,7 +90,11 @@ func (c *connector) outcomes(ctx context.Context, batch []iothub.Feedback) error
 			Device: f.DeviceID, MessageID: f.MessageID, Status: f.Status, Description: f.Description, Time: f.Time.Time,
 		}
 	}
-	return c.twoWay.egress.Outcomes(ctx, records)
+	err := c.twoWay.egress.Outcomes(ctx, records)
+	if err == nil {
+		c.tellOutcomes(records)
+	}
+	return err
 }
 
 // run carries requests until base stops; what is bound decides whether any come.
@@ -92,7 +104,8 @@ func (t *twoWay) run(base *supervise.Group) {
 }
 
 // bind keeps bound what makes requests come here until ctx ends. The error is a routing group that is none.
-func (t *twoWay) bind(ctx context.Context) error {
+func (c *connector) bind(ctx context.Context) error {
+	t := c.twoWay
 	err := t.binder.Resolve(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -100,6 +113,11 @@ func (t *twoWay) bind(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	from := config.OriginThing
+	if c.hub.RoutingGroup != "" || !c.azx() {
+		from = c.hub.Origin("routingGroup")
+	}
+	c.say("routingGroup", t.binder.State().Group, from)
 	close(t.resolved)
 	return t.binder.Run(ctx)
 }

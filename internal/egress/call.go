@@ -35,7 +35,7 @@ func (d *Dispatcher) call(ctx context.Context, j *job) (infotable.Value, error) 
 	}
 	v, err := mapping.Result(answer.Payload, s)
 	if err != nil {
-		return v, &fault.Problem{Op: j.op, Class: fault.Rejected, Cause: fmt.Errorf("the method ran, and its answer is no %s: %w", s.Result, err),
+		return v, &fault.Problem{Op: j.op, Class: fault.Rejected, Cause: &AnswerError{Result: s.Result.String(), Cause: err},
 			Hint: "change what the device answers, or the result's base type"}
 	}
 	return v, nil

@@ -34,6 +34,20 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("the device answered with status %d: %s", e.Status, e.Payload)
 }
 
+// AnswerError is the answer of a device to a direct method that is not what the service's result has to be.
+type AnswerError struct {
+	Result string // base type of the result
+	Cause  error
+}
+
+// Error says that the method ran all the same.
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("the method ran, and its answer is no %s: %v", e.Result, e.Cause)
+}
+
+// Unwrap returns the cause.
+func (e *AnswerError) Unwrap() error { return e.Cause }
+
 // busy is the outcome of a request that was not let in.
 func busy(op string, err error) error {
 	return &fault.Problem{Op: op, Class: fault.Transient, Cause: err, Hint: "it was not carried out; try again in a moment"}

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"crypto/rand"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"azx/internal/adapter"
+	"azx/internal/observe"
+)
+
+// openAdapter makes the connector's own Thing, if the platform has what it takes.
+func (c *connector) openAdapter(book *observe.Logbook) {
+	if !c.azx() {
+		return
+	}
+	c.adapter = adapter.New(adapter.Config{
+		Name: c.Config.Name, Instance: instanceID(), Version: observe.Version(), Platform: c.setup,
+		Checks: c.healthChecks, Groups: c.groups, Bound: c.boundNames, Samples: c.meter.Gather, Logbook: book,
+		Changed: c.settingsChanged, Clear: c.clearCache, Facts: facts, Log: c.Log,
+	})
+}
+
+// instanceID names this process: another one after each start.
+func instanceID() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), strings.ToLower(rand.Text()[:8]))
+}
+
+// facts are what else is known of the process.
+func facts() map[string]string {
+	host, _ := os.Hostname() // "" if it is not told
+	return map[string]string{
+		"host": host, "pid": fmt.Sprint(os.Getpid()), "os": runtime.GOOS + "/" + runtime.GOARCH, "go": runtime.Version(),
+		"cpus": fmt.Sprint(runtime.NumCPU()),
+	}
+}
+
+func (c *connector) healthChecks() []adapter.Check {
+	var all []adapter.Check
+	for _, check := range c.checks() {
+		all = append(all, adapter.Check{Name: check.Name, Err: check.Run()})
+	}
+	return all
+}
+
+// groups are the routing groups by hub Thing.
+func (c *connector) groups() map[string]string {
+	group := ""
+	if c.carries() {
+		group = c.twoWay.binder.State().Group
+	}
+	return map[string]string{c.file.Thing: group}
+}
+
+// boundNames are what is bound at the platform but the connector's own Thing.
+func (c *connector) boundNames() []string {
+	refused := c.link.Client().State().Refused
+	return slices.DeleteFunc(c.link.Client().Names(), func(name string) bool {
+		return refused[name] != nil || name == c.adapter.State().Thing
+	})
+}
+
+// Caches that ClearCacheEntry knows.
+const (
+	cacheThings = "things" // what the platform said of Things: their properties and services
+	cacheTwins  = "twins"  // twins as the hub had them
+)
+
+// clearCache drops what is known of a Thing, "" for all, in one cache, "" for both.
+func (c *connector) clearCache(cache, thing string) error {
+	if cache != "" && cache != cacheThings && cache != cacheTwins {
+		return fmt.Errorf("there is no cache %q: the connector has %s and %s", cache, cacheThings, cacheTwins)
+	}
+	if !c.made.Load() {
+		return nil // nothing is known yet
+	}
+	if cache != cacheTwins && thing != "" {
+		c.forget(thing)
+	} else if cache != cacheTwins {
+		c.writer.ForgetAll()
+		if c.twoWay != nil {
+			c.twoWay.things.ForgetAll()
+		}
+	}
+	if cache != cacheThings && c.twoWay != nil {
+		c.twoWay.egress.Forget(thing)
+	}
+	c.Log.Info("what was known is asked for again", "event", "cache-cleared", "cache", cache, "thing", thing)
+	return nil
+}
