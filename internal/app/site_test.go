@@ -15,6 +15,7 @@ import (
 	"azx/internal/config"
 	"azx/internal/local/iothub"
 	hubserve "azx/internal/local/iothub/serve"
+	"azx/internal/platform"
 )
 
 // site is a local hub of one partition and a scripted platform.
@@ -195,5 +196,12 @@ func (s *site) keepsSecrets() {
 				s.t.Errorf("a credential is in the log")
 			}
 		}
+	}
+}
+
+// newTeller is as much of a connector as tells what goes wrong.
+func newTeller(events *platform.Announcer) *connector {
+	return &connector{
+		Options: Options{Config: &config.Config{Name: "azx-1"}}, file: &config.Hub{Thing: "Plant1Hub"}, events: events,
 	}
 }
