@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/tls"
+	"strings"
 
 	"azx/alwayson/infotable"
 	"azx/internal/config"
@@ -40,7 +41,7 @@ func (c *connector) openWriter() (err error) {
 	}
 	writer := platform.WriterConfig{
 		Sockets: sockets, Lanes: c.Config.Lanes, ReplyTimeout: c.Config.RequestTimeout,
-		AzxExtension: c.azx(), AllowThings: c.hub.AllowThings,
+		AzxExtension: c.azx(), AllowThings: c.hub.AllowThings, DenyThings: append(platform.SystemThings(), literally(c.Config.Name)),
 		Learned: c.learned, Events: c.events, Backlog: c.aside, Meter: c.meter, Log: c.Log,
 	}
 	if c.hub.ConnectionString.IsSet() {
@@ -51,6 +52,11 @@ func (c *connector) openWriter() (err error) {
 		return &fault.Problem{Op: "open platform", Class: fault.Fatal, Cause: err}
 	}
 	return nil
+}
+
+// literally is the pattern that matches a name and no other: no device writes to the connector's own Thing.
+func literally(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 }
 
 // The link runs before the settings of the hub are known, and so before the writer and the way out are made.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 
@@ -148,4 +149,22 @@ func TestAVersionFitsIfItIsOfTheSameKindAndNotOlder(t *testing.T) {
 			t.Errorf("%q for %q: %t", c.version, c.needed, got)
 		}
 	}
+}
+
+func TestNoDeviceWritesToTheConnectorsOwnThing(t *testing.T) {
+	for name, matched := range map[string][]string{"azx-1": {"azx-1"}, `a[z]*?\x`: {`a[z]*?\x`}} {
+		for _, other := range matched {
+			if ok, err := path.Match(literally(name), other); !ok || err != nil {
+				t.Errorf("%s does not match %s: %v", name, other, err)
+			}
+		}
+		if ok, _ := path.Match(literally(name), "azx"); ok {
+			t.Errorf("%s matches another name", name)
+		}
+	}
+	s := newSite(t)
+	p := s.run(s.config(`allowThings: ["*"]`))
+	s.untilReady(p)
+	s.send("azx-1", `{"healthState":"fine"}`, "healthState:STRING")
+	s.log.until(t, "event=quarantined", "reason=not-allowed")
 }

@@ -92,7 +92,8 @@ type WriterConfig struct {
 
 // SystemThings returns the Things of the platform and of our extensions that are nobody's device.
 func SystemThings() []string {
-	return []string{"ConnectionServicesHub", "AzureServices", "System", "SystemRepository", "*Subsystem"}
+	return []string{"ConnectionServicesHub", "ProtocolAdapterServices", "ProtocolAdapterLeaderElectionTimer", "AzureServices", "System",
+		"SystemRepository", "*Subsystem"}
 }
 
 func (c WriterConfig) withDefaults() WriterConfig {
