@@ -61,10 +61,11 @@ type Config struct {
 	Samples func() ([]observe.Sample, error)
 	Logbook *observe.Logbook
 
-	Changed func(hubThing string)         // settings of a hub Thing, "" for all, have changed; must not block
-	Clear   func(cache, key string) error // an entry of a cache is out of date; "" for all
-	Facts   func() map[string]string      // what else is known of the process, by name, for people
-	Log     *slog.Logger                  // nil: nothing is logged
+	Changed func(hubThing string) // settings of a hub Thing, "" for all, have changed; must not block
+	// Clear drops an entry of a cache, "" for all of it; context is what the caller gives beside it, JSON or "".
+	Clear func(cache, key, context string) error
+	Facts func() map[string]string // what else is known of the process, by name, for people
+	Log   *slog.Logger             // nil: nothing is logged
 }
 
 const (

@@ -152,11 +152,11 @@ func newStand(t *testing.T) *stand {
 		Bound:   func() []string { return []string{"plant"} },
 		Samples: observe.NewMetrics().Gather,
 		Changed: func(hub string) { s.changed = append(s.changed, hub) },
-		Clear: func(cache, key string) error {
+		Clear: func(cache, key, context string) error {
 			if cache == "cookies" {
 				return errors.New("there is no such cache")
 			}
-			s.cleared = append(s.cleared, cache+"/"+key)
+			s.cleared = append(s.cleared, cache+"/"+key+context)
 			return nil
 		},
 		Facts: func() map[string]string { return map[string]string{"host": "h"} },
@@ -347,14 +347,14 @@ func TestWhatIsAskedOfTheConnectorIsAnswered(t *testing.T) {
 		{"SetLogLevel", []infotable.Cell{text("level", "debug")}, "NOTHING"},
 		{"GetLogLevel", nil, "DEBUG"},
 		{"ConfigurationChanged", []infotable.Cell{text("hubThingName", "Plant1Hub")}, "NOTHING"},
-		{"ClearCacheEntry", []infotable.Cell{text("cacheName", "twins"), text("cacheKey", "pump")}, "NOTHING"},
+		{"ClearCacheEntry", []infotable.Cell{text("cacheName", "twins"), text("cacheKey", "pump"), text("context", `{"a":1}`)}, "NOTHING"},
 	} {
 		v, err := s.ask(tc.service, tc.params...)
 		if got := shown(v); got != tc.want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", tc.service, got, err, tc.want)
 		}
 	}
-	if fmt.Sprint(s.changed, s.cleared) != "[Plant1Hub] [twins/pump]" {
+	if fmt.Sprint(s.changed, s.cleared) != `[Plant1Hub] [twins/pump{"a":1}]` {
 		t.Errorf("heard were %v and %v", s.changed, s.cleared)
 	}
 	if !strings.Contains(s.log.String(), "event=log-level from=INFO to=DEBUG") {

@@ -186,7 +186,7 @@ func (a *Adapter) configurationChanged(params *infotable.Table) (infotable.Value
 }
 
 func (a *Adapter) clearCacheEntry(params *infotable.Table) (infotable.Value, error) {
-	return infotable.Nothing(), a.Clear(textOf(params, "cacheName"), textOf(params, "cacheKey"))
+	return infotable.Nothing(), a.Clear(textOf(params, "cacheName"), textOf(params, "cacheKey"), textOf(params, "context"))
 }
 
 // textOf returns the first text among parameters that is not empty.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"os"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 
 	"azx/internal/adapter"
 	"azx/internal/observe"
+	"azx/internal/platform"
 )
 
 // openAdapter makes the connector's own Thing, if the platform has what it takes.
@@ -73,25 +75,36 @@ const (
 	cacheTwins  = "twins"  // twins as the hub had them
 )
 
-// clearCache drops what is known of a Thing, "" for all, in one cache, "" for both.
-func (c *connector) clearCache(cache, thing string) error {
+// clearCache drops what is known of a Thing, "" for all, in one cache, "" for both, and tells so.
+func (c *connector) clearCache(cache, thing, context string) error {
 	if cache != "" && cache != cacheThings && cache != cacheTwins {
 		return fmt.Errorf("there is no cache %q: the connector has %s and %s", cache, cacheThings, cacheTwins)
 	}
-	if !c.made.Load() {
-		return nil // nothing is known yet
+	if cache != cacheTwins {
+		c.forgetThings(thing)
 	}
-	if cache != cacheTwins && thing != "" {
+	if cache != cacheThings && c.carries() {
+		c.twoWay.egress.Forget(thing)
+	}
+	c.Log.Info("what was known is asked for again", "event", "cache-cleared", "cache", cache, "thing", thing)
+	e := platform.Event{Kind: platform.ClearCacheEntry, Cache: cache, Key: thing, Message: "connector " + c.Config.Name + " asks again for what it knew"}
+	if json.Valid([]byte(context)) {
+		e.Context = json.RawMessage(context)
+	}
+	c.events.Offer(e)
+	return nil
+}
+
+// forgetThings drops what the platform said of a Thing, "" for all.
+func (c *connector) forgetThings(thing string) {
+	switch {
+	case !c.made.Load(): // nothing is known yet
+	case thing != "":
 		c.forget(thing)
-	} else if cache != cacheTwins {
+	default:
 		c.writer.ForgetAll()
 		if c.twoWay != nil {
 			c.twoWay.things.ForgetAll()
 		}
 	}
-	if cache != cacheThings && c.twoWay != nil {
-		c.twoWay.egress.Forget(thing)
-	}
-	c.Log.Info("what was known is asked for again", "event", "cache-cleared", "cache", cache, "thing", thing)
-	return nil
 }

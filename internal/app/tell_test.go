@@ -59,10 +59,15 @@ func TestEachEventIsFiredByItsCause(t *testing.T) {
 	s.write("pump-1", "temp", infotable.String(strings.Repeat("x", 70<<10)))
 	s.untilFired("WritePropertyError", "pump-1", "the value takes")
 
+	s.platform.invoke("azx-1", "ClearCacheEntry", text("cacheName", "twins"), text("cacheKey", "pump-1"), text("context", `{"why":"test"}`))
+	s.untilFired("ClearCacheEntry", "NOTHING", "asks again")
+
 	s.platform.mu.Lock()
 	defer s.platform.mu.Unlock()
 	for _, e := range s.platform.events {
 		switch {
+		case e.Target == "ClearCacheEntry" && fmt.Sprint(e.Param("cacheName"), e.Param("cacheKey"), e.Param("context")) != `twins pump-1 {"why":"test"}`:
+			t.Errorf("cleared is %v", e.Params.Rows)
 		case e.Target == "FileNotFoundError" && (e.Param("filePath").String() != "/logs/" || e.Param("fileName").String() != "today.txt"):
 			t.Errorf("the file is %s of %s", e.Param("fileName"), e.Param("filePath"))
 		case e.Target == "WritePropertyError":

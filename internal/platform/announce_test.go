@@ -61,6 +61,7 @@ func TestEachEventHasTheFieldsOfItsShape(t *testing.T) {
 		want  string // names of the columns behind id, message and context
 	}{
 		{Event{Kind: AuthenticationError, Thing: "Hub"}, "ThingName"},
+		{Event{Kind: ClearCacheEntry, Cache: "twins", Key: "Pump"}, "cacheName cacheKey"},
 		{Event{Kind: EdgeError, Thing: "Pump"}, "ThingName"},
 		{Event{Kind: InternalError, Thing: "azx-1"}, "ThingName"},
 		{Event{Kind: ProtocolError, Thing: "Pump", Context: json.RawMessage(`{"a":1}`)}, "ThingName"},

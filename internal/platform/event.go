@@ -18,9 +18,10 @@ const servicesHub = "ConnectionServicesHub"
 // EventKind is an event of the Thing of Connection Services, by its name there.
 type EventKind string
 
-// The events that the connector fires (names and fields read). The platform's own script fires ClearCacheEntry.
+// The events that the connector fires (names and fields read).
 const (
 	AuthenticationError EventKind = "AuthenticationError" // the hub does not accept the connector's credential
+	ClearCacheEntry     EventKind = "ClearCacheEntry"     // what the connector knew is asked for again
 	EdgeError           EventKind = "EdgeError"           // a device did not do what it was asked
 	FileNotFoundError   EventKind = "FileNotFoundError"   // a file that was asked for is not here
 	InternalError       EventKind = "InternalError"       // something of the connector itself went wrong
@@ -40,6 +41,7 @@ type Event struct {
 	Thing      string
 	Path, File string            // of a FileNotFoundError
 	Properties []PropertyFailure // of a WritePropertyError
+	Cache, Key string            // of a ClearCacheEntry
 }
 
 // PropertyFailure is a property that was not written.
@@ -66,6 +68,9 @@ func (e Event) request() alwayson.Request {
 		{Name: "context", Value: infotable.Text(infotable.TypeJSON, context)},
 	}
 	switch e.Kind {
+	case ClearCacheEntry:
+		cells = append(cells, infotable.Cell{Name: "cacheName", Value: infotable.String(shorten(e.Cache))},
+			infotable.Cell{Name: "cacheKey", Value: infotable.String(shorten(e.Key))})
 	case ThingNotFoundError:
 		cells = append(cells, infotable.Cell{Name: "edgeIdentifier", Value: infotable.String(e.Thing)})
 	case FileNotFoundError:
