@@ -129,8 +129,8 @@ func (p *fakePlatform) answer(r alwayson.Request) (alwayson.Response, bool) {
 		return alwayson.Done(), true
 	case r.Name == "Plant1Hub" && !p.noHub:
 		return p.ofHub(r)
-	case r.Target == "GetConfigurationTable" && slices.Contains(p.storage, r.Name):
-		return rows("accountName", "account"), true
+	case r.Target == "GetConfiguration" && slices.Contains(p.storage, r.Name):
+		return rows("name value", "accountName", "account"), true
 	case r.Target == alwayson.PushService:
 		return p.push(r), true
 	case p.things[r.Name] != nil:

@@ -17,9 +17,7 @@ import (
 const (
 	packagesSubsystem = "PlatformSubsystem"
 	packagesService   = "GetExtensionPackageList" // name and packageVersion among its columns
-	configService     = "GetConfiguration"        // rows of name and value, both STRING
-	tableService      = "GetConfigurationTable"
-	storageTable      = "BlobStorageSettings" // of AzureBlobStorageTemplate
+	configService     = "GetConfiguration"        // of hub Things and storage Things: rows of name and value, both STRING
 	registerService   = "RegisterProtocolAdapter"
 	azureServices     = "AzureServices"
 	addShapeService   = "AddAdapterServices"
@@ -145,7 +143,7 @@ func (s *Setup) whichIsMissing(ctx context.Context, op, hub string) error {
 func (s *Setup) Storage(ctx context.Context, setting, thing string) error {
 	_, err := s.ask(ctx, "read the storage Thing "+thing+" of "+setting,
 		setting+" of the hub Thing names a Thing of the template AzureBlobStorageTemplate; name another, or none",
-		alwayson.CallService(thing, tableService, infotable.OneRow(infotable.Cell{Name: "tableName", Value: infotable.String(storageTable)})))
+		alwayson.CallService(thing, configService, nil))
 	return err
 }
 

@@ -61,7 +61,7 @@ func TestPackagesAndSettingsAreRead(t *testing.T) {
 	setup, socket := newSetup(map[string]alwayson.Response{
 		"PlatformSubsystem/GetExtensionPackageList":     table("name vendor packageVersion", str("azx-azure-iot"), str("azx"), str("0.1.0"), str("other"), str("x"), infotable.Nothing()),
 		"Hub/GetConfiguration":                          table("name value", str("consumerGroup"), str("g"), str("timeField"), infotable.Nothing()),
-		"Blob/GetConfigurationTable":                    table("accountName"),
+		"Blob/GetConfiguration":                         table("name value"),
 		"AzureServices/AddAdapterServices":              alwayson.Result(infotable.Boolean(true)),
 		"ConnectionServicesHub/RegisterProtocolAdapter": alwayson.Result(str("azx-1")),
 	})
