@@ -58,8 +58,9 @@ var layers = []layer{
 	{"internal/adapter", forFlows, nil, "flow: the connector as a Thing; declares the interfaces it needs"},
 
 	{"internal/secret", nil, nil, "operation: used by edges, so it depends on nothing"},
+	{"internal/hocon", nil, nil, "a format that others' files have: no library at hand reads it strictly, so it depends on nothing"},
 	{"internal/supervise", nil, nil, "operation: used everywhere, so it depends on nothing"},
-	{"internal/config", []string{"internal/fault", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
+	{"internal/config", []string{"internal/fault", "internal/hocon", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
 	{"internal/observe", join(domain, []string{"alwayson"}), []string{"github.com/prometheus/client_golang"},
 		"operation: counts by the results of delivery and the codes of alwayson"},
 	{"internal/admin", join(domain, []string{"internal/supervise", "internal/observe"}), nil, "operation: shows accounts and metrics"},
