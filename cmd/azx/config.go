@@ -16,7 +16,7 @@ func configCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(configInitCommand())
+	cmd.AddCommand(configInitCommand(), configConvertCommand())
 	return cmd
 }
 
