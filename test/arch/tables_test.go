@@ -20,9 +20,9 @@ var (
 	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
 		"internal/quarantine"}
 	flows     = []string{"internal/ingress", "internal/egress", "internal/devices", "internal/adapter"}
-	operation = []string{"internal/access", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin"}
+	operation = []string{"internal/access", "internal/dial", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin"}
 
-	forEdges = join(domain, protocols, []string{"internal/access", "internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
+	forEdges = join(domain, protocols, []string{"internal/access", "internal/dial", "internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
 	forFlows = join(domain, []string{"internal/observe", "internal/supervise"})
 	forLocal = join(protocols, []string{"internal/message", "extension", "extension/entity", "internal/supervise", "internal/folder", "internal/local/..."})
 )
@@ -43,6 +43,8 @@ var layers = []layer{
 
 	{"internal/access", []string{"internal/fault", "internal/secret"}, nil,
 		"connection strings and tokens, needed by both edges that speak to a hub, which may not import each other"},
+	{"internal/dial", []string{"internal/fault", "internal/secret"}, []string{"github.com/gobwas/ws", "golang.org/x/net"},
+		"how other systems are reached, needed by all edges that speak to one"},
 	{"internal/hub", forEdges, []string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp"},
 		"edge: the event side of a hub, read with Microsoft's own client"},
 	{"internal/folder", nil, []string{"golang.org/x/sys"}, "a folder with a lock that holds across processes: used wherever something is kept on disk"},
@@ -60,7 +62,7 @@ var layers = []layer{
 	{"internal/secret", nil, nil, "operation: used by edges, so it depends on nothing"},
 	{"internal/hocon", nil, nil, "a format that others' files have: no library at hand reads it strictly, so it depends on nothing"},
 	{"internal/supervise", nil, nil, "operation: used everywhere, so it depends on nothing"},
-	{"internal/config", []string{"internal/fault", "internal/hocon", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
+	{"internal/config", []string{"internal/dial", "internal/fault", "internal/hocon", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
 	{"internal/observe", join(domain, []string{"alwayson"}), []string{"github.com/prometheus/client_golang"},
 		"operation: counts by the results of delivery and the codes of alwayson"},
 	{"internal/admin", join(domain, []string{"internal/supervise", "internal/observe"}), nil, "operation: shows accounts and metrics"},
