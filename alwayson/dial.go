@@ -28,6 +28,8 @@ type DialConfig struct {
 	AppKey func(ctx context.Context) (string, error)
 	// TLS is used for wss; nil means the system's roots.
 	TLS *tls.Config
+	// RenewTLS, if it is not nil, is asked at each dial instead of TLS, so that certificates can be replaced.
+	RenewTLS func() (*tls.Config, error)
 	// NetDial opens the TCP connection; nil means a net.Dialer.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Handler answers requests of the platform; nil refuses all with NotFound.
@@ -134,9 +136,15 @@ func checkKey(key string) error {
 
 // upgrade opens the socket and makes it a WebSocket. early is what came after the answer's headers.
 func (cfg *DialConfig) upgrade(ctx context.Context, target *url.URL, key string) (socket net.Conn, early []byte, err error) {
+	config := cfg.TLS
+	if cfg.RenewTLS != nil && target.Scheme == "wss" {
+		if config, err = cfg.RenewTLS(); err != nil {
+			return nil, nil, err
+		}
+	}
 	dialer := ws.Dialer{
 		NetDial:   cfg.NetDial,
-		TLSConfig: cfg.TLS,
+		TLSConfig: config,
 		Header: ws.HandshakeHeaderString(fmt.Sprintf("User-Agent: %s\r\nMax-Frame-Size: %d\r\n%s: %s\r\n",
 			cfg.UserAgent, cfg.Limits.MaxFrameSize, appKeyName, key)),
 	}

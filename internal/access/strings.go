@@ -1,5 +1,5 @@
-// Package access says who the connector is to an IoT Hub and how it gets there: connection strings, the
-// tokens signed with their keys, and the address to dial.
+// Package access says who the connector is to an IoT Hub: connection strings, and the tokens signed with
+// their keys.
 package access
 
 import (

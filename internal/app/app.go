@@ -13,6 +13,7 @@ import (
 	"azx/internal/checkpoint"
 	"azx/internal/config"
 	"azx/internal/delivery"
+	"azx/internal/dial"
 	"azx/internal/hub"
 	"azx/internal/ingress"
 	"azx/internal/observe"
@@ -56,6 +57,7 @@ type connector struct {
 	Options
 	file    *config.Hub // the hub as the file has it
 	keys    *keys       // its connection strings as they are now
+	dialer  *dial.Dialer
 	meter   *observe.Metrics
 	admin   *admin.Server
 	dead    *quarantine.Store
@@ -68,11 +70,12 @@ type connector struct {
 	state   state
 
 	// What follows is made once the settings of the hub are known; made says so to those who run before.
-	made   atomic.Bool
-	hub    *config.Hub // as it was then: with what the hub Thing has
-	aside  *ingress.Aside
-	writer *platform.Writer
-	twoWay *twoWay // nil if the platform's requests are not carried
+	made    atomic.Bool
+	hub     *config.Hub // as it was then: with what the hub Thing has
+	network *dial.Network
+	aside   *ingress.Aside
+	writer  *platform.Writer
+	twoWay  *twoWay // nil if the platform's requests are not carried
 }
 
 // build opens what needs no other system: a busy port or a folder in use is told before anything starts.
@@ -93,6 +96,9 @@ func build(o Options) (c *connector, err error) {
 		if err = checkHub(c.file, "set hubs[0].connectionString; without this project's packages the hub Thing is not asked for it"); err != nil {
 			return nil, err
 		}
+	}
+	if c.dialer, err = openDialer(o.Config); err != nil {
+		return nil, err
 	}
 	if err = c.openQuarantine(); err != nil {
 		return nil, err
@@ -158,6 +164,10 @@ func (c *connector) serve(flowing, base *supervise.Group) error {
 
 // open makes what the settings of the hub decide.
 func (c *connector) open() error {
+	var err error
+	if c.network, err = openNetwork(c.hub, c.dialer, c.Log); err != nil {
+		return err
+	}
 	c.openAside()
 	if err := c.openWriter(); err != nil {
 		return err

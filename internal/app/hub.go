@@ -2,16 +2,15 @@ package app
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"azx/internal/access"
 	"azx/internal/checkpoint"
 	"azx/internal/config"
 	"azx/internal/delivery"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/hub"
 	"azx/internal/ingress"
@@ -99,17 +98,13 @@ func (c *connector) openHub(ctx context.Context) (*events, error) {
 
 // tryHub opens the hub with the keys as they are now.
 func (c *connector) tryHub(ctx context.Context) (*events, error) {
-	return openEvents(ctx, c.hub, c.keys)
+	return openEvents(ctx, c.hub, c.keys, c.network)
 }
 
 // openEvents finds the event endpoint of a hub and lists its partitions.
-func openEvents(ctx context.Context, h *config.Hub, k *keys) (e *events, err error) {
+func openEvents(ctx context.Context, h *config.Hub, k *keys, network *dial.Network) (e *events, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	network := access.Network{Address: h.Endpoints.AMQPS}
-	if network.Roots, err = roots(h.CAFile); err != nil {
-		return nil, err
-	}
 	e = &events{}
 	if e.endpoint, e.service, err = resolve(ctx, k, network); err != nil {
 		return nil, err
@@ -130,7 +125,7 @@ func openEvents(ctx context.Context, h *config.Hub, k *keys) (e *events, err err
 }
 
 // resolve returns the endpoint that the settings name, else the one to which the hub redirects.
-func resolve(ctx context.Context, k *keys, network access.Network) (access.Endpoint, access.Service, error) {
+func resolve(ctx context.Context, k *keys, network *dial.Network) (access.Endpoint, access.Service, error) {
 	service, known, err := k.service()
 	if err != nil {
 		return access.Endpoint{}, service, err
@@ -168,27 +163,4 @@ func (c *connector) startOf(part hub.Partition, store *checkpoint.File) (deliver
 		start = *c.Options.Start
 	}
 	return delivery.Start{Latest: start.Latest, From: start.At}, nil
-}
-
-// roots returns the system's authorities and those of a PEM file; nil, the system's alone, without a file.
-func roots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	refuse := func(cause error) error {
-		return &fault.Problem{Op: "read caFile " + file, Class: fault.Fatal, Cause: cause,
-			Hint: "caFile is a PEM file with one or more certificates of authorities"}
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, refuse(err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, refuse(errors.New("it holds no certificate"))
-	}
-	return pool, nil
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"azx/internal/config"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/iothub"
 	"azx/internal/secret"
@@ -40,7 +41,11 @@ type Operator struct {
 
 // OpenOperator opens a hub. With feedback the outcomes of messages are read as well.
 func OpenOperator(o OperatorHub, feedback bool) (*Operator, error) {
-	hub, err := o.find()
+	cfg, hub, err := o.find()
+	if err != nil {
+		return nil, err
+	}
+	dialer, err := openDialer(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +53,9 @@ func OpenOperator(o OperatorHub, feedback bool) (*Operator, error) {
 	s := service{Hub: hub, Log: slog.New(slog.DiscardHandler)}
 	if hub.Feedback = config.Switch(feedback); feedback {
 		s.Feedback = op.outcomes
+	}
+	if s.Network, err = openNetwork(hub, dialer, s.Log); err != nil {
+		return nil, err
 	}
 	if op.client, err = openService(s); err != nil {
 		return nil, err
@@ -59,30 +67,31 @@ func OpenOperator(o OperatorHub, feedback bool) (*Operator, error) {
 	return op, nil
 }
 
-// find returns a copy of the hub's configuration.
-func (o OperatorHub) find() (*config.Hub, error) {
+// find returns the configuration and a copy of the hub's part in it.
+func (o OperatorHub) find() (*config.Config, *config.Hub, error) {
 	if o.ConnectionStringFile != "" {
 		file, err := filepath.Abs(o.ConnectionStringFile)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		connection, err := secret.Parse("${file:"+file+"}", "")
-		return &config.Hub{
-			ConnectionString: connection, CAFile: o.CAFile, Endpoints: config.Endpoints{HTTPS: o.HTTPS, AMQPS: o.AMQPS},
+		return &config.Config{}, &config.Hub{
+			ConnectionString: connection, CAFile: o.CAFile, Transport: dial.TransportAuto,
+			Endpoints: config.Endpoints{HTTPS: o.HTTPS, AMQPS: o.AMQPS},
 		}, err
 	}
 	cfg, _, err := config.Load(o.File)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var names []string
 	for _, hub := range cfg.Hubs {
 		if hub.Thing == o.Hub || o.Hub == "" && len(cfg.Hubs) == 1 {
-			return &hub, nil
+			return cfg, &hub, nil
 		}
 		names = append(names, hub.Thing)
 	}
-	return nil, fault.Reject("find the hub", "--hub with one of: "+strings.Join(names, ", "), "%s has no hub %q", o.File, o.Hub)
+	return nil, nil, fault.Reject("find the hub", "--hub with one of: "+strings.Join(names, ", "), "%s has no hub %q", o.File, o.Hub)
 }
 
 // Close ends what the operator has open.

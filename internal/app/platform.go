@@ -2,11 +2,11 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"strings"
 
 	"azx/alwayson/infotable"
 	"azx/internal/config"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/message"
 	"azx/internal/platform"
@@ -14,14 +14,16 @@ import (
 
 // openLink sets up the connections to the platform; nothing is dialled before they run.
 func (c *connector) openLink() error {
-	trusted, err := roots(c.Config.Platform.CAFile)
+	p := &c.Config.Platform
+	files, err := checked(dial.Files{CA: p.CAFile, Cert: p.CertFile, Key: p.KeyFile})
 	if err != nil {
 		return err
 	}
 	c.link, err = platform.NewLink(platform.LinkConfig{
-		URLs:     c.Config.Platform.URLs,
-		AppKey:   func(context.Context) (string, error) { return c.Config.Platform.AppKey.Value() },
-		TLS:      &tls.Config{RootCAs: trusted},
+		URLs:     p.URLs,
+		AppKey:   func(context.Context) (string, error) { return p.AppKey.Value() },
+		TLS:      files.Config,
+		Dial:     c.dialer.DialContext,
 		Requests: c.request, Failed: c.tellFailed, Pinged: c.pinged, Reconnected: c.reconnected, Forget: c.forget,
 		Log: c.Log,
 	})

@@ -143,7 +143,7 @@ func (r *reloader) tryKeys(ctx context.Context, next *config.Hub) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	k := newKeys(next)
-	client, err := openService(service{Hub: next, Log: slog.New(slog.DiscardHandler)})
+	client, err := openService(service{Hub: next, Network: r.network, Log: slog.New(slog.DiscardHandler)})
 	if err == nil && client != nil {
 		defer client.Close()
 		err = client.CheckService(ctx)
@@ -153,7 +153,7 @@ func (r *reloader) tryKeys(ctx context.Context, next *config.Hub) error {
 	}
 	if err == nil {
 		var e *events
-		if e, err = openEvents(ctx, next, k); err == nil {
+		if e, err = openEvents(ctx, next, k, r.network); err == nil {
 			e.close()
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"azx/internal/access"
 	"azx/internal/config"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/iothub"
 	"azx/internal/observe"
@@ -13,7 +14,8 @@ import (
 
 // service says how to open the service side of a hub.
 type service struct {
-	Hub *config.Hub
+	Hub     *config.Hub
+	Network *dial.Network
 	// Bearer gives tokens of Microsoft Entra ID; nil: the hub's key signs them.
 	Bearer iothub.TokenSource
 	// Current gives policy and key as they are now; nil: those of Hub.
@@ -40,17 +42,11 @@ func openService(s service) (*iothub.Client, error) {
 	}
 	o := iothub.Options{
 		Bearer: s.Bearer, Current: s.Current, Ended: s.Ended, Feedback: s.feedback(), Meter: s.meter(), Log: s.Log,
-		Quota: iothub.Quota{Tier: iothub.Tier(s.Hub.Tier), Units: s.Hub.Units},
+		Network: s.Network, Quota: iothub.Quota{Tier: iothub.Tier(s.Hub.Tier), Units: s.Hub.Units},
 	}
 	if o.Service, err = access.ParseService(text); err != nil {
 		return nil, err
 	}
-	trusted, err := roots(s.Hub.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	o.HTTPS = access.Network{Address: s.Hub.Endpoints.HTTPS, Roots: trusted}
-	o.AMQP = access.Network{Address: s.Hub.Endpoints.AMQPS, Roots: trusted}
 	return iothub.New(o)
 }
 

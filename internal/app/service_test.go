@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"azx/internal/config"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/iothub"
 	"azx/internal/observe"
@@ -45,7 +46,11 @@ func TestWhatIsWrongWithAHubIsToldWhenItIsOpened(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hub := good
 			test.change(&hub)
-			_, err := openService(service{Hub: &hub, Log: slog.New(slog.DiscardHandler)})
+			log := slog.New(slog.DiscardHandler)
+			network, err := openNetwork(&hub, &dial.Dialer{}, log)
+			if err == nil {
+				_, err = openService(service{Hub: &hub, Network: network, Log: log})
+			}
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "c2VjcmV0") || fault.HintOf(err) == "" {
 				t.Errorf("got %v with hint %q", err, fault.HintOf(err))
 			}

@@ -43,7 +43,7 @@ func (c *connector) testConnection(ctx context.Context) (infotable.Value, error)
 		try("service connect", "twins can be read", c.twoWay.service.CheckService)
 	}
 	try("event endpoint", "the partitions can be read", func(ctx context.Context) error {
-		e, err := openEvents(ctx, c.hub, c.keys)
+		e, err := openEvents(ctx, c.hub, c.keys, c.network)
 		if err == nil {
 			e.close()
 		}

@@ -29,7 +29,9 @@ type twoWay struct {
 // openTwoWay sets up the way out. There is none, and c.twoWay stays nil, without the hub's service side.
 func (c *connector) openTwoWay() (err error) {
 	t := &twoWay{resolved: make(chan struct{})}
-	t.service, err = openService(service{Hub: c.hub, Current: c.keys.serviceNow, Ended: c.tellRefused, Feedback: c.outcomes, Metrics: c.meter, Log: c.Log})
+	t.service, err = openService(service{
+		Hub: c.hub, Network: c.network, Current: c.keys.serviceNow, Ended: c.tellRefused, Feedback: c.outcomes, Metrics: c.meter, Log: c.Log,
+	})
 	if err != nil || t.service == nil {
 		return err
 	}

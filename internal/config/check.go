@@ -21,6 +21,10 @@ import (
 func (d *decoder) check(cfg *Config) {
 	d.text("name", cfg.Name)
 	d.checkPlatform(&cfg.Platform)
+	d.proxy("proxy", cfg.Proxy)
+	if d.has("noProxy") {
+		d.text("noProxy", cfg.NoProxy)
+	}
 	switch {
 	case len(cfg.Hubs) == 0:
 		d.report("hubs", "missing", "name at least one hub with its thing")
@@ -53,6 +57,7 @@ func (d *decoder) checkPlatform(p *Platform) {
 	}
 	d.credential("platform.appKey", p.AppKey)
 	d.certificates("platform.caFile", &p.CAFile)
+	d.ownCertificate("platform.", &p.CertFile, &p.KeyFile)
 }
 
 func (d *decoder) platformURL(at, text string) {

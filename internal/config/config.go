@@ -7,6 +7,7 @@ import (
 	"path"
 	"time"
 
+	"azx/internal/dial"
 	"azx/internal/secret"
 )
 
@@ -19,6 +20,11 @@ type Config struct {
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	Quarantine Quarantine `yaml:"quarantine"`
 	Admin      Admin      `yaml:"admin"`
+
+	// Proxy is the URL of an HTTP proxy that leads to hubs and platform, or none. Not set: the environment's HTTPS_PROXY.
+	Proxy secret.Source `yaml:"proxy"`
+	// NoProxy is what is reached without it, as NO_PROXY has it; "": the environment's.
+	NoProxy string `yaml:"noProxy"`
 
 	// Memory bounds the messages in flight, in bytes as message.Message.Size reckons them; default 64 MiB.
 	Memory Size `yaml:"memory"`
@@ -33,6 +39,9 @@ type Platform struct {
 	URLs   []string      `yaml:"urls"`   // AlwaysOn addresses, ws:// or wss://; required
 	AppKey secret.Source `yaml:"appKey"` // required
 	CAFile string        `yaml:"caFile"` // PEM file of extra roots, "" for none
+	// CertFile and KeyFile are PEM files of the certificate that the connector shows and its key; "" for none.
+	CertFile string `yaml:"certFile"`
+	KeyFile  string `yaml:"keyFile"`
 }
 
 // Hub is one Azure IoT Hub and the rules for its messages. The hub Thing may have what the file leaves out: WithThing.
@@ -51,8 +60,9 @@ type Hub struct {
 	Start         Start  `yaml:"start"`         // where to begin without a checkpoint; default earliest
 	CAFile        string `yaml:"caFile"`        // PEM file of extra roots for the hub, "" for none
 
-	Endpoints  Endpoints  `yaml:"endpoints"`
-	Extensions Extensions `yaml:"extensions"` // default azx
+	Transport  dial.Transport `yaml:"transport"` // of AMQP; default auto
+	Endpoints  Endpoints      `yaml:"endpoints"`
+	Extensions Extensions     `yaml:"extensions"` // default azx
 
 	// AllowThings are globs of the Things this hub may write to; needed with extensions: none.
 	AllowThings    []string       `yaml:"allowThings"`
@@ -178,6 +188,7 @@ func defaults() *Config {
 func (h *Hub) setDefaults() {
 	*h = Hub{
 		ConsumerGroup:  "azx",
+		Transport:      dial.TransportAuto,
 		Extensions:     ExtensionsAzx,
 		OnUnknownThing: UnknownKeep,
 		Bind:           BindAuto,

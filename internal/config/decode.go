@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"azx/internal/dial"
 	"azx/internal/secret"
 )
 
@@ -245,6 +246,8 @@ func wanted(target any) string {
 		return "earliest, latest or a time such as 2026-01-31T12:00:00Z"
 	case *Extensions:
 		return "azx, other or none"
+	case *dial.Transport:
+		return "amqp, websocket or auto"
 	case *OnUnknownThing:
 		return "keep, skip or quarantine"
 	case *Bind:
@@ -274,6 +277,8 @@ func (d *decoder) parse(text string, target any) (err error) {
 		*t, err = ParseStart(text)
 	case *Extensions:
 		err = oneOf(text, t, ExtensionsAzx, ExtensionsOther, ExtensionsNone)
+	case *dial.Transport:
+		err = oneOf(text, t, dial.TransportAMQP, dial.TransportWebSocket, dial.TransportAuto)
 	case *OnUnknownThing:
 		if text == "create" {
 			return errors.New("create is not available in this version")

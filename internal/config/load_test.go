@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/secret"
 )
@@ -74,13 +75,14 @@ func TestTheFullFileIsReadWhole(t *testing.T) {
 		Platform: Platform{
 			URLs:   []string{"wss://thingworx.example.com/Thingworx/WS"},
 			AppKey: cfg.Platform.AppKey, CAFile: filepath.Join("testdata", "ca.pem"),
+			CertFile: filepath.Join("testdata", "client.pem"), KeyFile: filepath.Join("testdata", "client-key.pem"),
 		},
 		Hubs: []Hub{{
 			Thing: "Plant1Hub", ConnectionString: cfg.Hubs[0].ConnectionString,
 			EventHubsConnectionString: cfg.Hubs[0].EventHubsConnectionString,
 			ConsumerGroup:             "line-1", RoutingGroup: "Plant1",
 			Start:  Start{At: time.Date(2026, 1, 31, 11, 0, 0, 0, time.UTC)},
-			CAFile: filepath.Join("testdata", "ca.pem"), Endpoints: Endpoints{AMQPS: "127.0.0.1:5671", HTTPS: "[::1]:443"},
+			CAFile: filepath.Join("testdata", "ca.pem"), Transport: dial.TransportWebSocket, Endpoints: Endpoints{AMQPS: "127.0.0.1:5671", HTTPS: "[::1]:443"},
 			Extensions: ExtensionsNone, AllowThings: []string{"pump-*", "line[1-4]-*"},
 			OnUnknownThing: UnknownQuarantine, TimeField: "ts",
 			Bind: BindGroup, Tier: "S2", Units: 3, Feedback: true, WriteVia: "method:write", WriteWindow: 50 * time.Millisecond,
@@ -93,7 +95,8 @@ func TestTheFullFileIsReadWhole(t *testing.T) {
 		Checkpoint: Checkpoint{File: filepath.Join("testdata", "state", "checkpoints")},
 		Quarantine: Quarantine{Dir: "/var/lib/azx/quarantine"},
 		Admin:      Admin{Listen: "localhost:0"},
-		Memory:     128 << 20, Lanes: 8, RequestTimeout: 10 * time.Second,
+		Proxy:      cfg.Proxy, NoProxy: ".example.com,10.0.0.0/8",
+		Memory: 128 << 20, Lanes: 8, RequestTimeout: 10 * time.Second,
 	}
 	want.Hubs[0].origins = cfg.Hubs[0].origins
 	if !reflect.DeepEqual(cfg, want) {
@@ -140,9 +143,9 @@ func TestTheLeastFileGetsTheDefaults(t *testing.T) {
 	hub := cfg.Hubs[0]
 	got := fmt.Sprintln(strings.HasPrefix(cfg.Name, "azx"), cfg.Admin.Listen, cfg.Memory, cfg.Lanes, cfg.RequestTimeout,
 		hub.ConsumerGroup, hub.RoutingGroup == "", hub.Start, hub.Extensions, hub.OnUnknownThing, hub.ConnectionString.IsSet(),
-		hub.Bind, hub.Tier, hub.Units, hub.Feedback, hub.WriteVia, hub.WriteWindow, hub.Methods, hub.MessageTTL, hub.TwinMaxAge)
+		hub.Transport, cfg.Proxy.IsSet(), hub.Bind, hub.Tier, hub.Units, hub.Feedback, hub.WriteVia, hub.WriteWindow, hub.Methods, hub.MessageTTL, hub.TwinMaxAge)
 	want := fmt.Sprintln(true, "127.0.0.1:9464", 64<<20, 64, 30*time.Second, "azx", true, "earliest", "azx", "keep", false,
-		"auto", "S1", 1, false, "c2d", 20*time.Millisecond, Methods{ResponseTimeout: 25 * time.Second}, time.Duration(0), time.Second)
+		"auto", false, "auto", "S1", 1, false, "c2d", 20*time.Millisecond, Methods{ResponseTimeout: 25 * time.Second}, time.Duration(0), time.Second)
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -192,7 +195,7 @@ func TestAFileThatCannotBeReadSaysWhatToDo(t *testing.T) {
 func TestNoFieldForACredentialIsPlainText(t *testing.T) {
 	sensitive, found := regexp.MustCompile(`(?i)key|secret|token|password|connection`), 0
 	walk(reflect.TypeFor[Config](), "", func(path string, field reflect.StructField) {
-		if !sensitive.MatchString(field.Name) {
+		if !sensitive.MatchString(field.Name) || strings.HasSuffix(field.Name, "File") {
 			return
 		}
 		found++
@@ -249,7 +252,7 @@ func walk(t reflect.Type, path string, visit func(path string, field reflect.Str
 // ownersOnly gives the credential files the mode that a checkout does not keep.
 func ownersOnly(t *testing.T) {
 	t.Helper()
-	for _, file := range []string{"testdata/app-key", "testdata/hub-connection"} {
+	for _, file := range []string{"testdata/app-key", "testdata/hub-connection", "testdata/client-key.pem"} {
 		if err := os.Chmod(file, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -37,8 +37,11 @@ const (
 // error that says only that ctx ended stays recognisable as that.
 func classify(op, policy string, err error) error {
 	p := &fault.Problem{Op: op, Class: fault.Transient, Cause: err}
+	var known *fault.Problem
 	switch {
 	case errors.Is(err, context.Canceled):
+	case errors.As(err, &known): // there is no connection
+		p.Class, p.Hint = known.Class, fault.HintOf(known)
 	case errors.Is(err, context.DeadlineExceeded):
 		p.Hint = "is the hub reachable from here at port 5671?"
 	case isUnauthorized(err):
@@ -117,8 +120,7 @@ func rpcCode(err error) int {
 
 // isNetwork also knows the texts of the net package, since azeventhubs hides the error itself.
 func isNetwork(err error) bool {
-	var e net.Error
-	if errors.As(err, &e) {
+	if errors.As(err, new(net.Error)) || errors.As(err, new(*fault.Problem)) {
 		return true
 	}
 	text := err.Error()

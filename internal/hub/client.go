@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"azx/internal/access"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/message"
 )
@@ -27,10 +28,10 @@ type Receiver interface {
 
 // Options say how a Client reads.
 type Options struct {
-	Hub     string // name of the hub Thing: message.Hub
-	HubName string // name of the IoT Hub, for the command in a hint; may be empty
-	Group   string // consumer group
-	Network access.Network
+	Hub     string        // name of the hub Thing: message.Hub
+	HubName string        // name of the IoT Hub, for the command in a hint; may be empty
+	Group   string        // consumer group
+	Network *dial.Network // nil: directly
 
 	// Current gives the policy and the key as they are now; they sign what is opened from then on. nil: those of the
 	// endpoint that is opened.
@@ -76,6 +77,9 @@ func Open(endpoint access.Endpoint, options Options) (*Client, error) {
 	}
 	if options.Group == "" || strings.ContainsAny(options.Group, "/?# ") {
 		return nil, fmt.Errorf("open event hub: %q is no name of a consumer group", options.Group)
+	}
+	if options.Network == nil {
+		options.Network = &dial.Network{}
 	}
 	if options.Current == nil {
 		options.Current = func() (access.Endpoint, error) { return endpoint, nil }
@@ -145,7 +149,7 @@ func (s *signed) probe(ctx context.Context, op string) ([]Partition, error) {
 func (s *signed) partition(ctx context.Context, id string) (Partition, error) {
 	p, err := s.consumer.GetPartitionProperties(ctx, id, nil)
 	if err != nil {
-		return Partition{}, err
+		return Partition{}, s.dialled.cause(err)
 	}
 	return Partition{
 		ID:         id,
@@ -161,7 +165,7 @@ func (s *signed) listError(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err() // and not that the client is closed, which is how it ended
 	}
-	return classify(op, s.policy, err)
+	return classify(op, s.policy, s.dialled.cause(err))
 }
 
 // missing tells a consumer group that does not exist from an event hub that does not: the hub answers

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
 
+	"azx/internal/dial"
 	"azx/internal/secret"
 )
 
@@ -18,6 +20,7 @@ type signed struct {
 	policy   string
 	key      secret.Secret
 	readers  int // receivers that use it; under the lock of keys
+	dialled  dialled
 }
 
 // keys has the connection of the current key, and those of earlier ones as long as a receiver reads over them: it goes on
@@ -51,7 +54,7 @@ func (c *Client) currentLocked() (*signed, error) {
 		return nil, fmt.Errorf("the key is for %s of %s, and %s of %s is read", as.EventHub, as.Host, c.endpoint.EventHub, c.endpoint.Host)
 	}
 	fresh := &signed{policy: as.Policy, key: as.Key}
-	if fresh.consumer, err = c.connect(as.ConnectionString().Reveal(), as.Policy); err != nil {
+	if fresh.consumer, err = c.connect(as.ConnectionString().Reveal(), as.Policy, &fresh.dialled); err != nil {
 		return nil, err
 	}
 	if k.now != nil {
@@ -62,15 +65,16 @@ func (c *Client) currentLocked() (*signed, error) {
 }
 
 // connect makes a client of the library; it does not connect yet.
-func (c *Client) connect(as, policy string) (*azeventhubs.ConsumerClient, error) {
-	address := c.options.Network.Address
-	if address == "" {
-		address = c.endpoint.Address
-	}
+func (c *Client) connect(as, policy string, dialled *dialled) (*azeventhubs.ConsumerClient, error) {
+	to := dial.Target{Host: c.endpoint.Host, Address: c.endpoint.Address, Path: dial.PathEvents}
 	consumer, err := azeventhubs.NewConsumerClientFromConnectionString(as, "", c.options.Group, &azeventhubs.ConsumerClientOptions{
-		ApplicationID:  "azx",
-		CustomEndpoint: address,
-		TLSConfig:      c.options.Network.TLS(c.endpoint.Host),
+		ApplicationID: "azx",
+		// Its name apart, this is how the library is given any connection, also one that is no WebSocket.
+		NewWebSocketConn: func(ctx context.Context, _ azeventhubs.WebSocketConnParams) (net.Conn, error) {
+			conn, err := c.options.Network.Connect(ctx, to)
+			dialled.note(err)
+			return conn, err
+		},
 		// Failures are shown soon: when to try again is decided in one place, and it is not here. Not even
 		// one retry would be best, but with that the library renews tokens without any pause while the
 		// hub is away.

@@ -72,7 +72,7 @@ func (r *partitionReceiver) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	err = classify("receive from partition "+r.partition, r.signed.policy, err)
+	err = classify("receive from partition "+r.partition, r.signed.policy, r.signed.dialled.cause(err))
 	if errors.Is(err, ErrNotFound) {
 		return r.client.missing(ctx, err)
 	}

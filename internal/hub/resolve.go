@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/go-amqp"
 
 	"azx/internal/access"
+	"azx/internal/dial"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 // Resolver asks an IoT Hub for its Event Hubs endpoint, whose name changes at a failover of the hub.
 type Resolver struct {
 	Service access.Service
-	Network access.Network
+	Network *dial.Network    // nil: directly
 	Now     func() time.Time // nil for time.Now
 }
 
@@ -61,10 +62,17 @@ func (r Resolver) dial(ctx context.Context) (*amqp.Conn, error) {
 	}
 	host := r.Service.Host
 	token := r.Service.Token(host+"/messages/events", now().Add(tokenLife))
-	return amqp.Dial(ctx, "amqps://"+r.Network.Dial(host, amqpsPort), &amqp.ConnOptions{
-		HostName:  host,
-		SASLType:  amqp.SASLTypePlain(r.Service.Policy+"@sas.root."+r.Service.Name(), token.Reveal()),
-		TLSConfig: r.Network.TLS(host),
+	network := r.Network
+	if network == nil {
+		network = &dial.Network{}
+	}
+	conn, err := network.Connect(ctx, dial.Target{Host: host, Path: dial.PathHub})
+	if err != nil {
+		return nil, err
+	}
+	return amqp.NewConn(ctx, conn, &amqp.ConnOptions{
+		HostName: host,
+		SASLType: amqp.SASLTypePlain(r.Service.Policy+"@sas.root."+r.Service.Name(), token.Reveal()),
 	})
 }
 

@@ -172,10 +172,11 @@ func TestAHubThatIsKnownToBeBasicIsNotAskedForWhatItHasNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.Quota.Tier = "B2"
-		c, err := newClient(o, func(context.Context, string, string) (net.Conn, error) {
+		o.Network.Dial = func(context.Context, string, string) (net.Conn, error) {
 			t.Error("it is asked")
 			return nil, errors.New("asked")
-		})
+		}
+		c, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}

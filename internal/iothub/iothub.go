@@ -14,14 +14,12 @@ import (
 	"time"
 
 	"azx/internal/access"
+	"azx/internal/dial"
 	"azx/internal/fault"
 )
 
 const (
-	apiVersion = "2021-04-12" // read: azure-iothub's version.js
-	httpsPort  = 443
-	amqpsPort  = 5671
-	dialWithin = 15 * time.Second
+	apiVersion = "2021-04-12"     // read: azure-iothub's version.js
 	idleWithin = 30 * time.Second // less than the hub's, so that it hardly ever closes a connection we are about to use
 	maxIdle    = 256              // connections kept for calls in parallel: one in flight takes one for as long as the device thinks
 	headersMax = 64 << 10         // bytes of an answer's header
@@ -35,8 +33,8 @@ type Options struct {
 	Current func() (access.Service, error)
 	// Bearer gives tokens of Microsoft Entra ID; nil: tokens are signed with the key of Service.
 	Bearer TokenSource
-	// HTTPS and AMQP say how to reach the hub's two endpoints.
-	HTTPS, AMQP access.Network
+	// Network says how the hub's endpoints are reached; nil: directly.
+	Network *dial.Network
 	// Quota is the hub's tier and size; the zero value is one unit of S1.
 	Quota Quota
 	// Feedback gets the outcomes of messages that asked for them, in the order of the hub, and one batch at a
@@ -58,7 +56,6 @@ type Client struct {
 	host       string
 	options    Options
 	http       *http.Client
-	dialAMQP   dialer
 	credential *credential
 	buckets    map[Kind]*bucket
 	chunk      int // bytes that are billed as one message
@@ -67,16 +64,8 @@ type Client struct {
 	renewed    chan struct{} // holds one token: the connection is to use a new token now
 }
 
-// dialer opens a connection to a host; tests have their own.
-type dialer func(ctx context.Context, network, address string) (net.Conn, error)
-
 // New makes a Client; it does not connect yet.
 func New(o Options) (*Client, error) {
-	d := &net.Dialer{Timeout: dialWithin}
-	return newClient(o, d.DialContext)
-}
-
-func newClient(o Options, dial dialer) (*Client, error) {
 	const op = "open the service side of the hub"
 	if !access.ValidHost(o.Service.Host) {
 		return nil, fault.Reject(op, "it looks like plant1.azure-devices.net", "the hub's host name is none")
@@ -100,26 +89,26 @@ func newClient(o Options, dial dialer) (*Client, error) {
 	if o.Meter == nil {
 		o.Meter = noMeter{}
 	}
+	if o.Network == nil {
+		o.Network = &dial.Network{}
+	}
 	c := &Client{
-		host: o.Service.Host, options: o, dialAMQP: dial, renewed: make(chan struct{}, 1),
+		host: o.Service.Host, options: o, renewed: make(chan struct{}, 1),
 		credential: newCredential(o), buckets: buckets, chunk: o.Quota.chunk(),
 	}
 	if o.Quota.basic() {
 		c.refusals.basic = withoutDevices(o.Quota.tier())
 	}
-	c.http = &http.Client{Transport: transport(o, dial), CheckRedirect: noRedirects}
+	c.http = &http.Client{Transport: transport(o), CheckRedirect: noRedirects}
 	c.line.init()
 	return c, nil
 }
 
-func transport(o Options, dial dialer) *http.Transport {
+func transport(o Options) *http.Transport {
 	return &http.Transport{
-		// The name to check stays the hub's, whatever address is dialled.
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dial(ctx, network, o.HTTPS.Dial(o.Service.Host, httpsPort))
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return o.Network.Secure(ctx, o.Service.Host)
 		},
-		TLSClientConfig:        o.HTTPS.TLS(o.Service.Host),
-		TLSHandshakeTimeout:    dialWithin,
 		MaxIdleConns:           maxIdle,
 		MaxIdleConnsPerHost:    maxIdle,
 		IdleConnTimeout:        idleWithin,

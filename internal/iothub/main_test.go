@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"azx/internal/access"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/secret"
 )
@@ -129,10 +130,14 @@ func (u *used) last(t *testing.T) Usage {
 	return u.all[len(u.all)-1]
 }
 
+// trusting is a network that trusts the roots alone; nil are the system's.
+func trusting(roots *x509.CertPool) *dial.Network {
+	return &dial.Network{TLS: func() (*tls.Config, error) { return &tls.Config{RootCAs: roots}, nil }}
+}
+
 func options() Options {
 	_, roots := certificate()
-	network := access.Network{Roots: roots}
-	return Options{Service: access.Service{Host: testHost, Policy: "service", Key: secret.New(testKey)}, HTTPS: network, AMQP: network}
+	return Options{Service: access.Service{Host: testHost, Policy: "service", Key: secret.New(testKey)}, Network: trusting(roots)}
 }
 
 // step is one answer of the scripted hub.
@@ -199,7 +204,8 @@ func scripted(t *testing.T, steps []step, change func(*Options), test func(t *te
 		if change != nil {
 			change(&o)
 		}
-		c, err := newClient(o, listener.dial)
+		o.Network.Dial = listener.dial
+		c, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -172,12 +172,13 @@ func connected(t *testing.T, p *peer, change func(*Options), test func(t *testin
 		if change != nil {
 			change(&o)
 		}
-		c, err := newClient(o, func(ctx context.Context, network, address string) (net.Conn, error) {
+		o.Network.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			if err := p.dialled(); err != nil {
 				return nil, err
 			}
 			return listener.dial(ctx, network, address)
-		})
+		}
+		c, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}

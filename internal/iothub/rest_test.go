@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"azx/internal/access"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/secret"
 )
@@ -504,17 +505,26 @@ func TestNoErrorShowsACredential(t *testing.T) {
 	}
 }
 
-func TestAnotherAddressIsDialledUnderTheHubsName(t *testing.T) {
-	s := &script{steps: ok}
+// tlsServer is a server on loopback with the hub's certificate, and a network that trusts it.
+func tlsServer(t *testing.T, s *script) (address string, network *dial.Network) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(s)
 	pair, roots := certificate()
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
-	defer server.Close()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String(), trusting(roots)
+}
+
+func TestAnotherAddressIsDialledUnderTheHubsName(t *testing.T) {
+	s := &script{steps: ok}
+	address, _ := tlsServer(t, s)
+	_, roots := certificate()
 	open := func(change func(*Options)) *Client {
 		o := options()
-		o.HTTPS = access.Network{Address: server.Listener.Addr().String(), Roots: roots}
+		o.Network = trusting(roots)
+		o.Network.HTTPS = address
 		change(&o)
 		c, err := New(o)
 		if err != nil {
@@ -526,7 +536,7 @@ func TestAnotherAddressIsDialledUnderTheHubsName(t *testing.T) {
 	if _, err := open(func(*Options) {}).Get(t.Context(), dev1); err != nil || s.requests()[0].host != testHost {
 		t.Errorf("got %v, %+v", err, s.requests())
 	}
-	_, err := open(func(o *Options) { o.HTTPS.Roots = nil }).Get(t.Context(), dev1)
+	_, err := open(func(o *Options) { o.Network.TLS = nil }).Get(t.Context(), dev1)
 	checkProblem(t, err, nil, fault.Credential)
 	if hint := fault.HintOf(err); !strings.Contains(hint, "caFile") {
 		t.Errorf("hint %q", hint)

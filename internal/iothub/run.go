@@ -2,13 +2,13 @@ package iothub
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/Azure/go-amqp"
 
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/supervise"
 )
@@ -117,16 +117,11 @@ func (c *Client) audience() string {
 }
 
 func (c *Client) connect(ctx context.Context) (*amqp.Conn, error) {
-	plain, err := c.dialAMQP(ctx, "tcp", c.options.AMQP.Dial(c.host, amqpsPort))
+	conn, err := c.options.Network.Connect(ctx, dial.Target{Host: c.host, Path: dial.PathHub})
 	if err != nil {
 		return nil, err
 	}
-	secured := tls.Client(plain, c.options.AMQP.TLS(c.host))
-	if err := secured.HandshakeContext(ctx); err != nil {
-		_ = plain.Close()
-		return nil, err
-	}
-	return amqp.NewConn(ctx, secured, &amqp.ConnOptions{HostName: c.host, SASLType: amqp.SASLTypeAnonymous()})
+	return amqp.NewConn(ctx, conn, &amqp.ConnOptions{HostName: c.host, SASLType: amqp.SASLTypeAnonymous()})
 }
 
 // watch ends when the connection or the sending link has.

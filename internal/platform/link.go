@@ -13,6 +13,7 @@ import (
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/message"
 	"azx/internal/supervise"
@@ -24,8 +25,10 @@ type LinkConfig struct {
 	URLs []string
 	// AppKey returns the application key; it is asked at each dial. Required.
 	AppKey func(ctx context.Context) (string, error)
-	// TLS is used for wss; nil means the system's roots.
-	TLS *tls.Config
+	// TLS is asked at each dial of wss; nil means the system's roots.
+	TLS func() (*tls.Config, error)
+	// Dial opens the TCP connections; nil does so directly.
+	Dial dial.Func
 	// Sockets is how many connections share the lanes; default 2.
 	Sockets int
 	// Bind are names that the first socket binds, so that requests for them come here. May be empty: writing
@@ -97,7 +100,7 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 		client := alwayson.ClientConfig{
 			URLs: cfg.URLs[:1],
 			Dial: alwayson.DialConfig{
-				AppKey: cfg.AppKey, TLS: cfg.TLS, Handler: l.handle, UserAgent: "azx",
+				AppKey: cfg.AppKey, RenewTLS: cfg.TLS, NetDial: cfg.Dial, Handler: l.handle, UserAgent: "azx",
 				Limits: alwayson.Limits{MaxHandlers: cfg.MaxRequests},
 			},
 			OnState: func(s alwayson.State) { l.note(i, s) },
@@ -209,6 +212,8 @@ func hintOfLink(err error) string {
 	switch {
 	case err == nil, errors.Is(err, alwayson.ErrClosed):
 		return ""
+	case fault.HintOf(err) != "": // of the way there: a proxy, a certificate of our own
+		return fault.HintOf(err)
 	case alwayson.IsCredentialRefused(err):
 		return "is platform.appKey the key of this platform, not expired, and its user enabled?"
 	case fault.IsCertificate(err):

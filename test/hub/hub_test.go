@@ -13,6 +13,7 @@ import (
 
 	"azx/internal/access"
 	"azx/internal/delivery"
+	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/hub"
 	"azx/internal/local/iothub"
@@ -166,8 +167,8 @@ func TestASingleMessageIsNotHeldBackForABatch(t *testing.T) {
 
 func TestAReceiverGoesOnAfterAFailure(t *testing.T) {
 	s := start(t, nil)
-	line := newLine(t, s.network.Address)
-	client := s.open(t, func(o *hub.Options) { o.Network.Address = line.address() })
+	line := newLine(t, s.network.AMQPS)
+	client := s.open(t, func(o *hub.Options) { o.Network = &dial.Network{AMQPS: line.address(), TLS: s.network.TLS} })
 	r := s.receiver(t, client, hub.Earliest())
 	s.send(t, "a", "b")
 	got := take(t, r, 2)
@@ -209,32 +210,33 @@ func TestWhatTheOperatorIsTold(t *testing.T) {
 	s := start(t, nil)
 	s.send(t, "a")
 	tests := map[string]struct {
-		change func(*access.Service, *access.Network)
+		change func(*access.Service, *dial.Network)
 		class  fault.Class
 		hint   string
 	}{
-		"of a wrong key": {func(s *access.Service, _ *access.Network) { s.Key = secret.New("d3Jvbmcga2V5") },
+		"of a wrong key": {func(s *access.Service, _ *dial.Network) { s.Key = secret.New("d3Jvbmcga2V5") },
 			fault.Credential, "ServiceConnect"},
-		"of an unknown policy": {func(s *access.Service, _ *access.Network) { s.Policy = "nobody" },
+		"of an unknown policy": {func(s *access.Service, _ *dial.Network) { s.Policy = "nobody" },
 			fault.Credential, `"nobody"`},
-		"of a policy without the right": {func(h *access.Service, _ *access.Network) {
+		"of a policy without the right": {func(h *access.Service, _ *dial.Network) {
 			p, _ := s.Hub.Policy("device")
 			h.Policy, h.Key = p.Name, secret.New(p.PrimaryKey)
 		}, fault.Credential, "ServiceConnect"},
-		"of an authority that is not trusted": {func(_ *access.Service, n *access.Network) { n.Roots = nil },
+		"of an authority that is not trusted": {func(_ *access.Service, n *dial.Network) { n.TLS = nil },
 			fault.Credential, "caFile"},
-		"of another server's certificate": {func(s *access.Service, _ *access.Network) { s.Host = "plant2.azure-devices.net" },
+		"of another server's certificate": {func(s *access.Service, _ *dial.Network) { s.Host = "plant2.azure-devices.net" },
 			fault.Credential, "endpoints.amqps"},
-		"of a port that nobody listens on": {func(_ *access.Service, n *access.Network) { n.Address = closedPort(t) },
+		"of a port that nobody listens on": {func(_ *access.Service, n *dial.Network) { n.AMQPS = closedPort(t) },
 			fault.Transient, "5671"},
-		"of a port without TLS": {func(_ *access.Service, n *access.Network) {
-			n.Address = net.JoinHostPort(s.Info.Listen, fmt.Sprint(s.Info.Ports.AMQP))
+		"of a port without TLS": {func(_ *access.Service, n *dial.Network) {
+			n.AMQPS = net.JoinHostPort(s.Info.Listen, fmt.Sprint(s.Info.Ports.AMQP))
 		}, fault.Credential, "endpoints.amqps"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			service, network := s.service, s.network
-			test.change(&service, &network)
+			service := s.service
+			network := &dial.Network{AMQPS: s.network.AMQPS, HTTPS: s.network.HTTPS, TLS: s.network.TLS}
+			test.change(&service, network)
 			_, err := hub.Resolver{Service: service, Network: network}.Resolve(within(t))
 			if err == nil || fault.ClassOf(err) != test.class || !strings.Contains(fault.HintOf(err), test.hint) {
 				t.Errorf("got %v, class %v, hint %q", err, fault.ClassOf(err), fault.HintOf(err))
@@ -272,7 +274,7 @@ func TestWhatTheOperatorIsTold(t *testing.T) {
 
 func TestAListingEndsWithItsContext(t *testing.T) {
 	s := start(t, nil)
-	client := s.open(t, func(o *hub.Options) { o.Network.Address = silentPort(t) })
+	client := s.open(t, func(o *hub.Options) { o.Network = &dial.Network{AMQPS: silentPort(t), TLS: s.network.TLS} })
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()

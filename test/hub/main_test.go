@@ -3,6 +3,7 @@ package hub_test
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"azx/internal/access"
+	"azx/internal/dial"
 	"azx/internal/hub"
 	"azx/internal/local/iothub"
 	"azx/internal/local/iothub/amqp"
@@ -32,7 +34,7 @@ type site struct {
 	*serve.Running
 	device  iothub.Principal
 	service access.Service
-	network access.Network
+	network *dial.Network
 }
 
 func start(t testing.TB, clock func() time.Time) *site {
@@ -65,9 +67,10 @@ func start(t testing.TB, clock func() time.Time) *site {
 		Running: running,
 		device:  iothub.Principal{ID: added[0].ID, GenerationID: added[0].GenerationID},
 		service: service,
-		network: access.Network{
-			Address: net.JoinHostPort(running.Info.Listen, fmt.Sprint(running.Info.Ports.AMQPS)),
-			Roots:   roots,
+		network: &dial.Network{
+			AMQPS: net.JoinHostPort(running.Info.Listen, fmt.Sprint(running.Info.Ports.AMQPS)),
+			HTTPS: net.JoinHostPort(running.Info.Listen, fmt.Sprint(running.Info.Ports.HTTPS)),
+			TLS:   func() (*tls.Config, error) { return &tls.Config{RootCAs: roots}, nil },
 		},
 	}
 }
