@@ -98,5 +98,5 @@ func (n *Network) found(t Transport, to Target, why error) {
 	}
 	log.LogAttrs(context.Background(), slog.LevelWarn, "AMQP does not get through at its own port; it goes over WebSocket",
 		slog.String("event", "transport-changed"), slog.String("host", to.Host), slog.String("transport", string(t)),
-		slog.Any("error", why), slog.String("hint", "with transport: websocket the first connection takes less time; "+fault.HintOf(why)))
+		slog.Any("error", why), slog.String("hint", "with transport: websocket the first connection takes less time"))
 }

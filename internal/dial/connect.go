@@ -17,7 +17,10 @@ import (
 // maxAnswer bounds the head of what a proxy or a server answers before its connection is used, in bytes.
 const maxAnswer = 16 << 10
 
-var errNoAnswer = errors.New("its answer is none of an HTTP proxy")
+var (
+	errNoAnswer    = errors.New("its answer is none of an HTTP proxy")
+	errCredentials = errors.New("it does not accept the credentials (407)")
+)
 
 // tunnel has the proxy at the other end of conn connect to target, host:port, and returns what leads there.
 func (s *server) tunnel(ctx context.Context, conn net.Conn, target string) (net.Conn, error) {
@@ -98,7 +101,7 @@ func (s *server) refused(header http.Header) error {
 		Cause: errors.New("it asks for credentials (407)"),
 		Hint:  "give them as http://user:${file:/path}@" + s.address + " in proxy of the connector's file"}
 	if s.hasCredentials {
-		p.Cause = errors.New("it does not accept the credentials (407)")
+		p.Cause = errCredentials
 		p.Hint = "are user and password right in " + s.from + "?"
 	}
 	if offers := header.Values("Proxy-Authenticate"); len(offers) > 0 && !offersBasic(offers) {

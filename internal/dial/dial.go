@@ -34,6 +34,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	case through == nil:
 		return d.base(ctx, network, address)
 	}
+	if err := d.Proxy.held(through); err != nil {
+		return nil, err
+	}
 	conn, err := d.base(ctx, network, through.address)
 	if err != nil {
 		return nil, through.unreached(ctx, err)
@@ -41,6 +44,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	tunnel, err := through.tunnel(ctx, conn, address)
 	if err != nil {
 		_ = conn.Close() // the refusal is what matters
+		d.Proxy.note(through, err)
 		return nil, err
 	}
 	return tunnel, nil

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/net/http/httpproxy"
 
@@ -23,6 +25,39 @@ type Proxy struct {
 	from  string // where it is named, for people
 	url   secret.Source
 	skips func(*url.URL) (*url.URL, error) // gives nil for an address to which no proxy leads
+
+	mu      sync.Mutex
+	refused refusal
+}
+
+// refusal is that of credentials. They are not sent again for a while: a proxy may lock an account after a few tries.
+type refusal struct {
+	credentials, by string
+	at              time.Time
+	err             error
+}
+
+// lockedFor is how long credentials that were refused are not sent again, unless they are replaced.
+const lockedFor = 5 * time.Minute
+
+// held returns why s is not to be asked now; nil if it is.
+func (p *Proxy) held(s *server) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := &p.refused; r.err != nil && r.by == s.address && r.credentials == s.credentials.Reveal() && time.Since(r.at) < lockedFor {
+		return r.err
+	}
+	return nil
+}
+
+// note remembers an error of s if it is a refusal of credentials.
+func (p *Proxy) note(s *server, err error) {
+	if !errors.Is(err, errCredentials) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = refusal{credentials: s.credentials.Reveal(), by: s.address, at: time.Now(), err: err}
 }
 
 // NewProxy makes a Proxy of a URL such as http://user:password@proxy.example:3128, of None, or, if the source is not set, of

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -217,6 +219,56 @@ func TestAPasswordReplacedInItsFileIsUsedAtTheNextConnection(t *testing.T) {
 	if _, err := say(t, d, "plant1.example:443"); fault.ClassOf(err) != fault.Credential || !strings.Contains(err.Error(), file) {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestRefusedCredentialsAreNotSentAgainForAWhile(t *testing.T) {
+	through(t, "none", "") // an empty environment
+	password := filepath.Join(t.TempDir(), "password")
+	put := func(text string) {
+		if err := os.WriteFile(password, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("wrong")
+	source, err := secret.Parse("http://azx:${file:"+password+"}@proxy.example:3128", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		proxy, err := dial.NewProxy(source, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := 0
+		d := &dial.Dialer{Proxy: proxy, Base: func(context.Context, string, string) (net.Conn, error) {
+			asked++
+			near, far := net.Pipe()
+			go func() {
+				_, _ = far.Read(make([]byte, 4096))
+				_, _ = io.WriteString(far, "HTTP/1.1 407 No\r\n\r\n")
+				_ = far.Close()
+			}()
+			return near, nil
+		}}
+		try := func(want int) {
+			t.Helper()
+			for range 10 {
+				if _, err := d.DialContext(t.Context(), "tcp", "plant1.example:443"); fault.ClassOf(err) != fault.Credential {
+					t.Errorf("got %v", err)
+				}
+			}
+			if asked != want {
+				t.Errorf("the proxy was asked %d times, want %d", asked, want)
+			}
+		}
+		try(1)
+		<-time.After(4 * time.Minute)
+		try(1)
+		<-time.After(time.Minute)
+		try(2)
+		put("another")
+		try(3)
+	})
 }
 
 func leaks(err error) bool {
