@@ -18,7 +18,8 @@ func platformCommand() *cobra.Command {
 		Use:   "platform --dir DIR",
 		Short: "Run a local ThingWorx-compatible platform",
 		Long: `Run a local platform that speaks AlwaysOn and ThingWorx's REST, with a page that shows Things and their values.
-DIR keeps its Things and gets platform.json, which says how to reach it.`,
+DIR keeps its entities and values, and gets platform.json, which says how to reach it. The two extension packages are
+installed in it, or brought up to date, unless --bare.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if o.Log, err = observe.NewLogger(cmd.ErrOrStderr(), "text", logLevel); err != nil {
@@ -33,7 +34,7 @@ DIR keeps its Things and gets platform.json, which says how to reach it.`,
 	cmd.PersistentFlags().StringVar(&o.Dir, "dir", "", "folder of the platform")
 	cmd.Flags().StringVar(&o.Listen, "listen", serve.DefaultListen, "loopback address and port")
 	cmd.Flags().BoolVar(&o.NoGroupBind, "no-group-bind", false, "ignore binds of routing groups, to try what bind: auto does then")
-	cmd.Flags().BoolVar(&o.Bare, "bare", false, "without the extensions")
+	cmd.Flags().BoolVar(&o.Bare, "bare", false, "without the two extension packages")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	_ = cmd.MarkPersistentFlagRequired("dir") // an error would mean that there is no such flag
 	cmd.AddCommand(thingCommand(&o.Dir), hubThingCommand(&o.Dir))

@@ -10,7 +10,7 @@ import (
 	"azx/internal/local/thingworx/serve"
 )
 
-// hubThingCommand is azx platform hub. It goes away when the Azure IoT extension can be imported.
+// hubThingCommand is azx platform hub: what a person would do in Composer with Things of the Azure IoT package.
 func hubThingCommand(dir *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "hub",

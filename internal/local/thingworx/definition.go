@@ -130,8 +130,8 @@ func (t *thing) exported() (entity.Thing, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.props)) {
 		prop := t.props[name]
-		if prop.now.Value.IsNothing() || prop.now.Quality == qualityNone || strings.Contains(name, "::") {
-			continue // a name with a colon cannot be an element of XML
+		if prop.now.Value.IsNothing() || prop.now.Quality == qualityNone || prop.def.From == ShapeConnectable || strings.Contains(name, "::") {
+			continue // whether somebody is connected is not for another platform, and a name with a colon cannot be an element of XML
 		}
 		text, err := formatText(prop.now.Value)
 		if err != nil {

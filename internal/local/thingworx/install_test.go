@@ -1,6 +1,7 @@
 package thingworx
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -248,4 +249,90 @@ func TestInSilentModeAPlatformKeepsWhatDoesNotWork(t *testing.T) {
 	bad.Set.ThingTemplates[0].Base = "Gone"
 	_, err = p.Install(t.Context(), []*importer.Package{bad}, InstallOptions{Silent: true})
 	refused(t, err, NotAcceptable, "Gone")
+}
+
+// imported reads an export and installs it.
+func imported(p *Platform, xml []byte) error {
+	pkg, err := importer.ReadXML("export.xml", xml)
+	if err != nil {
+		return err
+	}
+	_, err = p.Install(context.Background(), []*importer.Package{pkg}, InstallOptions{})
+	return err
+}
+
+func TestAnExportOfOnePlatformIsImportedByAnother(t *testing.T) {
+	p := installed(t, Options{})
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Second", Template: "Pump", Enabled: true, Description: "two",
+		Properties: []Definition{local("own", tString, "")}}))
+	must(t, p.Set(t.Context(), "Second", []Write{{Property: "own", Value: text("mine")}}))
+	_, err := invoke(p, "Second", "SetConfigurationTableRows", cell("tableName", text("Settings")),
+		cell("values", infotable.FromTable(infotable.OneRow(cell("limit", num(20)), cell("secret", infotable.Text(infotable.TypePassword, "s3cret"))))))
+	must(t, err)
+	_, err = p.Call(t.Context(), EntityThing, "Second", "AddVisibilityPermission",
+		infotable.OneRow(cell("principal", text("Everyone")), cell("principalType", text("Organization"))))
+	must(t, err)
+	xml, err := p.Export(t.Context(), EntityThing, "Second")
+	must(t, err)
+	if strings.Contains(string(xml), "s3cret") {
+		t.Error("the export has the password in clear")
+	}
+	other := installed(t, Options{})
+	must(t, imported(other, xml))
+	v, err := other.Thing(t.Context(), "Second")
+	must(t, err)
+	if own, _ := v.Property("own"); !own.Value.Equal(text("mine")) || v.Description != "two" || v.Connected {
+		t.Errorf("got %+v", v)
+	}
+	if got, err := invoke(other, "Second", "Limit"); err != nil || !got.First("result").Equal(num(20)) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	shown, err := other.Call(t.Context(), EntityThing, "Second", "GetVisibilityPermissions", nil)
+	if err != nil || shown.Len() != 1 {
+		t.Errorf("shown to %v, %v", shown, err)
+	}
+	must(t, other.Set(t.Context(), "Second", []Write{{Property: "own", Value: text("later")}}))
+	must(t, imported(other, xml)) // once more: it overwrites what was set meanwhile
+	if got := valueOf(t, other, "Second", "own"); !got.Equal(text("mine")) {
+		t.Errorf("got %v", got)
+	}
+	refused(t, imported(other, []byte(strings.ReplaceAll(string(xml), `thingTemplate="Pump"`, `thingTemplate="Gone"`))), Invalid, `"Gone"`)
+	for _, kind := range []EntityKind{EntityTemplate, EntityShape, EntityDataShape, EntityGroup, EntityProject} {
+		for _, e := range other.Entities(t.Context(), kind) {
+			_, err := other.Export(t.Context(), kind, e.Name)
+			if e.Package != "" && err != nil {
+				t.Errorf("%s/%s: %v", kind, e.Name, err)
+			}
+		}
+	}
+}
+
+func TestWhatIsMadeByServicesIsUsedByThingsAndNotDeletedUnderThem(t *testing.T) {
+	kept := store.Memory()
+	p := plant(t, Options{Store: kept})
+	entities(t, p, "CreateThingShape", cell("name", text("Round")))
+	entities(t, p, "CreateThingTemplate", cell("name", text("Wheel")), cell("thingTemplateName", text(TemplateRemote)))
+	entities(t, p, "AddShapeToThingTemplate", cell("name", text("Wheel")), cell("thingShapeName", text("Round")))
+	entities(t, p, "CreateThing", cell("name", text("W1")), cell("thingTemplateName", text("Wheel")))
+	drop := func(service, name string) error {
+		_, err := p.Call(t.Context(), EntityResource, "EntityServices", service, infotable.Single("name", text(name)))
+		return err
+	}
+	refused(t, drop("DeleteThingTemplate", "Wheel"), Forbidden, "Thing W1: its template Wheel is not there")
+	refused(t, drop("DeleteThingShape", "Round"), Forbidden, "template Wheel: its shape Round is not there")
+	refused(t, drop("DeleteThingTemplate", TemplateRemote), Forbidden, "is built in")
+	must(t, p.Save())
+	again, err := New(Options{Store: kept})
+	must(t, err)
+	list, err := again.Call(t.Context(), EntityShape, "Round", "GetImplementingThings", nil)
+	if err != nil || list.Len() != 1 || !list.First("name").Equal(text("W1")) {
+		t.Errorf("got %v, %v", list, err)
+	}
+	entities(t, p, "DeleteThing", cell("name", text("W1")))
+	must(t, drop("DeleteThingTemplate", "Wheel"))
+	must(t, drop("DeleteThingShape", "Round"))
+	must(t, p.Save())
+	if got := keys(t, kept, bucketEntities); len(got) != 0 {
+		t.Errorf("kept %v", got)
+	}
 }

@@ -1,6 +1,7 @@
 package thingworx
 
 import (
+	"maps"
 	"slices"
 
 	"azx/extension/entity"
@@ -128,7 +129,7 @@ func added[T any](next, now, before []T, name func(T) string) []T {
 	return out
 }
 
-// become makes the Thing what next is; what was set on it stays.
+// become makes the Thing what next is; what was set on it stays as keep says.
 func (t *thing) become(next *thing) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,12 +143,18 @@ func (t *thing) become(next *thing) {
 	t.watch()
 }
 
-// keep takes over what was set on a Thing, and its dynamic subscriptions; the caller holds the other's mutex.
+// keep takes over what was set on a Thing, and its dynamic subscriptions; the caller holds the other's mutex. Values and
+// configuration tables that an export brings count instead of what was set; those of a package do not.
 func (t *thing) keep(old *thing) {
-	t.config = old.config
+	t.config = maps.Clone(old.config)
+	if t.pkg == "" {
+		for i := range t.shipped {
+			delete(t.config, t.shipped[i].Name)
+		}
+	}
 	for name, prop := range t.props {
 		before := old.props[name]
-		if before == nil || before.now.Value.IsNothing() {
+		if before == nil || before.now.Value.IsNothing() || t.pkg == "" && prop.now.Quality != qualityNone && name != propConnected {
 			continue
 		}
 		if v, err := fit(prop.def.Type, before.now.Value); err == nil {

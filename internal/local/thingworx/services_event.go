@@ -6,6 +6,7 @@ import (
 
 	"azx/alwayson/infotable"
 	"azx/extension/entity"
+	"azx/internal/local/thingworx/security"
 )
 
 // eventServices are those of GenericThing for events and subscriptions; parameters are the platform's own (read).
@@ -151,6 +152,13 @@ func dynamicOf(c *call) entity.Subscription {
 // addDynamicSubscription takes up a subscription that lasts until the platform ends (inferred).
 func addDynamicSubscription(p *Platform, c *call) (infotable.Value, error) {
 	t, in := c.thing, dynamicOf(c)
+	source, err := p.seen(c.ctx, orText(in.Source, t.name))
+	if err != nil {
+		return nothing(), err
+	}
+	if err := p.may(c.ctx, subject{thing: source}, security.EventSubscribe, in.Event); err != nil {
+		return nothing(), err
+	}
 	return nothing(), p.define(t, func(*model) error {
 		if t.service(c.text("serviceName")) == nil {
 			return Refuse(NotFound, "Thing %s has no service %q", t.name, shorten(c.text("serviceName")))

@@ -23,19 +23,19 @@ func implementingServices() []*service {
 	}
 }
 
-// implementing returns the Things that the caller sees and that are of the template or shape of a call, sorted by name.
-func (p *Platform) implementing(c *call, kind EntityKind, name string) []ThingView {
+// implementing returns the Things that the caller sees and that are of a template or shape, as a call's parameters want
+// them, sorted by name.
+func (p *Platform) implementing(c *call, kind EntityKind, name string) []*thing {
 	mask, tags := orText(c.text("nameMask"), "*"), c.text("tags")
-	var out []ThingView
+	var out []*thing
 	for _, t := range p.all() {
 		of := t.composed()
 		if kind == EntityTemplate && !of.bases[name] || kind == EntityShape && !of.implements[name] || !p.sees(c.ctx, t) {
 			continue
 		}
-		v := t.viewed()
-		if ok, err := path.Match(mask, t.name); err == nil && ok && tagged(v.Tags, tags) {
-			p.conceal(c.ctx, t, &v)
-			out = append(out, v)
+		about, _ := subject{thing: t}.about()
+		if ok, err := path.Match(mask, t.name); err == nil && ok && tagged(about.Tags, tags) {
+			out = append(out, t)
 		}
 	}
 	return out
@@ -46,11 +46,11 @@ func queryImplementingThings(p *Platform, c *call) (infotable.Value, error) {
 }
 
 // thingList lists Things as the call's parameters query and maxItems want it.
-func (p *Platform) thingList(c *call, views []ThingView) (infotable.Value, error) {
+func (p *Platform) thingList(c *call, things []*thing) (infotable.Value, error) {
 	table := EntityList()
-	for i := range views {
-		v := &views[i]
-		AddEntity(table, &entity.Common{Name: v.Name, Description: v.Description, HomeMashup: v.HomeMashup, Tags: v.Tags}, v.System)
+	for _, t := range things {
+		about, _ := subject{thing: t}.about()
+		AddEntity(table, &about, t.system)
 	}
 	return queried(table, c.text("query"), int(c.number("maxItems")))
 }
@@ -62,8 +62,11 @@ func queryImplementingThingsWithData(p *Platform, c *call) (infotable.Value, err
 		columns = append(columns, d.Name)
 		table.Fields = append(table.Fields, infotable.Column(d.Name, d.Type))
 	}
-	for _, v := range p.implementing(c, c.entry.kind, c.entry.name()) {
-		AddEntity(table, &entity.Common{Name: v.Name, Description: v.Description, HomeMashup: v.HomeMashup, Tags: v.Tags}, v.System)
+	for _, t := range p.implementing(c, c.entry.kind, c.entry.name()) {
+		v := t.viewed()
+		p.conceal(c.ctx, t, &v)
+		about, _ := subject{thing: t}.about()
+		AddEntity(table, &about, t.system)
 		row := table.Rows[len(table.Rows)-1]
 		for _, name := range columns {
 			d, _ := v.Property(name)
@@ -202,14 +205,13 @@ func (p *Platform) searchBy(c *call, kind EntityKind, name string) (infotable.Va
 
 func searchThings(p *Platform, c *call) (infotable.Value, error) {
 	expression := orText(c.text("searchExpression"), "*")
-	var found []ThingView
-	all, _ := p.Things(c.ctx, "", 0)
-	for _, v := range all {
-		if ok, err := path.Match(expression, v.Name); err == nil && ok {
-			found = append(found, v)
+	var found []*thing
+	for _, t := range p.all() {
+		about, _ := subject{thing: t}.about()
+		if ok, err := path.Match(expression, t.name); err == nil && ok && tagged(about.Tags, c.text("modelTags")) && p.sees(c.ctx, t) {
+			found = append(found, t)
 		}
 	}
-	found = slices.DeleteFunc(found, func(v ThingView) bool { return !tagged(v.Tags, c.text("modelTags")) })
 	list, err := p.thingList(c, found)
 	return infotable.FromTable(infotable.Single("thingResults", list)), err
 }
@@ -220,11 +222,11 @@ func deviceServices() []*service {
 }
 
 func getBoundThings(p *Platform, c *call) (infotable.Value, error) {
-	views, _ := p.Things(c.ctx, "", 0)
 	table := infotable.New(infotable.Column("name", tString), infotable.Column("description", tString), infotable.Column("isBound", tBoolean))
-	for _, v := range views {
-		if most := int(c.number("maxItems")); p.IsBound(v.Name) && (most <= 0 || table.Len() < most) {
-			table.Add(infotable.String(v.Name), infotable.String(v.Description), infotable.Boolean(true))
+	for _, t := range p.all() {
+		if most := int(c.number("maxItems")); p.IsBound(t.name) && p.sees(c.ctx, t) && (most <= 0 || table.Len() < most) {
+			about, _ := subject{thing: t}.about()
+			table.Add(infotable.String(t.name), infotable.String(about.Description), infotable.Boolean(true))
 		}
 	}
 	return infotable.FromTable(table), nil

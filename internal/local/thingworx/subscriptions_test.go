@@ -148,23 +148,23 @@ func TestATimerFiresAtItsRateOnBehalfOfItsUser(t *testing.T) {
 		counter.Properties = append(counter.Properties, local("count", tNumber, ""))
 		must(t, p.CreateThing(t.Context(), counter))
 		set(cell("updateRate", num(1000)))
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		count(0)
 		if logs := p.Logs(0, 0); len(logs) == 0 || !strings.Contains(logs[0].Text, "runAsUser of its table Settings is empty") {
 			t.Errorf("logged %+v", logs)
 		}
 		set(cell("runAsUser", infotable.Text(infotable.TypeUserName, "Administrator")))
-		time.Sleep(10*time.Second + 500*time.Millisecond)
+		<-time.After(10*time.Second + 500*time.Millisecond)
 		count(10)
 		if got := valueOf(t, p, "Counter", "heard"); !got.Equal(text("Administratortrue")) {
 			t.Errorf("heard %v", got)
 		}
 		set(cell("updateRate", num(5000)))
-		time.Sleep(11 * time.Second)
+		<-time.After(11 * time.Second)
 		count(12)
 		_, err = invoke(p, "Clock", "DisableTimer")
 		must(t, err)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		count(12)
 		must(t, stop())
 	})
@@ -187,7 +187,7 @@ func TestAConnectorThatSaysNothingIsNoLongerActive(t *testing.T) {
 					must(t, p.Push(t.Context(), name, []Write{{Property: "healthState", Value: text("healthy")},
 						{Property: "healthStateUpdated", Value: infotable.DateTime(time.Now().UnixMilli())}}))
 				}
-				time.Sleep(5 * time.Second)
+				<-time.After(5 * time.Second)
 			}
 			synctest.Wait()
 		}

@@ -145,6 +145,7 @@ func (p *Platform) newThing(m *model, spec ThingSpec) (*thing, error) {
 	if err := t.setValues(spec.Values, p.now().UnixMilli()); err != nil {
 		return nil, err
 	}
+	p.conceals(t)
 	if spec.Gateway != "" {
 		t.props[propGateway].now = VTQ{infotable.Text(infotable.TypeThingName, spec.Gateway), p.now().UnixMilli(), qualityGood}
 	}
@@ -181,6 +182,30 @@ func (t *thing) addTables(m *model, definitions []entity.TableDefinition) error 
 		}
 	}
 	return nil
+}
+
+// conceals encrypts the passwords that a Thing has brought.
+func (p *Platform) conceals(t *thing) {
+	for _, prop := range t.props {
+		prop.now.Value = p.hide(prop.now.Value)
+	}
+	t.shipped = slices.Clone(t.shipped)
+	for i := range t.shipped {
+		c, err := t.configTable(t.shipped[i].Name)
+		if err != nil {
+			continue
+		}
+		rows := slices.Clone(t.shipped[i].Rows)
+		for n := range rows {
+			rows[n] = maps.Clone(rows[n])
+			for _, f := range c.fields {
+				if text, ok := rows[n][f.Name]; ok && f.Type == infotable.TypePassword {
+					rows[n][f.Name], _ = p.hide(infotable.Text(infotable.TypePassword, text)).Text()
+				}
+			}
+		}
+		t.shipped[i].Rows = rows
+	}
 }
 
 // setValues gives properties that have no value those of a package.

@@ -16,6 +16,7 @@ import (
 	"azx/alwayson/infotable"
 	"azx/extension"
 	"azx/internal/local/thingworx"
+	"azx/internal/local/thingworx/importer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,7 +30,6 @@ func plant(t *testing.T) (*thingworx.Platform, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	extend(t, p)
 	p.AddKey(key, "Administrator")
 	for _, name := range []string{"Pump-1", "Pump-2"} {
 		err := p.CreateThing(t.Context(), thingworx.ThingSpec{Name: name, Template: thingworx.TemplateRemote, Enabled: true,
@@ -257,6 +257,7 @@ func TestAWrongKeyIsRefusedWithoutBeingRepeated(t *testing.T) {
 
 func TestPropertiesServicesAndEventsAreReached(t *testing.T) {
 	p, url := plant(t)
+	extend(t, p)
 	c := dial(t, url)
 	steps := []wire.Request{
 		wire.WriteProperty("Pump-1", "mode", infotable.String("auto")),
@@ -328,14 +329,23 @@ func TestAQuestionForWhatIsNotThereIsAnsweredButNotListed(t *testing.T) {
 	}
 }
 
+// packages are the two extension packages, read once: reading them takes longer than most tests.
+var packages = sync.OnceValues(func() ([]*importer.Package, error) {
+	bundle, err := extension.Build()
+	if err != nil {
+		return nil, err
+	}
+	return importer.Read(bundle.All.Bytes)
+})
+
 // extend installs the two extension packages.
 func extend(t *testing.T, p *thingworx.Platform) {
 	t.Helper()
-	bundle, err := extension.Build()
+	both, err := packages()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.InstallZip(t.Context(), bundle.All.Bytes, thingworx.InstallOptions{}); err != nil {
+	if _, err := p.Install(t.Context(), both, thingworx.InstallOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

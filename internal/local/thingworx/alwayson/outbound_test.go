@@ -19,6 +19,7 @@ import (
 func site(t *testing.T) (*thingworx.Platform, string) {
 	t.Helper()
 	p, url := plant(t)
+	extend(t, p)
 	specs := []thingworx.ThingSpec{{Name: "LocalHub", Template: thingworx.TemplateAzureHub, Enabled: true}}
 	for i := range 10 {
 		specs = append(specs, thingworx.ThingSpec{Name: device(i), Template: thingworx.TemplateAzureThing, Enabled: true, Gateway: "LocalHub",

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"azx/alwayson/infotable"
 	"azx/extension"
 	"azx/internal/local/thingworx"
+	"azx/internal/local/thingworx/importer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -357,14 +359,23 @@ func TestThePageShowsTheLastEventsEscaped(t *testing.T) {
 	}
 }
 
+// packages are the two extension packages, read once: reading them takes longer than most tests.
+var packages = sync.OnceValues(func() ([]*importer.Package, error) {
+	bundle, err := extension.Build()
+	if err != nil {
+		return nil, err
+	}
+	return importer.Read(bundle.All.Bytes)
+})
+
 // extend installs the two extension packages.
 func extend(t *testing.T, p *thingworx.Platform) {
 	t.Helper()
-	bundle, err := extension.Build()
+	both, err := packages()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.InstallZip(t.Context(), bundle.All.Bytes, thingworx.InstallOptions{}); err != nil {
+	if _, err := p.Install(t.Context(), both, thingworx.InstallOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
