@@ -46,7 +46,7 @@ func pumps(version string) *importer.Package {
 					Services: []entity.Service{
 						{Name: "Limit", Result: field("result", "NUMBER"), Handler: "Script",
 							Code: `var result = me.GetConfigurationTable({tableName: "Settings"}).limit;`},
-						{Name: "AskHidden", Result: field("result", "STRING"), Handler: "Script", Code: `var result = me.Hidden();`},
+						{Name: "AskHidden", Result: field("result", "STRING"), Handler: "Script", Code: `var known = Things[me.name], result = known === me ? me.Hidden() : "";`},
 						{Name: "Restart", Result: field("result", "NOTHING"), Parameters: []entity.Field{field("delay", "INTEGER")}},
 						{Name: "Tell", Result: field("result", "NOTHING"), Parameters: []entity.Field{field("text", "STRING")}, Handler: "Script",
 							Code: `me.Noted({text: text, level: me.level});`},

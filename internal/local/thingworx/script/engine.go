@@ -146,7 +146,7 @@ func asError(x any) error {
 func (r *run) start() (goja.Value, error) {
 	names, args := "me", []goja.Value{goja.Undefined()}
 	if r.call.Me != nil {
-		args[0] = r.entity(r.call.Me)
+		args[0] = r.me(r.call.Me)
 	}
 	for _, v := range r.call.Vars {
 		if r.program.isVariable(v.Name) {

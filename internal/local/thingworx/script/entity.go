@@ -77,13 +77,25 @@ type entity struct {
 	of        Entity
 	object    *goja.Object
 	functions map[string]goja.Value
+	me        bool // it stays what it is: only as `me` an entity gives its private services
 }
+
+// me returns the object for the entity whose script runs. Looking it up by its name gives the same one.
+func (r *run) me(e Entity) goja.Value {
+	object := r.entity(e)
+	r.entities[keyOf(e)].me = true
+	return object
+}
+
+func keyOf(e Entity) string { return e.Collection() + "/" + e.Name() }
 
 // entity returns the object for e, which is the same each time.
 func (r *run) entity(e Entity) goja.Value {
-	key := e.Collection() + "/" + e.Name()
+	key := keyOf(e)
 	if known := r.entities[key]; known != nil {
-		known.of = e
+		if !known.me {
+			known.of = e
+		}
 		return known.object
 	}
 	made := &entity{r: r, of: e}
