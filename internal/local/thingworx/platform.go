@@ -93,6 +93,7 @@ type Platform struct {
 	events   eventLog
 	logs     applicationLog
 	unsaved  *unsaved
+	saving   sync.Mutex // held by who saves: what was noted before is kept when it is free again
 	stats    counters
 	changes  atomic.Uint64 // grows with every change; see Changes
 	shape    atomic.Uint64 // value of changes when a Thing was last added or removed

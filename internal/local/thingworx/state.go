@@ -165,7 +165,10 @@ func (p *Platform) Save() error {
 	return p.save(true)
 }
 
+// save keeps what changed. Who waits for another one that saves finds what was his kept when he gets his turn.
 func (p *Platform) save(values bool) error {
+	p.saving.Lock()
+	defer p.saving.Unlock()
 	keys := p.unsaved.take(values)
 	if len(keys) == 0 {
 		return nil
