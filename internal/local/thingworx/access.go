@@ -105,7 +105,11 @@ func (p *Platform) decide(m *model, a *acting, right security.Right, resource, w
 	if d.Allowed {
 		return nil
 	}
-	return Refuse(Forbidden, "%s (AddRunTimePermission of the Thing, or AddInstanceRunTimePermission of its template, grants it)", d.Refusal(what))
+	when := "RunTime"
+	if isDesign(right) {
+		when = "DesignTime"
+	}
+	return Refuse(Forbidden, "%s (Add%sPermission of the entity, or AddInstance%sPermission of its template, grants it)", d.Refusal(what), when, when)
 }
 
 // systemMay is what calls out of services may do, unless it is denied: everything (inferred).

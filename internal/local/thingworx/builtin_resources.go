@@ -19,6 +19,7 @@ const (
 	resourceDevices     = "DeviceFunctions"
 	resourceCollections = "CollectionFunctions"
 	resourceTables      = "InfoTableFunctions"
+	resourceScripts     = "ScriptServices"
 	subsystemPlatform   = "PlatformSubsystem"
 	subsystemWS         = "WSCommunicationsSubsystem"
 )
@@ -36,6 +37,7 @@ func builtinResources() []*entry {
 		resource(EntityResource, resourceDevices, "What is bound", deviceServices()),
 		resource(EntityResource, resourceCollections, "Permissions of whole collections", collectionServices()),
 		resource(EntityResource, resourceTables, "Table functions of scripts", nil), // carried out where scripts run
+		resource(EntityResource, resourceScripts, "Reads scripts without running them", scriptServices()),
 		resource(EntitySubsystem, subsystemPlatform, "The platform", platformServices()),
 		resource(EntitySubsystem, subsystemWS, "AlwaysOn connections", []*service{
 			native("IsRunning", "Whether connections are accepted", nil, tBoolean, func(*Platform, *call) (infotable.Value, error) {

@@ -274,7 +274,7 @@ func serviceOf(in *entity.Service, b *entity.RemoteService) (ServiceDefinition, 
 			return d, Refuse(Invalid, "service %s: parameter %v", in.Name, err)
 		}
 		d.Params = append(d.Params, Param{Name: f.Name, Type: f.Type, Description: f.Description, Default: f.Aspect(aspectDefault),
-			Required: params[i].Aspects[aspectRequired] == "true", DataShape: params[i].Aspects[aspectDataShape]})
+			Required: params[i].Aspects[aspectRequired] == "true", DataShape: params[i].Aspects[aspectDataShape], Aspects: params[i].Aspects})
 	}
 	if b != nil {
 		d.Remote = &ServiceBinding{EdgeName: b.SourceName, Timeout: b.Timeout}

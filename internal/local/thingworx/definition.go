@@ -90,7 +90,10 @@ func (d *ServiceDefinition) into(m *entity.Members) {
 		s.Result.Aspects = map[string]string{aspectDataShape: d.DataShape}
 	}
 	for i, param := range d.Params {
-		f := entity.Field{Name: param.Name, BaseType: param.Type.String(), Description: param.Description, Ordinal: i, Aspects: map[string]string{}}
+		f := entity.Field{Name: param.Name, BaseType: param.Type.String(), Description: param.Description, Ordinal: i, Aspects: maps.Clone(param.Aspects)}
+		if f.Aspects == nil {
+			f.Aspects = map[string]string{}
+		}
 		if param.Required {
 			f.Aspects[aspectRequired] = "true"
 		}
@@ -147,10 +150,7 @@ func (t *thing) exported() (entity.Thing, error) {
 }
 
 func tableEntity(c *configTable, table *infotable.Table) (entity.Table, error) {
-	out := entity.Table{Name: c.name, DataShape: c.dataShape, MultiRow: c.multiRow}
-	for i, f := range c.fields {
-		out.Fields = append(out.Fields, entity.Field{Name: f.Name, BaseType: f.Type.String(), Description: f.Description, Ordinal: i})
-	}
+	out := entity.Table{Name: c.name, DataShape: c.dataShape, MultiRow: c.multiRow, Fields: fieldsOf(c.fields)}
 	for _, row := range table.Rows {
 		cells := entity.Row{}
 		for i, f := range c.fields {

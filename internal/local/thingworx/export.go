@@ -6,6 +6,9 @@ import (
 	"azx/extension/entity"
 )
 
+// maxExported is how many entities one export may have; more could not be imported again.
+const maxExported = 20_000
+
 // Export gives an entity as XML that can be imported: with its permissions and, of a Thing, the present values and
 // configuration tables; passwords stay encrypted with this platform's key.
 func (p *Platform) Export(ctx context.Context, kind EntityKind, name string) ([]byte, error) {
@@ -17,43 +20,89 @@ func (p *Platform) Export(ctx context.Context, kind EntityKind, name string) ([]
 		return nil, err
 	}
 	var set entity.Set
+	if err := p.export(on, &set); err != nil {
+		return nil, err
+	}
+	return set.XML(), nil
+}
+
+// ExportAll is Export of a collection, or of all ("") but application keys; a project other than "" takes the entities of
+// that project only. What is built in is left out.
+func (p *Platform) ExportAll(ctx context.Context, kind EntityKind, project string) ([]byte, error) {
+	if err := p.Administers(ctx); err != nil {
+		return nil, err
+	}
+	kinds := []EntityKind{kind}
+	if kind == "" {
+		kinds = p.Collections()
+	}
+	var set entity.Set
+	exported := 0
+	for _, k := range kinds {
+		if k == EntityApplicationKey {
+			continue
+		}
+		for _, e := range p.Entities(ctx, k) {
+			if e.System || project != "" && e.Project != project {
+				continue
+			}
+			if exported++; exported > maxExported {
+				return nil, Refuse(Forbidden, "an export has %d entities at most: export collections, or projects with ?projectName=, one by one", maxExported)
+			}
+			on, err := p.subjectOf(ctx, k, e.Name)
+			if kindOr(err, Failed) == NotFound {
+				continue // deleted meanwhile
+			}
+			if err == nil {
+				err = p.export(on, &set)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return set.XML(), nil
+}
+
+// export adds an entity to a set.
+func (p *Platform) export(on subject, set *entity.Set) error {
 	if t := on.thing; t != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		out, err := t.exported()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		set.Things = []entity.Thing{out}
-		return set.XML(), nil
+		set.Things = append(set.Things, out)
+		return nil
 	}
 	permissions := *p.permissionsOf(on)
 	switch source := on.entry.source.(type) {
 	case entity.ThingTemplate:
 		source.Permissions = permissions
-		set.ThingTemplates = []entity.ThingTemplate{source}
+		set.ThingTemplates = append(set.ThingTemplates, source)
 	case entity.ThingShape:
 		source.Permissions = permissions
-		set.ThingShapes = []entity.ThingShape{source}
+		set.ThingShapes = append(set.ThingShapes, source)
 	case entity.DataShape:
 		source.Permissions = permissions
-		set.DataShapes = []entity.DataShape{source}
+		set.DataShapes = append(set.DataShapes, source)
 	case entity.Group:
 		source.Permissions = permissions
-		set.Groups = []entity.Group{source}
+		set.Groups = append(set.Groups, source)
 	case entity.Organization:
 		source.Permissions = permissions
-		set.Organizations = []entity.Organization{source}
+		set.Organizations = append(set.Organizations, source)
 	case entity.User:
 		source.Permissions = permissions
-		set.Users = []entity.User{source}
+		set.Users = append(set.Users, source)
 	case entity.Project:
 		source.Permissions = permissions
-		set.Projects = []entity.Project{source}
+		set.Projects = append(set.Projects, source)
 	case entity.Document:
-		set.Documents = []entity.Document{source}
+		set.Documents = append(set.Documents, source)
 	default:
-		return nil, Refuse(Forbidden, "export %s: it is built in, or has no definition", on)
+		return Refuse(Forbidden, "export %s: it is built in, or has no definition", on)
 	}
-	return set.XML(), nil
+	return nil
 }

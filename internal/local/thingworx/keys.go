@@ -1,6 +1,7 @@
 package thingworx
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
@@ -163,9 +164,12 @@ func createApplicationKey(p *Platform, c *call) (infotable.Value, error) {
 }
 
 func deleteApplicationKey(p *Platform, c *call) (infotable.Value, error) {
-	name := c.text("name")
-	if err := p.mayDesign(c.ctx, security.Delete, EntityApplicationKey, name); err != nil {
-		return nothing(), err
+	return nothing(), p.deleteKey(c.ctx, c.text("name"))
+}
+
+func (p *Platform) deleteKey(ctx context.Context, name string) error {
+	if err := p.mayDesign(ctx, security.Delete, EntityApplicationKey, name); err != nil {
+		return err
 	}
 	err := p.change(false, func(m *model) error {
 		if m.entry(EntityApplicationKey, name) == nil {
@@ -178,5 +182,5 @@ func deleteApplicationKey(p *Platform, c *call) (infotable.Value, error) {
 		p.keys.remove(name)
 		p.unsaved.note(bucketKeys, name)
 	}
-	return nothing(), err
+	return err
 }

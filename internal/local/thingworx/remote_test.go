@@ -292,7 +292,7 @@ func TestServicesAreDefinedBoundAndKept(t *testing.T) {
 	must(t, err)
 	for name, p := range map[string]*Platform{"before": p, "after the restart": again} {
 		info, err := p.Service(t.Context(), EntityThing, "Pump-1", "m::Restart")
-		if err != nil || info.Description != "d" || info.Result != tJSON || len(info.Params) != 1 || info.Params[0] != required("delay", tInteger) {
+		if err != nil || info.Description != "d" || info.Result != tJSON || len(info.Params) != 1 || !info.Params[0].Required || info.Params[0].Name != "delay" || info.Params[0].Type != tInteger {
 			t.Errorf("%s: %+v, %v", name, info, err)
 		}
 		bound, err := invoke(p, "Pump-1", "GetRemoteServiceBinding", cell("serviceName", text("m::Restart")))

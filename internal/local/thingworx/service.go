@@ -16,8 +16,9 @@ type Param struct {
 	Type        infotable.BaseType
 	Required    bool
 	Description string
-	Default     infotable.Value // for a caller who gives nothing
-	DataShape   string          // of an INFOTABLE
+	Default     infotable.Value   // for a caller who gives nothing
+	DataShape   string            // of an INFOTABLE
+	Aspects     map[string]string // further aspects, such as thingTemplate; not to be changed
 }
 
 // ServiceInfo describes a service.
