@@ -34,8 +34,15 @@ func (p *Platform) Describe(ctx context.Context, kind EntityKind, name string) (
 	}
 	m := p.model.Load()
 	d := Description{EntityView: m.view(on.entry), Effective: p.effective(on)}
-	if d.Source == nil {
+	switch source := d.Source.(type) {
+	case nil:
 		d.Source = builtinSource(on.entry)
+	case entity.ThingTemplate:
+		source.Members = asImported(source.Members)
+		d.Source = source
+	case entity.ThingShape:
+		source.Members = asImported(source.Members)
+		d.Source = source
 	}
 	if on.entry.template != nil {
 		c := m.class(name, nil)
@@ -52,7 +59,7 @@ func (p *Platform) describeThing(t *thing) (Description, error) {
 	if err != nil {
 		return d, err
 	}
-	source.Values = nil
+	source.Values, source.Members = nil, asImported(source.Members)
 	d.Source, d.Shapes, d.Definitions = source, slices.Clone(t.class.shapes), tableDefinitions(t.class.tables, t.tables)
 	return d, nil
 }
@@ -117,7 +124,7 @@ func (p *Platform) effective(on subject) entity.Members {
 		d.into(&out)
 	}
 	addEvents(&out, events, subscriptions)
-	return out
+	return asImported(out)
 }
 
 func addEvents(out *entity.Members, events []EventDefinition, subscriptions []*subscription) {

@@ -2,6 +2,7 @@ package thingworx
 
 import (
 	"context"
+	"slices"
 
 	"azx/extension/entity"
 )
@@ -26,8 +27,8 @@ func (p *Platform) Export(ctx context.Context, kind EntityKind, name string) ([]
 	return set.XML(), nil
 }
 
-// ExportAll is Export of a collection, or of all ("") but application keys; a project other than "" takes the entities of
-// that project only. What is built in is left out.
+// ExportAll is Export of a collection, or of all ("") but application keys; a project other than "" takes that
+// project and its entities only. What is built in is left out.
 func (p *Platform) ExportAll(ctx context.Context, kind EntityKind, project string) ([]byte, error) {
 	if err := p.Administers(ctx); err != nil {
 		return nil, err
@@ -43,7 +44,7 @@ func (p *Platform) ExportAll(ctx context.Context, kind EntityKind, project strin
 			continue
 		}
 		for _, e := range p.Entities(ctx, k) {
-			if e.System || project != "" && e.Project != project {
+			if e.System || project != "" && e.Project != project && (k != EntityProject || e.Name != project) {
 				continue
 			}
 			if exported++; exported > maxExported {
@@ -73,16 +74,17 @@ func (p *Platform) export(on subject, set *entity.Set) error {
 		if err != nil {
 			return err
 		}
+		out.Members = asImported(out.Members)
 		set.Things = append(set.Things, out)
 		return nil
 	}
 	permissions := *p.permissionsOf(on)
 	switch source := on.entry.source.(type) {
 	case entity.ThingTemplate:
-		source.Permissions = permissions
+		source.Permissions, source.Members = permissions, asImported(source.Members)
 		set.ThingTemplates = append(set.ThingTemplates, source)
 	case entity.ThingShape:
-		source.Permissions = permissions
+		source.Permissions, source.Members = permissions, asImported(source.Members)
 		set.ThingShapes = append(set.ThingShapes, source)
 	case entity.DataShape:
 		source.Permissions = permissions
@@ -105,4 +107,20 @@ func (p *Platform) export(on subject, set *entity.Set) error {
 		return Refuse(Forbidden, "export %s: it is built in, or has no definition", on)
 	}
 	return nil
+}
+
+// asImported shows what was imported in silent mode and does not compile as the scripts that they are.
+func asImported(m entity.Members) entity.Members {
+	m.Services, m.Subscriptions = slices.Clone(m.Services), slices.Clone(m.Subscriptions)
+	for i := range m.Services {
+		if m.Services[i].Handler == handlerBroken {
+			m.Services[i].Handler = handlerScript
+		}
+	}
+	for i := range m.Subscriptions {
+		if m.Subscriptions[i].Handler == handlerBroken {
+			m.Subscriptions[i].Handler = handlerScript
+		}
+	}
+	return m
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,5 +125,43 @@ func TestAStateThatCannotBeReadIsRefused(t *testing.T) {
 		if _, err := New(Options{Store: kept}); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s %s: got %v", tc.key, tc.value, err)
 		}
+	}
+}
+
+// slow is a store whose first Save takes until it is let go.
+type slow struct {
+	store.Store
+	began, let chan struct{}
+	kept       atomic.Int64
+}
+
+func (s *slow) Save(records []store.Record) error {
+	if s.kept.Load() == 0 {
+		close(s.began)
+		<-s.let
+	}
+	s.kept.Add(int64(len(records)))
+	return s.Store.Save(records)
+}
+
+func TestSaveWaitsForWhoSavesAlready(t *testing.T) {
+	s := &slow{Store: store.Memory(), began: make(chan struct{}), let: make(chan struct{})}
+	p, err := New(Options{Store: s})
+	must(t, err)
+	first := make(chan error, 1)
+	go func() { first <- p.Save() }() // takes all that is noted
+	<-s.began
+	second := make(chan error, 1)
+	go func() { second <- p.Save() }() // has nothing left to take
+	select {
+	case err := <-second:
+		t.Errorf("Save returned (%v) before what had been noted was kept", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(s.let)
+	must(t, <-first)
+	must(t, <-second)
+	if s.kept.Load() == 0 {
+		t.Error("nothing was kept")
 	}
 }
