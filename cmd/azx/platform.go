@@ -13,7 +13,7 @@ import (
 // platformCommand is azx platform: the local ThingWorx-compatible platform.
 func platformCommand() *cobra.Command {
 	var o serve.Options
-	var logLevel string
+	var logLevel, importMode string
 	cmd := &cobra.Command{
 		Use:   "platform --dir DIR",
 		Short: "Run a local ThingWorx-compatible platform",
@@ -28,6 +28,12 @@ installed in it, or brought up to date, unless --bare.`,
 			if err := serve.CheckListen(o.Listen); err != nil {
 				return usage(err)
 			}
+			switch importMode {
+			case "explain", "silent":
+				o.SilentImport = importMode == "silent"
+			default:
+				return usage(fmt.Errorf("--import-mode %q: want explain or silent", importMode))
+			}
 			return runPlatform(cmd, o)
 		},
 	}
@@ -35,6 +41,7 @@ installed in it, or brought up to date, unless --bare.`,
 	cmd.Flags().StringVar(&o.Listen, "listen", serve.DefaultListen, "loopback address and port")
 	cmd.Flags().BoolVar(&o.NoGroupBind, "no-group-bind", false, "ignore binds of routing groups, to try what bind: auto does then")
 	cmd.Flags().BoolVar(&o.Bare, "bare", false, "without the two extension packages")
+	cmd.Flags().StringVar(&importMode, "import-mode", "explain", "explain what is wrong with a package that is imported, or be silent as a real platform")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	_ = cmd.MarkPersistentFlagRequired("dir") // an error would mean that there is no such flag
 	cmd.AddCommand(thingCommand(&o.Dir), hubThingCommand(&o.Dir))

@@ -79,8 +79,7 @@ func TestTheOutcomeAtTheEdgeIsTheAnswerToTheCaller(t *testing.T) {
 }
 
 func TestFiredEventsAreShownTheNewestFirst(t *testing.T) {
-	h, p := plant(t)
-	extend(t, p)
+	h, p := extended(t)
 	err := p.CreateThing(t.Context(), thingworx.ThingSpec{Name: "dev", Template: thingworx.TemplateAzureThing, Enabled: true})
 	if err != nil {
 		t.Fatal(err)

@@ -36,7 +36,15 @@ func plant(t *testing.T) (*Handler, *thingworx.Platform) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(p, nil), p
+	return New(p, Options{}), p
+}
+
+// extended is plant with the two packages installed, which takes a while.
+func extended(t *testing.T) (*Handler, *thingworx.Platform) {
+	t.Helper()
+	h, p := plant(t)
+	extend(t, p)
+	return h, p
 }
 
 // do sends a request with the key and the JSON content type unless header says otherwise ("" removes one).
@@ -216,7 +224,8 @@ func TestTheKeyMayComeInAnyCaseAndInTheQuery(t *testing.T) {
 func TestThingsAreDescribed(t *testing.T) {
 	h, _ := plant(t)
 	for path, want := range map[string]string{
-		pump:                               `"thingTemplate":"RemoteThing","implementedShapes":["Connectable","Reportable"]`,
+		pump:                               `"thingTemplate":"RemoteThing"`,
+		pump + "/ImplementedShapes":        `"rows":[{"name":"Connectable",`,
 		pump + "/PropertyDefinitions":      `"name":"temperature","description":"","baseType":"NUMBER"`,
 		pump + "/PropertyDefinitions/mode": `"rows":[{"name":"mode"`,
 		pump + "/serviceDefinitions":       `"UpdateSubscribedPropertyValues":{`,
@@ -226,7 +235,7 @@ func TestThingsAreDescribed(t *testing.T) {
 		"/Thingworx/Resources/EntityServices/ServiceDefinitions/GetEntityList": `"resultType":{"name":"result","baseType":"INFOTABLE"}`,
 	} {
 		if got := ok(t, h, "GET", path, ""); !strings.Contains(got, want) {
-			t.Errorf("%s: got %s", path, got)
+			t.Errorf("%s: got %.2000s", path, got)
 		}
 	}
 	version := rows(t, ok(t, h, "POST", "/Thingworx/Subsystems/PlatformSubsystem/Services/GetThingworxVersion", ""))

@@ -10,18 +10,6 @@ import (
 	"azx/internal/local/thingworx/tablejson"
 )
 
-// services serves <Collection>/<Entity>/{Services,ServiceDefinitions}.
-func (h *Handler) services(r *request, kind thingworx.EntityKind) (answer, error) {
-	switch {
-	case len(r.path) == 4 && equal(r.part(2), "Services"):
-		return h.call(r, kind)
-	case len(r.path) == 3 && equal(r.part(2), "ServiceDefinitions"), len(r.path) == 4 && equal(r.part(2), "ServiceDefinitions"):
-		return h.serviceDefinitions(r, kind)
-	default:
-		return answer{}, notHere(r)
-	}
-}
-
 // call runs a service. The body is {"parameter": value}. A JSON result comes as it is, any other as an infotable,
 // NOTHING as an empty body (read).
 func (h *Handler) call(r *request, kind thingworx.EntityKind) (answer, error) {
@@ -50,7 +38,7 @@ func (h *Handler) call(r *request, kind thingworx.EntityKind) (answer, error) {
 	}
 	if v := result.First("result"); info.Result == infotable.TypeJSON && !v.IsNothing() {
 		body, err := tablejson.AppendValue(nil, v)
-		return answer{body}, err
+		return answer{body: body}, err
 	}
 	return table(result)
 }

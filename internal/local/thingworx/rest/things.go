@@ -7,83 +7,30 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"azx/alwayson/infotable"
 	"azx/internal/local/thingworx"
 	"azx/internal/local/thingworx/tablejson"
 )
 
-// things serves Things and everything below.
+// things serves Things and everything below: what only Things have, and what entities of all collections have.
 func (h *Handler) things(r *request) (answer, error) {
-	if len(r.path) == 1 {
-		return h.thingList(r)
-	}
 	if len(r.path) > 4 {
 		return answer{}, notHere(r)
 	}
-	collection := r.part(2)
-	switch {
-	case collection == "":
-		return h.thing(r)
-	case equal(collection, "Properties"):
+	switch strings.ToLower(r.part(2)) {
+	case "properties":
 		return h.properties(r)
-	case equal(collection, "PropertiesVTQ"):
+	case "propertiesvtq":
 		return h.propertiesVTQ(r)
-	case equal(collection, "PropertyDefinitions"):
+	case "propertydefinitions":
 		return h.propertyDefinitions(r)
+	case "events":
+		return h.fire(r)
 	default:
-		return h.services(r, thingworx.EntityThing)
+		return h.entities(r, thingworx.EntityThing)
 	}
-}
-
-func (h *Handler) thingList(r *request) (answer, error) {
-	if err := only(r, http.MethodGet); err != nil {
-		return answer{}, err
-	}
-	list := thingworx.EntityList()
-	for _, e := range h.platform.Entities(r.Context(), thingworx.EntityThing) {
-		thingworx.AddEntity(list, &e.Common, e.System)
-	}
-	return table(list)
-}
-
-// thing serves one Thing: its description, or its end. The description is a subset of the platform's.
-func (h *Handler) thing(r *request) (answer, error) {
-	if r.Method == http.MethodDelete {
-		return answer{}, h.platform.DeleteThing(r.Context(), r.part(1))
-	}
-	if err := only(r, http.MethodGet, http.MethodDelete); err != nil {
-		return answer{}, err
-	}
-	view, err := h.platform.Thing(r.Context(), r.part(1))
-	if err != nil {
-		return answer{}, err
-	}
-	type definition struct {
-		Name        string             `json:"name"`
-		Description string             `json:"description"`
-		BaseType    string             `json:"baseType"`
-		Remote      *thingworx.Binding `json:"remote,omitempty"`
-		From        string             `json:"from,omitempty"`
-	}
-	out := struct {
-		Name              string                `json:"name"`
-		Description       string                `json:"description"`
-		ThingTemplate     string                `json:"thingTemplate"`
-		ImplementedShapes []string              `json:"implementedShapes"`
-		Tags              string                `json:"tags"`
-		ProjectName       string                `json:"projectName"`
-		Enabled           bool                  `json:"enabled"`
-		IsSystemObject    bool                  `json:"isSystemObject"`
-		Properties        map[string]definition `json:"propertyDefinitions"`
-	}{
-		view.Name, view.Description, view.Template, view.Shapes, view.Tags, view.Project, view.Enabled, view.System,
-		map[string]definition{},
-	}
-	for _, d := range view.Properties {
-		out.Properties[d.Name] = definition{d.Name, d.Description, d.Type.String(), d.Remote, d.From}
-	}
-	return marshal(out)
 }
 
 func (h *Handler) propertyDefinitions(r *request) (answer, error) {
@@ -209,7 +156,7 @@ func object(r *request) (map[string]json.RawMessage, error) {
 
 func table(t *infotable.Table) (answer, error) {
 	body, err := tablejson.AppendTable(nil, t)
-	return answer{body}, err
+	return answer{body: body}, err
 }
 
 func marshal(v any) (answer, error) {
@@ -217,5 +164,5 @@ func marshal(v any) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("encode answer: %w", err)
 	}
-	return answer{body}, nil
+	return answer{body: body}, nil
 }

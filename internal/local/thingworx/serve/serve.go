@@ -47,6 +47,9 @@ type Options struct {
 	NoGroupBind bool
 	// Bare leaves out the two extension packages, which are installed, or brought up to date, otherwise.
 	Bare bool
+	// SilentImport takes packages and exports by REST as a real platform does: without a word of what it drops, keeps broken
+	// or refuses.
+	SilentImport bool
 	// LedgerEntries is how many acknowledged values the ledger keeps; default 1,000,000.
 	LedgerEntries int
 	// Log gets what happens; default nothing.
@@ -214,7 +217,7 @@ func (r *Running) start(l net.Listener, o Options) error {
 	if err != nil {
 		return errors.Join(err, front.Close())
 	}
-	api := rest.New(r.Platform, o.Log)
+	api := rest.New(r.Platform, rest.Options{Silent: o.SilentImport, Log: o.Log})
 	mux := http.NewServeMux()
 	mux.Handle(wire.Path, front)
 	mux.Handle("/Thingworx/", api)
