@@ -65,10 +65,10 @@ func NewStack(t testing.TB, azx Binary, flags ...Flags) *Stack {
 	return s
 }
 
-// NewPlatform starts a platform alone: the test brings the hub, in its folder hub/.
-func NewPlatform(t testing.TB, azx Binary) *Stack {
+// NewPlatform starts a platform alone, with flags of azx platform: the test brings the hub, in its folder hub/, if it needs one.
+func NewPlatform(t testing.TB, azx Binary, flags ...string) *Stack {
 	t.Helper()
-	s := &Stack{t: t, azx: azx, Dir: t.TempDir(), listen: "127.0.0.1:0"}
+	s := &Stack{t: t, azx: azx, Dir: t.TempDir(), listen: "127.0.0.1:0", platformFlags: flags}
 	s.StartPlatform()
 	return s
 }
