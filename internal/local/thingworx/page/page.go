@@ -1,45 +1,56 @@
-// Package page is the platform's page for people: Things and their values live, devices without a Thing, refusals.
+// Package page is the platform's page for people: Things and their values live, services to call, settings to edit,
+// packages to install, connectors, and what was refused and why.
 //
 // It needs no application key, so it answers only requests for a loopback host, which keeps other sites' scripts out
-// that resolve their name to this machine; and it creates Things only for its own forms. The page is whole without a
-// script; the script puts in what a stream of server-sent events brings.
+// that resolve their name to this machine; it takes only its own forms, and it never shows a secret. Each view is whole
+// without a script; the script puts in what a stream of server-sent events brings.
+//
+// Reading order: routes.go says what is where, view.go what all views have in common; then a file for each view, with
+// its template of the same name in assets. stream.go keeps views up to date, fields.go makes forms of base types,
+// grid.go shows values and tables.
 package page
 
 import (
-	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"azx/internal/local/thingworx"
 )
 
-// assets are the templates, the style and the script. They never change.
+// assets are the templates, the style, the icon and the script. They never change.
 //
 //go:embed assets
 var assets embed.FS
 
-// maxForm is how large a form may be, in bytes.
-const maxForm = 64 << 10
+// Bounds of what comes in, in bytes, and of pages that are live at once.
+const (
+	maxForm    = 1 << 20
+	maxUpload  = 64 << 20
+	maxStreams = 64
+)
 
-// maxStreams is how many pages may be live at once.
-const maxStreams = 64
+// user is on whose behalf the page acts: whoever sits at this machine administers its platform.
+const user = "Administrator"
 
 // Handler serves the page at / and what belongs to it below /azx/page/.
 type Handler struct {
 	platform  *thingworx.Platform
 	log       *slog.Logger
 	templates *template.Template
+	mux       *http.ServeMux
 	token     string // that forms of this process carry
 	streams   chan struct{}
+	system    int // Things that are the system's own
 }
 
 // New returns a Handler for a platform. log may be nil.
@@ -47,22 +58,27 @@ func New(p *thingworx.Platform, log *slog.Logger) (*Handler, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	templates, err := template.ParseFS(assets, "assets/page.html")
+	templates, err := template.ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse page: %w", err)
 	}
 	var token [16]byte
 	_, _ = rand.Read(token[:]) // never fails
-	return &Handler{
-		platform: p, log: log, templates: templates, token: hex.EncodeToString(token[:]), streams: make(chan struct{}, maxStreams),
-	}, nil
+	h := &Handler{platform: p, log: log, templates: templates, token: hex.EncodeToString(token[:]), streams: make(chan struct{}, maxStreams)}
+	h.mux = h.routes()
+	for _, e := range p.Entities(asUser(context.Background()), thingworx.EntityThing) {
+		if e.System {
+			h.system++
+		}
+	}
+	return h, nil
 }
 
 // ServeHTTP answers a request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"+
-		" form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		" img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "same-origin") // with no-referrer browsers send the form with "Origin: null"
 	header.Set("Cache-Control", "no-store")
@@ -70,22 +86,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this page answers only at a loopback address, such as http://127.0.0.1:8080/", http.StatusForbidden)
 		return
 	}
-	path, allowed := r.URL.Path, r.Method == http.MethodGet || r.Method == http.MethodHead
-	if path == "/azx/page/create" {
-		allowed = r.Method == http.MethodPost
-	}
-	serve := map[string]http.HandlerFunc{
-		"/": h.page, "/azx/page/stream": h.stream, "/azx/page/create": h.create,
-		"/azx/page/style.css": h.asset("style.css"), "/azx/page/script.js": h.asset("script.js"),
-	}[path]
-	switch {
-	case serve == nil:
-		http.Error(w, "nothing is here; the page is at /, REST at /Thingworx, AlwaysOn at /Thingworx/WS", http.StatusNotFound)
-	case !allowed:
-		http.Error(w, r.Method+" is not possible here", http.StatusMethodNotAllowed)
-	default:
-		serve(w, r)
-	}
+	h.mux.ServeHTTP(w, r.WithContext(asUser(r.Context())))
+}
+
+func asUser(ctx context.Context) context.Context {
+	return thingworx.WithCaller(ctx, thingworx.Caller{User: user, Via: "page"})
 }
 
 func isLoopback(host string) bool {
@@ -96,70 +101,64 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-func (h *Handler) asset(name string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, assets, "assets/"+name) }
-}
-
-func (h *Handler) page(w http.ResponseWriter, r *http.Request) {
-	notice := ""
-	if name := r.URL.Query().Get("created"); name != "" {
-		if _, err := h.platform.Thing(r.Context(), name); err == nil {
-			notice = "Thing " + name + " was created; the next message of its device is written to it."
-		}
-	}
-	h.show(w, http.StatusOK, r.URL.Query().Get("q"), "", notice)
-}
-
-// show writes the whole page.
-func (h *Handler) show(w http.ResponseWriter, status int, query, problem, notice string) {
-	_, mark, _ := h.platform.Changes(0, nil) // before looking, so that nothing is missed between here and the stream
-	v := view{
-		Query: cut(query, 255), Mark: mark, Stats: h.statsNow(), Things: h.thingsOf(query), Waiting: h.waitingNow(),
-		Events: h.eventsNow(), Refusals: h.refusalsNow(), Problem: problem, Notice: notice,
-	}
-	var out bytes.Buffer
-	if err := h.templates.ExecuteTemplate(&out, "page", v); err != nil {
-		h.log.Error("page not made", "error", err)
-		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	if _, err := w.Write(out.Bytes()); err != nil {
-		h.log.Debug("page not written", "error", err)
-	}
-}
-
-// create creates the Thing of a listed device.
-func (h *Handler) create(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := h.ownForm(r); err != nil {
-		h.refuse(w, "a form of another page", err)
-		return
-	}
-	name := r.PostForm.Get("thing")
-	if err := h.platform.CreateWaiting(name); err != nil {
-		h.refuse(w, "create Thing "+cut(name, mostCharacters), err)
-		return
-	}
-	http.Redirect(w, r, "/?created="+url.QueryEscape(name), http.StatusSeeOther)
-}
-
-func (h *Handler) refuse(w http.ResponseWriter, what string, err error) {
-	h.platform.Refused(thingworx.Caller{Via: "page"}, what, err)
-	h.show(w, http.StatusForbidden, "", err.Error(), "")
-}
-
-// ownForm refuses what another site's page sends: its Origin differs, and it cannot know the token.
-func (h *Handler) ownForm(r *http.Request) error {
+// ownForm refuses what another site's page sends: its Origin differs, and it cannot know the token. Nothing else of a
+// form may be looked at before.
+func (h *Handler) ownForm(w http.ResponseWriter, r *http.Request) error {
 	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+r.Host {
 		return thingworx.Refuse(thingworx.Forbidden, "the form comes from %s and not from this page", cut(origin, mostCharacters))
 	}
-	if err := r.ParseForm(); err != nil {
-		return thingworx.Refuse(thingworx.Invalid, "the form is malformed: %v", err)
+	if err := readForm(w, r); err != nil {
+		return err
 	}
 	if subtle.ConstantTimeCompare([]byte(r.PostForm.Get("token")), []byte(h.token)) != 1 {
 		return thingworx.Refuse(thingworx.Forbidden, "the form is from before the platform was started: try again on this page")
 	}
 	return nil
+}
+
+// readForm reads a form, which may hold files only where packages are taken.
+func readForm(w http.ResponseWriter, r *http.Request) error {
+	limit, files := int64(maxForm), strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
+	if files {
+		limit = maxUpload
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	read := r.ParseForm
+	if files {
+		read = func() error { return r.ParseMultipartForm(maxUpload) }
+	}
+	err := read()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return thingworx.Refuse(thingworx.Invalid, "the form is larger than %d bytes", limit)
+	case err != nil:
+		return thingworx.Refuse(thingworx.Invalid, "the form is malformed: %v", err)
+	}
+	return nil
+}
+
+// statusOf is the status of a page that says why something was refused.
+func statusOf(err error) int {
+	kind, ok := thingworx.KindOf(err)
+	switch {
+	case !ok:
+		return http.StatusInternalServerError
+	case kind == thingworx.NotFound:
+		return http.StatusNotFound
+	case kind == thingworx.Forbidden, kind == thingworx.Denied:
+		return http.StatusForbidden
+	case kind == thingworx.Exists:
+		return http.StatusConflict
+	case kind == thingworx.Unsupported:
+		return http.StatusNotImplemented
+	case kind == thingworx.Unbound:
+		return http.StatusServiceUnavailable
+	case kind == thingworx.TimedOut:
+		return http.StatusGatewayTimeout
+	case kind == thingworx.Failed:
+		return http.StatusBadGateway
+	default:
+		return http.StatusBadRequest
+	}
 }

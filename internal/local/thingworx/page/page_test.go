@@ -162,7 +162,7 @@ func TestAFormCreatesTheThingOfADevice(t *testing.T) {
 		t.Fatal("the page has no form")
 	}
 	code, location, _ := post(h, token[1], "fan 7", "http://127.0.0.1:8080")
-	if code != 303 || location != "/?created=fan+7" {
+	if code != 303 || location != "/?done=waiting&of=fan+7" {
 		t.Fatalf("got %d to %s", code, location)
 	}
 	push(t, p, "fan 7", "x")
@@ -172,13 +172,17 @@ func TestAFormCreatesTheThingOfADevice(t *testing.T) {
 }
 
 func TestAFormIsRefusedWithAReason(t *testing.T) {
-	for _, tc := range []struct{ name, token, thing, origin, want string }{
-		{"of another site", "", "fan", "http://evil.example.com", "the form comes from http://evil.example.com"},
-		{"of another port", "", "fan", "http://127.0.0.1:9", "the form comes from"},
-		{"of a sandboxed page", "", "fan", "null", "the form comes from null"},
-		{"with a wrong token", "00", "fan", "", "try again on this page"},
-		{"for a device that is not listed", "", "drum", "", "no device without a Thing is called"},
-		{"for a name that no Thing may have", "", "a/b", "", "contains &#39;/&#39;"},
+	for _, tc := range []struct {
+		name, token, thing, origin string
+		code                       int
+		want                       string
+	}{
+		{"of another site", "", "fan", "http://evil.example.com", 403, "the form comes from http://evil.example.com"},
+		{"of another port", "", "fan", "http://127.0.0.1:9", 403, "the form comes from"},
+		{"of a sandboxed page", "", "fan", "null", 403, "the form comes from null"},
+		{"with a wrong token", "00", "fan", "", 403, "try again on this page"},
+		{"for a device that is not listed", "", "drum", "", 404, "no device without a Thing is called"},
+		{"for a name that no Thing may have", "", "a/b", "", 400, "contains &#39;/&#39;"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h, p := plant(t)
@@ -189,7 +193,7 @@ func TestAFormIsRefusedWithAReason(t *testing.T) {
 				token = tc.token
 			}
 			code, _, body := post(h, token, tc.thing, tc.origin)
-			if code != 403 || !strings.Contains(body, tc.want) {
+			if code != tc.code || !strings.Contains(body, tc.want) {
 				t.Errorf("got %d, without %q", code, tc.want)
 			}
 			if _, err := p.Thing(t.Context(), "fan"); err == nil {
@@ -242,9 +246,9 @@ func events(t *testing.T, h http.Handler, query string) func() update {
 func TestAValueIsOnThePageWithinASecond(t *testing.T) {
 	h, p := plant(t)
 	_, mark, _ := p.Changes(0, nil)
-	next := events(t, h, fmt.Sprintf("mark=%d", mark))
+	next := events(t, h, fmt.Sprintf("of=overview&mark=%d", mark))
 	first := next()
-	if first.Things != "" || len(first.Changed) != 0 || first.Waiting == nil || first.Stats == nil {
+	if first.Things != "" || len(first.Changed) != 0 || first.Parts["stats"] == "" || len(first.Parts) != 5 {
 		t.Errorf("first update %+v", first)
 	}
 	for i := range 3 {
@@ -266,7 +270,7 @@ func TestAValueIsOnThePageWithinASecond(t *testing.T) {
 func TestNewThingsAndDevicesAppearAndTheFilterHolds(t *testing.T) {
 	h, p := plant(t)
 	_, mark, _ := p.Changes(0, nil)
-	next := events(t, h, fmt.Sprintf("q=fan&mark=%d", mark))
+	next := events(t, h, fmt.Sprintf("of=overview&q=fan&mark=%d", mark))
 	next()
 	addThing(t, p, "Pump-2")
 	addThing(t, p, "Fan-1")
@@ -277,8 +281,8 @@ func TestNewThingsAndDevicesAppearAndTheFilterHolds(t *testing.T) {
 		if u.Things != "" {
 			list = u.Things
 		}
-		if u.Waiting != nil {
-			devices = *u.Waiting
+		if u.Parts["waiting"] != "" {
+			devices = u.Parts["waiting"]
 		}
 	}
 	if !strings.Contains(list, "Fan-1") || strings.Contains(list, "Pump") {
@@ -349,7 +353,7 @@ func TestThePageShowsTheLastEventsEscaped(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, body := get(h, "/")
-	for _, want := range []string{"AzureIotMessageOutcome <small>of dev</small>", "status Expired-10.", "status Expired-1.", "&lt;script&gt;alert(", "twinReported"} {
+	for _, want := range []string{"AzureIotMessageOutcome <small>of <a href=\"/azx/page/e/Things/dev\">dev</a>", "status Expired-10.", "status Expired-1.", "&lt;script&gt;alert(", "twinReported"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

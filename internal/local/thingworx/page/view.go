@@ -1,214 +1,146 @@
 package page
 
 import (
-	"context"
+	"bytes"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
-	"azx/alwayson/infotable"
 	"azx/internal/local/thingworx"
 )
 
 // How much the page shows.
 const (
 	mostThings     = 200
-	mostRows       = 50 // properties of one Thing
+	mostRows       = 50 // properties of one card
+	mostMembers    = 1000
 	mostWaiting    = 24
 	mostSuggested  = 30
 	mostRefusals   = 20
 	mostEvents     = 10
+	mostListed     = 500 // entities of a list
 	mostCharacters = 120 // of a value
 )
 
-// view is all that the page shows.
-type view struct {
-	Query           string
-	Mark            uint64
-	Stats           thingworx.Stats
-	Things          things
-	Waiting         waiting
-	Events          []event
-	Refusals        []refusal
-	Problem, Notice string
-}
-
-type things struct {
-	Cards    []card
-	Total    int
-	More     bool
-	Filtered bool
-}
-
-type card struct {
-	Name, Template, Gateway string
-	Enabled, Connected      bool
-	Rows                    []row
-	Hidden                  int
-}
-
-type row struct {
-	Name, Type, Source       string
-	Value, Full              string
-	Clock, Day, ISO, Quality string
-}
-
-type waiting struct {
-	Devices []device
-	Total   int
-	More    bool
-	Token   string
-}
-
-type device struct {
-	ID, Thing, Hub, Clock string
-	Count                 int
-	Properties            []suggested
-}
-
-type suggested struct{ Name, Type, Value string }
-
-type event struct{ Event, Thing, Clock, Data string }
-
-type refusal struct {
-	Reason, What, Via, User, Clock string
-	Count                          int
-}
-
+// Formats of times, which are in UTC.
 const (
 	clockLayout = "15:04:05.000"
 	dayLayout   = "2006-01-02"
+	fullLayout  = "2006-01-02 15:04:05"
 )
 
-func (h *Handler) thingsOf(query string) things {
-	views, _ := h.platform.Things(context.Background(), query, 0)
-	t := things{Filtered: query != ""}
-	for i := range views {
-		if views[i].System || views[i].Package != "" {
-			continue
-		}
-		t.Total++
-		if len(t.Cards) < mostThings {
-			t.Cards = append(t.Cards, cardOf(&views[i]))
-		}
-	}
-	t.More = t.Total > len(t.Cards)
-	return t
+// frame is what every view has.
+type frame struct {
+	Title           string
+	Tab             string // of the navigation that is current
+	Stream          string // address of what keeps the view up to date; "" for nothing
+	Query           string // of the search for entities
+	Token           string
+	Problem, Notice string
+	Stats           thingworx.Stats
 }
 
-// names of the Things shown.
-func (t *things) names() []string {
-	names := make([]string, len(t.Cards))
-	for i := range t.Cards {
-		names[i] = t.Cards[i].Name
-	}
-	return names
-}
+// framed is a view, by what all have in common.
+type framed interface{ base() *frame }
 
-func cardOf(v *thingworx.ThingView) card {
-	c := card{Name: v.Name, Template: v.Template, Enabled: v.Enabled, Connected: v.Connected}
-	if gateway, ok := v.Property("gatewayThing"); ok {
-		c.Gateway, _ = gateway.Value.Text()
-	}
-	for i := range v.Properties {
-		p := &v.Properties[i]
-		if p.From != "" && (p.Remote == nil || p.Value.IsNothing()) {
-			continue
-		}
-		if len(c.Rows) == mostRows {
-			c.Hidden++
-			continue
-		}
-		c.Rows = append(c.Rows, rowOf(p))
-	}
-	return c
-}
+func (f *frame) base() *frame { return f }
 
-func rowOf(p *thingworx.PropertyView) row {
-	r := row{Name: p.Name, Type: p.Type.String(), Value: "—"}
-	if p.Remote != nil && p.Remote.EdgeName != p.Name {
-		r.Source = p.Remote.EdgeName
-	}
-	if p.Value.IsNothing() {
-		return r
-	}
-	r.Full = cut(p.Value.String(), 10*mostCharacters)
-	r.Value = cut(r.Full, mostCharacters)
-	at := time.UnixMilli(p.Time).UTC()
-	r.Clock, r.Day, r.ISO, r.Quality = at.Format(clockLayout), at.Format(dayLayout), at.Format(time.RFC3339Nano), p.Quality
-	return r
-}
-
-func (h *Handler) waitingNow() waiting {
-	listed := h.platform.Waiting(mostWaiting)
-	w := waiting{Total: h.platform.Stats().Waiting, Token: h.token}
-	for i := range listed {
-		in := &listed[i]
-		d := device{ID: in.ID, Thing: in.Thing, Hub: in.Hub, Clock: in.Last.UTC().Format(clockLayout), Count: in.Count}
-		for _, s := range in.Properties[:min(len(in.Properties), mostSuggested)] {
-			value := "—"
-			if !s.Value.IsNothing() {
-				value = cut(s.Value.String(), mostCharacters)
-			}
-			d.Properties = append(d.Properties, suggested{s.EdgeName, s.Type.String(), value})
-		}
-		w.Devices = append(w.Devices, d)
-	}
-	w.More = w.Total > len(w.Devices)
-	return w
-}
-
-// eventsNow leaves out what the list of waiting devices shows.
-func (h *Handler) eventsNow() []event {
-	var out []event
-	for _, e := range h.platform.Events("", 200) {
-		if e.Event == thingworx.EventThingNotFound {
-			continue
-		}
-		if out = append(out, event{e.Event, e.Thing, e.Time.UTC().Format(clockLayout), dataOf(e.Data)}); len(out) == mostEvents {
-			break
-		}
-	}
-	return out
-}
-
-// dataOf shows the one row of an event.
-func dataOf(t *infotable.Table) string {
-	if t.Len() == 0 {
+// notices are what is said after a form was carried out, with what it was about between the two parts.
+func notice(done, of string) string {
+	parts, ok := map[string][2]string{
+		"created":  {"Thing ", " was created."},
+		"waiting":  {"Thing ", " was created; the next message of its device is written to it."},
+		"deleted":  {"Thing ", " was deleted."},
+		"added":    {"Property ", " was added. It has no value until one is sent or set."},
+		"removed":  {"Property ", " was removed."},
+		"set":      {"Property ", " was set."},
+		"asked":    {"The device took the new value of ", ". It is shown here once the device tells it."},
+		"saved":    {"Table ", " was saved, and the Thing was started again with it."},
+		"enabled":  {"Thing ", " is enabled."},
+		"disabled": {"Thing ", " is disabled: it takes no values and its services refuse."},
+		"started":  {"Thing ", " was started again."},
+		"gone":     {"Package ", " was removed with its entities."},
+	}[done]
+	if !ok {
 		return ""
 	}
-	var cells []string
-	for i, f := range t.Fields {
-		if v := t.Rows[0].Cell(i); !v.IsNothing() {
-			cells = append(cells, cut(f.Name, mostCharacters)+" "+cut(v.String(), mostCharacters))
-		}
-	}
-	return cut(strings.Join(cells, ", "), 4*mostCharacters)
+	return parts[0] + cut(of, 255) + parts[1]
 }
 
-func (h *Handler) refusalsNow() []refusal {
-	var out []refusal
-	for _, r := range h.platform.Refusals() {
-		if len(out) == mostRefusals {
-			break
-		}
-		out = append(out, refusal{
-			Reason: cut(r.Reason, 4*mostCharacters), What: cut(r.What, 2*mostCharacters), Via: r.Caller.Via, User: r.Caller.User,
-			Clock: r.Last.UTC().Format(clockLayout), Count: r.Count,
-		})
+// show writes a view by the template of that name.
+func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, name string, v framed) {
+	f := v.base()
+	f.Token, f.Stats = h.token, h.statsNow()
+	if f.Problem == "" && f.Notice == "" {
+		q := r.URL.Query()
+		f.Notice = notice(q.Get("done"), q.Get("of"))
 	}
-	return out
+	var out bytes.Buffer
+	if err := h.templates.ExecuteTemplate(&out, name, v); err != nil {
+		h.log.Error("page not made", "view", name, "error", err)
+		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if _, err := w.Write(out.Bytes()); err != nil {
+		h.log.Debug("page not written", "error", err)
+	}
 }
 
-// statsNow counts without the system's own Things, since the page does not show them.
+// problemView is a page that only says why there is no other.
+type problemView struct{ frame }
+
+// refuse remembers why a form was not carried out, and says so.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, what string, err error) {
+	h.remember(what, err)
+	h.fail(w, r, err)
+}
+
+func (h *Handler) remember(what string, err error) {
+	h.platform.Refused(thingworx.Caller{User: user, Via: "page"}, what, err)
+}
+
+// fail says why a view cannot be shown.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	h.show(w, r, statusOf(err), "problem", &problemView{frame{Title: "Not possible", Problem: err.Error()}})
+}
+
+// statsNow counts without the system's own Things, which nobody made.
 func (h *Handler) statsNow() thingworx.Stats {
 	s := h.platform.Stats()
-	s.Things--
+	s.Things -= h.system
 	return s
 }
+
+// streamOf is the address of the stream that keeps a view up to date.
+func streamOf(view string, pairs ...string) string {
+	q := url.Values{"of": {view}}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return "/azx/page/stream?" + q.Encode()
+}
+
+func clock(at time.Time) string { return at.UTC().Format(clockLayout) }
 
 func cut(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// words puts spaces between the words of a collection's name.
+func words(kind thingworx.EntityKind) string {
+	var b strings.Builder
+	for i, c := range string(kind) {
+		if i > 0 && c >= 'A' && c <= 'Z' {
+			b.WriteByte(' ')
+			c += 'a' - 'A'
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
 }

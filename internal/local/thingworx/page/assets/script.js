@@ -1,6 +1,8 @@
 // Puts what the stream sends in its place. All HTML in it was made and escaped by the server's templates.
 "use strict";
 (function () {
+  const address = document.body.dataset.stream;
+  if (!address) return;
   const live = document.getElementById("live");
 
   function say(text, on) {
@@ -8,9 +10,15 @@
     live.classList.toggle("on", on);
   }
 
-  function rowsOf(card) {
+  // thingOf is the name of the Thing that an element is about: properties of different Things may have the same name.
+  function thingOf(element) {
+    const holder = element.closest("[data-thing]");
+    return holder ? holder.dataset.thing : "";
+  }
+
+  function rowsOf(box) {
     const rows = new Map();
-    for (const row of card.querySelectorAll("[data-property]")) rows.set(row.dataset.property, row);
+    for (const row of box.querySelectorAll("[data-property]")) rows.set(thingOf(row) + "\n" + row.dataset.property, shown(row));
     return rows;
   }
 
@@ -20,56 +28,44 @@
     return row.querySelector(".value").title + "\n" + (quality ? quality.textContent : "");
   }
 
-  // flash marks the rows of the new card that are not as they were in the old one.
-  function flash(card, old) {
-    const before = old ? rowsOf(old) : new Map();
-    for (const [name, row] of rowsOf(card)) {
-      const was = before.get(name);
-      if (!was || shown(was) !== shown(row)) row.classList.add("flash");
+  // replace puts new content in a box, marks the rows that are not as they were, and keeps the keyboard's place.
+  function replace(box, html) {
+    const before = rowsOf(box);
+    const active = document.activeElement;
+    const focus = box.contains(active) ? active.dataset.focus : undefined;
+    box.innerHTML = html;
+    for (const row of box.querySelectorAll("[data-property]")) {
+      if (before.get(thingOf(row) + "\n" + row.dataset.property) !== shown(row)) row.classList.add("flash");
+    }
+    if (focus === undefined) return;
+    for (const element of box.querySelectorAll("[data-focus]")) {
+      if (element.dataset.focus === focus) { element.focus({ preventScroll: true }); break; }
     }
   }
 
-  function cardOf(name) {
-    for (const card of document.querySelectorAll("#things [data-thing]")) if (card.dataset.thing === name) return card;
-    return null;
-  }
-
+  // replaceThing puts the content of a new card into the old one.
   function replaceThing(name, html) {
-    const old = cardOf(name);
-    if (!old) return;
-    const holder = document.createElement("template");
-    holder.innerHTML = html.trim();
-    const card = holder.content.firstElementChild;
-    flash(card, old);
-    old.replaceWith(card);
+    for (const card of document.querySelectorAll("#things [data-thing]")) {
+      if (card.dataset.thing !== name) continue;
+      const holder = document.createElement("template");
+      holder.innerHTML = html.trim();
+      replace(card, holder.content.firstElementChild.innerHTML);
+      return;
+    }
   }
 
-  function replaceThings(html) {
-    const box = document.getElementById("things");
-    const old = box.cloneNode(true);
-    box.innerHTML = html;
-    const before = new Map();
-    for (const card of old.querySelectorAll("[data-thing]")) before.set(card.dataset.thing, card);
-    for (const card of box.querySelectorAll("[data-thing]")) flash(card, before.get(card.dataset.thing));
-  }
-
-  // replaceSection keeps the keyboard's place: the button that had the focus gets it again.
-  function replaceSection(id, html) {
-    const section = document.getElementById(id);
-    const active = document.activeElement;
-    const focus = section.contains(active) ? active.dataset.focus : undefined;
-    section.innerHTML = html;
-    if (focus === undefined) return;
-    for (const button of section.querySelectorAll("[data-focus]")) if (button.dataset.focus === focus) button.focus();
-  }
-
-  const stream = new EventSource(document.body.dataset.stream);
+  const stream = new EventSource(address);
   stream.onopen = () => say("live", true);
   stream.onerror = () => say("the platform does not answer, trying again", false);
   stream.onmessage = (event) => {
     const update = JSON.parse(event.data);
-    if (update.things !== undefined) replaceThings(update.things);
+    if (update.things !== undefined) replace(document.getElementById("things"), update.things);
     for (const name in update.changed || {}) replaceThing(name, update.changed[name]);
-    for (const id of ["waiting", "events", "refusals", "stats"]) if (update[id] !== undefined) replaceSection(id, update[id]);
+    for (const id in update.parts || {}) {
+      const box = document.getElementById(id);
+      if (box && box.innerHTML !== update.parts[id]) replace(box, update.parts[id]);
+    }
   };
+  window.addEventListener("pagehide", () => stream.close());
+  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 })();

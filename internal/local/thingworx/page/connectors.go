@@ -1,0 +1,90 @@
+package page
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"azx/internal/local/thingworx"
+)
+
+// Names of the Connection Services package that the page knows.
+const (
+	thingAvailability   = "ProtocolAdapterServices"
+	serviceAvailability = "GetProtocolAdaptersWithAvailability"
+)
+
+type connectorsView struct {
+	frame
+	Ways         ways
+	Availability string // address of the service that lists connectors; "" without the package
+}
+
+// connector is one that has a Thing.
+type connector struct {
+	Name, Link, Group, Health, Told string
+	Instance, Version, Serves       string
+	Active, Known, Bound            bool // Known: its health was told at least once
+	Calls                           []link
+}
+
+func (h *Handler) connectors(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	v := &connectorsView{frame: frame{Title: "Connectors", Tab: "connectors", Stream: streamOf("connectors")}, Ways: h.waysNow(ctx)}
+	if _, err := h.platform.Service(ctx, thingworx.EntityThing, thingAvailability, serviceAvailability); err == nil {
+		v.Availability = linkThing(thingAvailability, "services", serviceAvailability)
+	}
+	h.show(w, r, http.StatusOK, "connectors", v)
+}
+
+// connectorsNow lists the Things of connectors with the health that they tell.
+func (h *Handler) connectorsNow(ctx context.Context) []connector {
+	var out []connector
+	views, _ := h.platform.Things(ctx, "", 0)
+	for i := range views {
+		v := &views[i]
+		if !isConnector(v) || v.System || v.Package != "" || len(out) == mostThings {
+			continue
+		}
+		c := connector{Name: v.Name, Link: linkThing(v.Name), Bound: v.Connected, Calls: h.connectorCalls(ctx, v.Name)}
+		c.Instance, c.Version, c.Serves = textAt(v, "instanceId"), textAt(v, "version"), namesIn(textAt(v, "hubThings"))
+		c.Group, c.Health = textAt(v, "availabilityGroup"), textAt(v, "healthState")
+		if p, ok := v.Property("active"); ok {
+			c.Active, _ = p.Value.Boolean()
+		}
+		if p, ok := v.Property("healthStateUpdated"); ok {
+			if ms, ok := p.Value.Millis(); ok {
+				c.Told = time.UnixMilli(ms).UTC().Format(fullLayout)
+			}
+		}
+		c.Known = c.Health != ""
+		out = append(out, c)
+	}
+	return out
+}
+
+// connectorCalls are what is usually asked of a connector.
+func (h *Handler) connectorCalls(ctx context.Context, name string) []link {
+	var out []link
+	for _, service := range []string{"GetPerformanceMetrics", "GetSystemStatus", "GetBoundEntities", "GetLogEntries", "SetLogLevel"} {
+		if s, err := h.platform.Service(ctx, thingworx.EntityThing, name, service); err == nil {
+			out = append(out, link{service, linkThing(name, "services", service), s.Description})
+		}
+	}
+	return out
+}
+
+// textAt is a property's value as text, "" for none.
+func textAt(v *thingworx.ThingView, property string) string {
+	p, ok := v.Property(property)
+	if !ok || p.Value.IsNothing() {
+		return ""
+	}
+	return cut(textOf(p.Value), mostCharacters)
+}
+
+// namesIn makes a JSON list of names readable.
+func namesIn(list string) string {
+	return strings.NewReplacer(`["`, "", `"]`, "", `","`, ", ", "[]", "").Replace(list)
+}
