@@ -38,30 +38,19 @@ func (h *Handler) connectors(w http.ResponseWriter, r *http.Request) {
 	h.show(w, r, http.StatusOK, "connectors", v)
 }
 
-// connectorsNow lists the Things of connectors with the health that they tell.
-func (h *Handler) connectorsNow(ctx context.Context) []connector {
-	var out []connector
-	views, _ := h.platform.Things(ctx, "", 0)
-	for i := range views {
-		v := &views[i]
-		if !isConnector(v) || v.System || v.Package != "" || len(out) == mostThings {
-			continue
-		}
-		c := connector{Name: v.Name, Link: linkThing(v.Name), Bound: v.Connected, Calls: h.connectorCalls(ctx, v.Name)}
-		c.Instance, c.Version, c.Serves = textAt(v, "instanceId"), textAt(v, "version"), namesIn(textAt(v, "hubThings"))
-		c.Group, c.Health = textAt(v, "availabilityGroup"), textAt(v, "healthState")
-		if p, ok := v.Property("active"); ok {
-			c.Active, _ = p.Value.Boolean()
-		}
-		if p, ok := v.Property("healthStateUpdated"); ok {
-			if ms, ok := p.Value.Millis(); ok {
-				c.Told = time.UnixMilli(ms).UTC().Format(fullLayout)
-			}
-		}
-		c.Known = c.Health != ""
-		out = append(out, c)
+// connectorOf shows the Thing of a connector with the health that it tells.
+func (h *Handler) connectorOf(ctx context.Context, v *thingworx.ThingView) connector {
+	c := connector{Name: v.Name, Link: linkThing(v.Name), Bound: v.Connected, Calls: h.connectorCalls(ctx, v.Name),
+		Instance: textAt(v, "instanceId"), Version: textAt(v, "version"), Serves: namesIn(textAt(v, "hubThings")),
+		Group: textAt(v, "availabilityGroup"), Health: textAt(v, "healthState")}
+	c.Known = c.Health != ""
+	active, _ := v.Property("active")
+	c.Active, _ = active.Value.Boolean()
+	told, _ := v.Property("healthStateUpdated")
+	if ms, ok := told.Value.Millis(); ok {
+		c.Told = time.UnixMilli(ms).UTC().Format(fullLayout)
 	}
-	return out
+	return c
 }
 
 // connectorCalls are what is usually asked of a connector.

@@ -35,12 +35,7 @@ func (h *Handler) showCreate(w http.ResponseWriter, r *http.Request, status int,
 		v.Template = thingworx.TemplateRemote
 	}
 	v.Templates = h.templateChoices(r, v.Template)
-	views, _ := h.platform.Things(r.Context(), "", 0)
-	for i := range views {
-		if isHub(&views[i]) && !views[i].System && len(v.Hubs) < mostThings {
-			v.Hubs = append(v.Hubs, views[i].Name)
-		}
-	}
+	v.Hubs, _ = h.roles.names(r.Context(), h.platform)
 	h.show(w, r, status, "create", v)
 }
 

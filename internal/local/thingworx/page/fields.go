@@ -107,10 +107,29 @@ func parse(t infotable.BaseType, text string, shape []infotable.Field) (infotabl
 		raw, _ = json.Marshal(trimmed) // of a string it never fails
 	}
 	v, err := tablejson.DecodeValue(t, raw)
+	if example := exampleOf(t); err != nil && example != "" {
+		return infotable.Nothing(), thingworx.Refuse(thingworx.Invalid, "this is no %s: want %s", t, example)
+	}
 	if err != nil {
 		return infotable.Nothing(), thingworx.Refuse(thingworx.Invalid, "this is no %s: %s", t, strings.TrimPrefix(err.Error(), "invalid: "))
 	}
 	return v, nil
+}
+
+// exampleOf says what values of a plain type look like, "" for others.
+func exampleOf(t infotable.BaseType) string {
+	switch {
+	case t == infotable.TypeNumber:
+		return "a number such as 21.5"
+	case t.IsNumeric():
+		return "a whole number such as 7"
+	case t == infotable.TypeBoolean:
+		return "true or false"
+	case t.IsBytes():
+		return "base64"
+	default:
+		return ""
+	}
 }
 
 func jsonError(raw []byte) error {

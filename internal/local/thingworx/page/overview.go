@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"azx/alwayson/infotable"
@@ -123,6 +124,35 @@ func (t *things) names() []string {
 	return names
 }
 
+// roles knows which Things are hub Things and which those of connectors, without looking at all Things each time.
+type roles struct {
+	mu               sync.Mutex
+	known            bool
+	mark             uint64 // of Platform.Changes when the names were taken
+	hubs, connectors []string
+}
+
+func (r *roles) names(ctx context.Context, p *thingworx.Platform) (hubs, connectors []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, next, reshaped := p.Changes(r.mark, nil)
+	if r.known && !reshaped {
+		return r.hubs, r.connectors
+	}
+	r.known, r.mark, r.hubs, r.connectors = true, next, nil, nil
+	views, _ := p.Things(ctx, "", 0)
+	for i := range views {
+		switch v := &views[i]; {
+		case v.System:
+		case isHub(v) && len(r.hubs) < mostThings:
+			r.hubs = append(r.hubs, v.Name)
+		case isConnector(v) && v.Package == "" && len(r.connectors) < mostThings:
+			r.connectors = append(r.connectors, v.Name)
+		}
+	}
+	return r.hubs, r.connectors
+}
+
 // isHub reports whether devices are reached through a Thing.
 func isHub(v *thingworx.ThingView) bool { return slices.Contains(v.Shapes, thingworx.ShapeEgressGate) }
 
@@ -206,16 +236,18 @@ func rowOf(thing string, p *thingworx.PropertyView) row {
 
 func (h *Handler) waysNow(ctx context.Context) ways {
 	var w ways
-	views, _ := h.platform.Things(ctx, "", 0)
-	for i := range views {
-		v := &views[i]
-		if !isHub(v) || v.System || len(w.Hubs) == mostThings {
-			continue
+	hubs, connectors := h.roles.names(ctx, h.platform)
+	for _, name := range hubs {
+		if v, err := h.platform.Thing(ctx, name); err == nil { // else it was deleted a moment ago
+			w.Hubs = append(w.Hubs, hub{Name: name, Link: linkThing(name), Settings: linkThing(name, "configuration"),
+				Group: h.routingGroup(ctx, name), Connected: v.Connected, Enabled: v.Enabled})
 		}
-		w.Hubs = append(w.Hubs, hub{Name: v.Name, Link: linkThing(v.Name), Settings: linkThing(v.Name, "configuration"),
-			Group: h.routingGroup(ctx, v.Name), Connected: v.Connected, Enabled: v.Enabled})
 	}
-	w.Connectors = h.connectorsNow(ctx)
+	for _, name := range connectors {
+		if v, err := h.platform.Thing(ctx, name); err == nil {
+			w.Connectors = append(w.Connectors, h.connectorOf(ctx, &v))
+		}
+	}
 	return w
 }
 

@@ -50,6 +50,7 @@ type Handler struct {
 	mux       *http.ServeMux
 	token     string // that forms of this process carry
 	streams   chan struct{}
+	roles     roles
 	system    int // Things that are the system's own
 }
 

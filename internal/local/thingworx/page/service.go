@@ -52,7 +52,7 @@ func (h *Handler) services(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	groups := []serviceGroup{
-		{ID: "remote", Name: "Carried out by the device", Hint: "remote services: the platform asks the device or the connector"},
+		{ID: "remote", Name: "Carried out by the device or the connector"},
 		{ID: "scripts", Name: "Carried out by a script"},
 		{ID: "native", Name: "Of the platform", Hint: "what every such entity can do"},
 	}

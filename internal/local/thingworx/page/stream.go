@@ -38,6 +38,10 @@ func (h *Handler) partsOf(q url.Values) []part {
 	thing, property := q.Get("thing"), q.Get("property")
 	parts := []part{{"stats", "stats", func(context.Context) any { return h.statsNow() }}}
 	add := func(id string, look func(ctx context.Context) any) { parts = append(parts, part{id, id, look}) }
+	badge := func(ctx context.Context) any {
+		v, _ := h.platform.Thing(ctx, thing) // of one that is gone nothing is said
+		return thingHead(&v, "")
+	}
 	switch q.Get("of") {
 	case "overview":
 		add("ways", func(ctx context.Context) any { return h.waysNow(ctx) })
@@ -45,12 +49,15 @@ func (h *Handler) partsOf(q url.Values) []part {
 		add("events", func(context.Context) any { return h.eventsNow("", mostEvents) })
 		add("refusals", func(context.Context) any { return h.refusalsNow(mostRefusals) })
 	case "thing":
+		add("badge", badge)
 		add("values", func(ctx context.Context) any { own, _ := h.valuesOf(ctx, thing); return own })
 		parts = append(parts, part{"inherited", "values", func(ctx context.Context) any { _, more := h.valuesOf(ctx, thing); return more }})
 	case "property":
+		add("badge", badge)
 		add("value", func(ctx context.Context) any { return h.valueOf(ctx, thing, property) })
 	case "events":
-		add("events", func(context.Context) any { return h.eventsNow(thing, mostActivity) })
+		add("badge", badge)
+		parts = append(parts, part{"events", "thingevents", func(context.Context) any { return h.eventsNow(thing, mostActivity) }})
 	case "connectors":
 		parts = append(parts, part{"connectors", "connectorlist", func(ctx context.Context) any { return h.waysNow(ctx) }})
 	case "activity":

@@ -92,7 +92,7 @@ func TestEachViewIsThere(t *testing.T) {
 		"/azx/page/activity?level=warn":                         "<option selected>warn</option>",
 		"/azx/page/new?template=AzureIotThing":                  `<option value="AzureIotThing" selected>`,
 		"/azx/page/e/Things/dev%201":                            "Template",
-		"/azx/page/e/Things/dev%201/services":                   "Carried out by the device",
+		"/azx/page/e/Things/dev%201/services":                   "Carried out by the device or the connector",
 		"/azx/page/e/Things/dev%201/services/Restart":           `id="f-delay"`,
 		"/azx/page/e/Things/dev%201/configuration":              "ReportingConfiguration",
 		"/azx/page/e/Things/dev%201/events":                     "AzureIotMessageOutcome",
@@ -321,10 +321,10 @@ func TestEachLiveViewHasItsParts(t *testing.T) {
 	h, p := plant(t)
 	push(t, p, "Pump-1", "one")
 	for query, wanted := range map[string][]string{
-		"of=overview": {"events", "refusals", "stats", "waiting", "ways"}, "of=thing&thing=Pump-1": {"inherited", "stats", "values"},
-		"of=property&thing=Pump-1&property=label": {"stats", "value"}, "of=events&thing=Pump-1": {"events", "stats"},
+		"of=overview": {"events", "refusals", "stats", "waiting", "ways"}, "of=thing&thing=Pump-1": {"badge", "inherited", "stats", "values"},
+		"of=property&thing=Pump-1&property=label": {"badge", "stats", "value"}, "of=events&thing=Pump-1": {"badge", "events", "stats"},
 		"of=connectors": {"connectors", "stats"}, "of=activity": {"events", "logs", "refusals", "stats"},
-		"of=thing&thing=gone": {"inherited", "stats", "values"}, "of=property&thing=gone&property=x": {"stats", "value"}, "": {"stats"},
+		"of=thing&thing=gone": {"badge", "inherited", "stats", "values"}, "of=property&thing=gone&property=x": {"badge", "stats", "value"}, "": {"stats"},
 	} {
 		var got []string
 		for id := range events(t, h, query)().Parts {
