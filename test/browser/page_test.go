@@ -44,6 +44,7 @@ func ended(t *testing.T, child *process.Child) map[string]any {
 }
 
 func TestAValueChangesWhileThePageIsOpen(t *testing.T) {
+	t.Parallel()
 	stack := process.NewPlatform(t, azx)
 	stack.AddThing("pump-1", "temperature:NUMBER")
 	push := func(value float64) {

@@ -15,6 +15,9 @@ const (
 	serviceAvailability = "GetProtocolAdaptersWithAvailability"
 )
 
+// silence is how long a connector may tell nothing until its health does not count: as the package decides it.
+const silence = 30 * time.Second
+
 type connectorsView struct {
 	frame
 	Ways         ways
@@ -26,6 +29,7 @@ type connector struct {
 	Name, Link, Group, Health, Told string
 	Instance, Version, Serves       string
 	Active, Known, Bound            bool // Known: its health was told at least once
+	Silent                          bool // it was told too long ago to count
 	Calls                           []link
 }
 
@@ -48,7 +52,8 @@ func (h *Handler) connectorOf(ctx context.Context, v *thingworx.ThingView) conne
 	c.Active, _ = active.Value.Boolean()
 	told, _ := v.Property("healthStateUpdated")
 	if ms, ok := told.Value.Millis(); ok {
-		c.Told = time.UnixMilli(ms).UTC().Format(fullLayout)
+		at := time.UnixMilli(ms).UTC()
+		c.Told, c.Silent = at.Format(fullLayout), time.Since(at) > silence
 	}
 	return c
 }

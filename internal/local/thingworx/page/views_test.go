@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"azx/alwayson/infotable"
 	"azx/extension"
@@ -306,6 +307,9 @@ func TestConnectorsAreShownWithHealthGroupAndWhoIsActive(t *testing.T) {
 	write("availabilityGroup", infotable.String("plant-3"))
 	write("healthState", infotable.String("healthy"))
 	write("healthStateUpdated", infotable.DateTime(1577934245678))
+	_, body = get(h, "/azx/page/connectors")
+	has(t, body, "2020-01-02 03:04:05", ">silent</span>")
+	write("healthStateUpdated", infotable.DateTime(time.Now().UnixMilli()))
 	write("active", infotable.Boolean(true))
 	write("hubThings", infotable.String(`["Hub","Other"]`))
 	for _, path := range []string{"/azx/page/connectors", "/"} {
