@@ -21,8 +21,9 @@ import (
 
 // Platform is where the connector Thing is.
 type Platform interface {
-	// Register makes sure that there is a connector Thing of this name, and returns its name.
-	Register(ctx context.Context, name, instance, version string) (thing string, err error)
+	// Register makes sure that there is a connector Thing of this name, in this availability group unless that is "", and
+	// returns its name.
+	Register(ctx context.Context, name, group, instance, version string) (thing string, err error)
 	// Holder asks whoever has bound the Thing for its instance id; false if nobody answers in time.
 	Holder(ctx context.Context, thing string) (instance string, answered bool, err error)
 	// Bind binds the Thing, now and after each reconnect.
@@ -51,6 +52,7 @@ type Check struct {
 // Config is what an Adapter needs. All fields are required but Log.
 type Config struct {
 	Name     string // of the Thing
+	Group    string // availability group of the Thing; "": as it is on the platform
 	Instance string // id of this process: another one after each start
 	Version  string
 	Platform Platform
@@ -107,7 +109,7 @@ func (a *Adapter) State() State { return *a.state.Load() }
 
 // Take registers the Thing. The error is of class Fatal if another connector that answers has the name.
 func (a *Adapter) Take(ctx context.Context) error {
-	thing, err := a.Platform.Register(ctx, a.Name, a.Instance, a.Version)
+	thing, err := a.Platform.Register(ctx, a.Name, a.Group, a.Instance, a.Version)
 	if err != nil {
 		return err
 	}

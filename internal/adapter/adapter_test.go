@@ -42,13 +42,13 @@ func (p *fakePlatform) with(change func()) {
 	change()
 }
 
-func (p *fakePlatform) Register(_ context.Context, name, instance, version string) (string, error) {
+func (p *fakePlatform) Register(_ context.Context, name, group, instance, version string) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.away {
 		return "", errAway
 	}
-	p.log = append(p.log, "register "+name+" "+instance+" "+version)
+	p.log = append(p.log, "register "+name+" "+instance+" "+version+" "+group)
 	return name, nil
 }
 
@@ -142,7 +142,7 @@ func newStand(t *testing.T) *stand {
 	}
 	book := observe.NewLogbook(handler.Handler())
 	s.Adapter = New(Config{
-		Name: "azx-1", Instance: "me", Version: "1.2", Platform: s.platform, Logbook: book, Log: slog.New(book),
+		Name: "azx-1", Group: "hall 3", Instance: "me", Version: "1.2", Platform: s.platform, Logbook: book, Log: slog.New(book),
 		Checks: func() []Check {
 			s.platform.mu.Lock()
 			defer s.platform.mu.Unlock()
@@ -182,7 +182,7 @@ func TestANameIsTakenUnlessAnotherConnectorAnswersForIt(t *testing.T) {
 			if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want || fault.ClassOf(err) != fault.Fatal || fault.HintOf(err) == "") {
 				t.Errorf("got %v", err)
 			}
-			if got := s.platform.calls(); got != "register azx-1 me 1.2, who" {
+			if got := s.platform.calls(); got != "register azx-1 me 1.2 hall 3, who" {
 				t.Errorf("the platform saw %s", got)
 			}
 		})

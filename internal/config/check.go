@@ -20,6 +20,9 @@ import (
 // check applies what the types alone do not say, and makes paths relative to the file's folder.
 func (d *decoder) check(cfg *Config) {
 	d.text("name", cfg.Name)
+	if d.has("availabilityGroup") {
+		d.text("availabilityGroup", cfg.AvailabilityGroup)
+	}
 	d.checkPlatform(&cfg.Platform)
 	d.proxy("proxy", cfg.Proxy)
 	if d.has("noProxy") {

@@ -14,7 +14,11 @@ import (
 // Config is the connector's file after Load: complete, checked, paths absolute or relative to the
 // working directory. The `yaml` tags are the keys of the file.
 type Config struct {
-	Name       string     `yaml:"name"`     // the connector Thing; default azx-<host name>
+	Name string `yaml:"name"` // the connector Thing; default azx-<host name>
+	// AvailabilityGroup names connectors that stand in for each other on the platform; "" (absent in the file): the connector
+	// Thing keeps the group that it has there.
+	AvailabilityGroup string `yaml:"availabilityGroup"`
+
 	Platform   Platform   `yaml:"platform"` // required
 	Hubs       []Hub      `yaml:"hubs"`     // required; exactly one in this version
 	Checkpoint Checkpoint `yaml:"checkpoint"`

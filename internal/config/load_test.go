@@ -71,7 +71,7 @@ func TestTheFullFileIsReadWhole(t *testing.T) {
 		t.Errorf("application key: %v", err)
 	}
 	want := &Config{
-		Name: "azx-1",
+		Name: "azx-1", AvailabilityGroup: "hall 3",
 		Platform: Platform{
 			URLs:   []string{"wss://thingworx.example.com/Thingworx/WS"},
 			AppKey: cfg.Platform.AppKey, CAFile: filepath.Join("testdata", "ca.pem"),

@@ -154,14 +154,18 @@ func (s *Setup) AddAdapterServices(ctx context.Context) error {
 	return err
 }
 
-// Register makes sure that there is a connector Thing of this name, and returns its name.
-func (s *Setup) Register(ctx context.Context, name, instance, version string) (thing string, err error) {
+// Register makes sure that there is a connector Thing of this name, and returns its name. An availability group of "" leaves
+// the Thing in the one that it is in.
+func (s *Setup) Register(ctx context.Context, name, group, instance, version string) (thing string, err error) {
+	cells := []infotable.Cell{
+		{Name: "name", Value: infotable.String(name)}, {Name: "instanceId", Value: infotable.String(instance)},
+		{Name: "version", Value: infotable.String(version)},
+	}
+	if group != "" {
+		cells = append(cells, infotable.Cell{Name: "availabilityGroup", Value: infotable.String(group)})
+	}
 	resp, err := s.ask(ctx, "register the connector Thing "+name, "import the package azx-connection-services again: it has the Thing "+servicesHub,
-		alwayson.CallService(servicesHub, registerService, infotable.OneRow(
-			infotable.Cell{Name: "name", Value: infotable.String(name)},
-			infotable.Cell{Name: "instanceId", Value: infotable.String(instance)},
-			infotable.Cell{Name: "version", Value: infotable.String(version)},
-		)))
+		alwayson.CallService(servicesHub, registerService, infotable.OneRow(cells...)))
 	if err != nil {
 		return "", err
 	}

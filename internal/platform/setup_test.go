@@ -79,13 +79,19 @@ func TestPackagesAndSettingsAreRead(t *testing.T) {
 	if err := setup.AddAdapterServices(t.Context()); err != nil {
 		t.Error(err)
 	}
-	thing, err := setup.Register(t.Context(), "azx-1", "me", "1.2")
+	thing, err := setup.Register(t.Context(), "azx-1", "", "me", "1.2")
 	if err != nil || thing != "azx-1" {
 		t.Errorf("registered as %q, %v", thing, err)
 	}
 	r := socket.seen[len(socket.seen)-1]
-	if fmt.Sprint(r.Param("name"), r.Param("instanceId"), r.Param("version")) != "azx-1 me 1.2" {
+	if fmt.Sprint(r.Param("name"), r.Param("instanceId"), r.Param("version")) != "azx-1 me 1.2" || len(r.Params.Fields) != 3 {
 		t.Errorf("registered with %v", r.Params.Rows)
+	}
+	if _, err := setup.Register(t.Context(), "azx-1", "hall 3", "me", "1.2"); err != nil {
+		t.Error(err)
+	}
+	if group := socket.seen[len(socket.seen)-1].Param("availabilityGroup").String(); group != "hall 3" {
+		t.Errorf("registered in the group %q", group)
 	}
 }
 
@@ -115,10 +121,10 @@ func TestWhatIsMissingOrNotAllowedOnThePlatformIsNamed(t *testing.T) {
 			"read the list of extension packages", "extensions: none"},
 		"no storage Thing": {nil, func(s *Setup) error { return s.Storage(ctx, "fileRepositoryBlobThing", "Blob") }, fault.Fatal,
 			"read the storage Thing Blob of fileRepositoryBlobThing", "fileRepositoryBlobThing of the hub Thing"},
-		"no Thing to register at": {nil, func(s *Setup) error { _, err := s.Register(ctx, "a", "b", "c"); return err }, fault.Fatal,
+		"no Thing to register at": {nil, func(s *Setup) error { _, err := s.Register(ctx, "a", "", "b", "c"); return err }, fault.Fatal,
 			"register the connector Thing a", "azx-connection-services"},
 		"a name that is taken by something else": {map[string]alwayson.Response{"ConnectionServicesHub/RegisterProtocolAdapter": refused(alwayson.BadRequest)},
-			func(s *Setup) error { _, err := s.Register(ctx, "a", "b", "c"); return err }, fault.Fatal, "because", "look at"},
+			func(s *Setup) error { _, err := s.Register(ctx, "a", "", "b", "c"); return err }, fault.Fatal, "because", "look at"},
 		"no services of Azure": {nil, func(s *Setup) error { return s.AddAdapterServices(ctx) }, fault.Fatal, "add the services", "azx-azure-iot"},
 	} {
 		t.Run(name, func(t *testing.T) {
