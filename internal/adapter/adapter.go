@@ -72,6 +72,7 @@ type Config struct {
 
 const (
 	healthEvery = 10 * time.Second // less than a third of the time after which the platform takes a connector for gone
+	lookEvery   = time.Second      // for a change of it, which is told at once
 	leaveWithin = 5 * time.Second
 )
 
@@ -85,6 +86,7 @@ type Adapter struct {
 	thing string // as registered
 	own   bool   // it was bound by this process
 	said  string // the last trouble that was told
+	told  string // the health that the platform has; "" if it did not take the last one
 }
 
 // State is what the status page shows of an Adapter.
@@ -136,8 +138,9 @@ func (a *Adapter) checkHolder(ctx context.Context) error {
 // error is that of a name that another connector has had since the start. It may be called once, after Take.
 func (a *Adapter) Run(ctx context.Context) error {
 	defer a.leave(ctx)
-	tick := time.NewTicker(healthEvery)
+	tick, look := time.NewTicker(healthEvery), time.NewTicker(lookEvery)
 	defer tick.Stop()
+	defer look.Stop()
 	for {
 		err := a.step(ctx)
 		if ctx.Err() != nil {
@@ -147,11 +150,27 @@ func (a *Adapter) Run(ctx context.Context) error {
 		if fault.ClassOf(err) == fault.Fatal && !a.own {
 			return err
 		}
+		if !a.pause(ctx, tick.C, look.C) {
+			return nil
+		}
+	}
+}
+
+// pause waits until the health is to be told: once in a while, when somebody wants it, and when it has changed. It is false
+// when ctx has ended.
+func (a *Adapter) pause(ctx context.Context, tick, look <-chan time.Time) bool {
+	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return false
 		case <-a.wake:
-		case <-tick.C:
+			return true
+		case <-tick:
+			return true
+		case <-look:
+			if a.told != "" && a.told != a.health() {
+				return true
+			}
 		}
 	}
 }
@@ -169,13 +188,21 @@ func (a *Adapter) step(ctx context.Context) error {
 	if err := a.hold(ctx); err != nil {
 		return err
 	}
-	state := Healthy
+	state := a.health()
+	err := a.report(ctx, state)
+	if a.told = state; err != nil {
+		a.told = ""
+	}
+	return err
+}
+
+func (a *Adapter) health() string {
 	for _, c := range a.Checks() {
 		if c.Err != nil {
-			state = Degraded
+			return Degraded
 		}
 	}
-	return a.report(ctx, state)
+	return Healthy
 }
 
 // hold binds the Thing unless it is bound. A Thing that somebody else got while this connector was away is asked for again

@@ -215,7 +215,7 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
-func TestTheHealthIsToldEveryTenSecondsAndTheEnd(t *testing.T) {
+func TestTheHealthIsToldEveryTenSecondsAndWhenItChangesAndTheEnd(t *testing.T) {
 	s := newStand(t)
 	if err := s.running(t, func() {
 		if got := s.platform.calls(); got != "who, bind azx-1, healthy" {
@@ -230,11 +230,19 @@ func TestTheHealthIsToldEveryTenSecondsAndTheEnd(t *testing.T) {
 			t.Errorf("it is told %q", shown)
 		}
 		s.platform.with(func() { s.sick = errors.New("the hub is away") })
-		pass(25 * time.Second)
+		pass(time.Second)
+		if got := s.platform.calls(); got != "degraded" {
+			t.Errorf("a second after the trouble began it has seen %s", got)
+		}
+		pass(24 * time.Second)
 		s.platform.with(func() { s.sick = nil })
-		pass(10 * time.Second)
+		pass(time.Second)
 		if got := s.platform.calls(); got != "degraded, degraded, healthy" {
 			t.Errorf("later it saw %s", got)
+		}
+		pass(9 * time.Second)
+		if got := s.platform.calls(); got != "healthy" {
+			t.Errorf("then it saw %s", got)
 		}
 		s.Wake()
 		synctest.Wait()
