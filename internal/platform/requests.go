@@ -33,7 +33,7 @@ var ErrNoFile = errors.New("the connector has no files in this version")
 
 // fileServices are those that the platform calls on Things of RemoteThingWithFileTransfer. There are no files here yet.
 var fileServices = map[string]bool{
-	"BrowseDirectory": true, "ListFiles": true, "ListDirectories": true, "GetFileListing": true, "GetFileInfo": true,
+	"BrowseDirectory": true, "BrowseFileSystem": true, "ValidateFileTransfer": true, "ListFiles": true, "ListDirectories": true, "GetFileListing": true, "GetFileInfo": true,
 	"GetDirectoryStructure": true, "GetTransferInfo": true, "CreateBinaryFile": true, "ReadFromBinaryFile": true,
 	"WriteToBinaryFile": true, "StartFileTransfer": true, "CancelFileTransfer": true, "CompleteFileTransfer": true,
 	"DeleteFile": true, "MoveFile": true, "RenameFile": true, "GetFileChecksum": true, "MakeDirectory": true,

@@ -144,6 +144,8 @@ func TestRequestsOfThePlatformAreAnswered(t *testing.T) {
 			"POST service GetMetadata of dev: this is not served here"},
 		{"a question about a file", alwayson.CallService("dev", "GetFileInfo", infotable.Single("path", infotable.String("/a/b.txt"))), alwayson.NotFound,
 			"POST service GetFileInfo of dev: the connector has no files in this version"},
+		{"a look at a folder", alwayson.CallService("dev", "BrowseFileSystem", infotable.Single("path", infotable.String("/a"))), alwayson.NotFound,
+			"POST service BrowseFileSystem of dev: the connector has no files in this version"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			resp, err := session.Call(t.Context(), tc.ask)
@@ -164,7 +166,7 @@ func TestRequestsOfThePlatformAreAnswered(t *testing.T) {
 	if strings.Join(pings, " ") != "dev" {
 		t.Errorf("the pings are %q", pings)
 	}
-	if got := strings.Join(failed, ", "); got != "offline false false, slow false false, broken true false, GetFileInfo false true" {
+	if got := strings.Join(failed, ", "); got != "offline false false, slow false false, broken true false, GetFileInfo false true, BrowseFileSystem false true" {
 		t.Errorf("told as failed are %s", got)
 	}
 }
