@@ -79,6 +79,7 @@ func (r *reloader) tell(err error) {
 		r.said = err.Error()
 		r.Log.Warn("the settings of the hub Thing are not taken; those that are used stay", "event", "settings-refused", "hub", r.file.Thing,
 			"error", err, "hint", fault.HintOf(err))
+		r.tellSetting(err)
 	}
 }
 

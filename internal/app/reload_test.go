@@ -89,8 +89,12 @@ func TestAWrongSettingChangesNothingAndIsToldOnce(t *testing.T) {
 			return nil
 		})
 	}
+	s.untilFired("UserError", "Plant1Hub", "settings are not taken: ")
 	s.change("writeVia", "", "writeWindow", "60ms")
 	s.log.until(t, "event=settings-changed", "settings=writeWindow")
+	if told := s.platform.fired("UserError"); len(told) != 1 {
+		t.Errorf("people were told %q", told)
+	}
 	if n := len(s.log.lines("event=settings-refused")); n != 1 {
 		t.Errorf("it was told %d times", n)
 	}
@@ -126,6 +130,7 @@ func TestAKeyThatChangesIsTakenWithoutAGap(t *testing.T) {
 
 	s.change("connectionString", strings.Replace(s.hub.Info.ServiceConnectionString, policy.PrimaryKey, wrong, 1), "writeVia", "desired")
 	s.log.until(t, "event=settings-refused", "try the new connection strings", `the policy \"service\"`)
+	s.untilFired("AuthenticationError", "Plant1Hub", "try the new connection strings")
 	s.send("pump-1", `{"temp":2}`)
 	s.untilWritten("pump-1", "temp=1", "temp=2")
 	if len(s.log.lines("event=settings-changed")) > 0 {

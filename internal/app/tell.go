@@ -135,6 +135,17 @@ func (c *connector) tellRefused(err error) {
 	}
 }
 
+// tellSetting hears of settings of the hub Thing that are not taken.
+func (c *connector) tellSetting(err error) {
+	if fault.ClassOf(err) == fault.Credential {
+		c.tellRefused(err)
+		return
+	}
+	c.events.Offer(platform.Event{
+		Kind: platform.UserError, Thing: c.file.Thing, Message: "settings are not taken: " + err.Error(), Context: details(map[string]any{"hint": fault.HintOf(err)}),
+	})
+}
+
 // tellInternal hears of what goes wrong in the connector itself.
 func (c *connector) tellInternal(err error) {
 	c.events.Offer(platform.Event{
