@@ -97,6 +97,12 @@ func (c *Client) take() (*signed, error) {
 	return s, err
 }
 
+// replaced reports whether there is a newer key than the one of a connection.
+func (c *Client) replaced(s *signed) bool {
+	now, err := c.current()
+	return err == nil && now != s
+}
+
 // give says that a receiver is gone. The connection of an old key goes with the last of its receivers.
 func (c *Client) give(ctx context.Context, s *signed) error {
 	k := &c.keys

@@ -73,8 +73,12 @@ func (r *partitionReceiver) failed(ctx context.Context, err error) error {
 		err = ctx.Err()
 	}
 	err = classify("receive from partition "+r.partition, r.signed.policy, r.signed.dialled.cause(err))
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound):
 		return r.client.missing(ctx, err)
+	case fault.ClassOf(err) == fault.Credential && r.client.replaced(r.signed):
+		return &fault.Problem{Op: "receive from partition " + r.partition, Cause: errors.New("the key of its connection has been replaced"),
+			Hint: "nothing to do: it is opened again with the new one"}
 	}
 	return err
 }

@@ -43,7 +43,11 @@ func TestAnotherKeySignsWhatIsOpenedFromThenOnAndWhatIsOpenGoesOn(t *testing.T) 
 	s.send(t, "b")
 	last = take(t, first, 1)[0]
 
+	late := s.receiver(t, c, hub.Earliest())
 	key.Store(&policy.SecondaryKey)
+	if _, err := late.Receive(within(t)); err == nil || fault.ClassOf(err) != fault.Transient {
+		t.Errorf("with a wrong key that was replaced meanwhile: %v", err)
+	}
 	if err := first.Close(within(t)); err != nil {
 		t.Fatal(err)
 	}
