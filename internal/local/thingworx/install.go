@@ -32,8 +32,8 @@ type PackageReport struct {
 }
 
 // Install takes packages, or exports: all of them or, with an error, none. A package replaces an older version of itself:
-// entities that it no longer has go, and what was set on its Things stays. The error is a Refusal whose reason has a line
-// for each problem.
+// entities that it no longer has go, and what was set on its Things stays. It is on disk when Install returns. The error is a
+// Refusal whose reason has a line for each problem.
 func (p *Platform) Install(ctx context.Context, packages []*importer.Package, o InstallOptions) (InstallReport, error) {
 	if err := p.Administers(ctx); err != nil {
 		return InstallReport{}, err
@@ -55,6 +55,9 @@ func (p *Platform) Install(ctx context.Context, packages []*importer.Package, o 
 	for _, t := range i.changed {
 		p.changed(t)
 		p.restarted(ctx, t)
+	}
+	if err := p.Save(); err != nil {
+		return i.report, Refuse(Failed, "imported, but not kept on disk yet: %v", err)
 	}
 	return i.report, nil
 }

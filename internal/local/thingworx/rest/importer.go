@@ -40,10 +40,12 @@ func (h *Handler) importExport(r *request) (answer, error) {
 	if err != nil {
 		return answer{}, thingworx.Refuse(thingworx.NotAcceptable, "%v", err)
 	}
-	if _, err := h.platform.Install(r.Context(), []*importer.Package{export}, thingworx.InstallOptions{Silent: h.silent}); err != nil {
+	if _, err := h.platform.Install(r.Context(), []*importer.Package{export}, thingworx.InstallOptions{Silent: h.silent}); notKept(err) {
+		return answer{}, err
+	} else if err != nil {
 		return answer{}, thingworx.Refuse(thingworx.NotAcceptable, "%v", err)
 	}
-	return answer{body: []byte("success"), media: mediaText}, h.keep()
+	return answer{body: []byte("success"), media: mediaText}, nil
 }
 
 // exporter serves GET Exporter[/<Collection>[/<Name>]][?projectName=]: entities as XML that can be imported. A platform gives an

@@ -53,10 +53,8 @@ func (h *Handler) uploadPackage(r *request) (answer, error) {
 	}
 	options := thingworx.InstallOptions{ValidateOnly: validate == "true", Silent: h.silent}
 	report, err := h.platform.Install(r.Context(), packages, options)
-	if err == nil && !options.ValidateOnly {
-		if err := h.keep(); err != nil {
-			return answer{}, err
-		}
+	if notKept(err) {
+		return answer{}, err
 	}
 	return h.reported(r, packages, report, options, err)
 }
@@ -75,12 +73,10 @@ func (h *Handler) mayUpload(r *request) error {
 	return h.platform.Administers(r.Context())
 }
 
-// keep has everything on disk before an upload is answered.
-func (h *Handler) keep() error {
-	if err := h.platform.Save(); err != nil {
-		return thingworx.Refuse(thingworx.Failed, "imported, but not kept on disk yet: %v", err)
-	}
-	return nil
+// notKept tells an import that was done and is not on disk from one that was refused.
+func notKept(err error) bool {
+	kind, refused := thingworx.KindOf(err)
+	return refused && kind == thingworx.Failed
 }
 
 // file reads the part "file" of a form. One upload is worked on at a time: release lets the next one in.
