@@ -183,8 +183,8 @@ func (p *Platform) CreateThing(ctx context.Context, spec ThingSpec) error {
 func (p *Platform) arrived(ctx context.Context, t *thing) {
 	p.waiting.remove(t.name)
 	p.bindings.refresh(p, t.name)
+	p.unsaved.note(bucketValues, t.name) // before the definition, which takes them along
 	p.changed(t)
-	p.unsaved.note(bucketValues, t.name)
 	p.started(ctx, t)
 }
 

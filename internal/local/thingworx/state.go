@@ -79,16 +79,20 @@ func (u *unsaved) note(bucket, key string) {
 	}
 }
 
-// take returns what is to be saved now, and forgets it.
+// take returns what is to be saved now, and forgets it. The values of a Thing go with its definition: without its gateway it
+// would be another one.
 func (u *unsaved) take(values bool) []recordKey {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var out []recordKey
 	for key := range u.keys {
-		if values || key.bucket != bucketValues {
+		_, defined := u.keys[recordKey{bucketThings, key.key}]
+		if values || key.bucket != bucketValues || defined {
 			out = append(out, key)
-			delete(u.keys, key)
 		}
+	}
+	for _, key := range out {
+		delete(u.keys, key)
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"azx/alwayson/infotable"
 	"azx/internal/local/thingworx/store"
 )
 
@@ -77,6 +78,22 @@ func TestDefinitionsAreSavedAtOnceAndValuesSoon(t *testing.T) {
 	stop := running(t, p)
 	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Fan", Template: TemplateRemote, Enabled: true}))
 	eventually(t, "the new Thing is saved", func() bool { return slices.Equal(keys(t, kept, bucketThings), []string{"Fan", "Pump-1"}) })
+	must(t, p.CreateThing(t.Context(), ThingSpec{Name: "Saw", Template: TemplateRemote, Enabled: true, Gateway: "Pump-1"}))
+	gateway := func(want string) func() bool {
+		return func() bool {
+			again, err := New(Options{Store: kept})
+			must(t, err)
+			view, err := again.Read(t.Context(), "Saw", propGateway)
+			if err == nil && view.Value.IsNothing() {
+				t.Fatal("a Thing was saved without its gateway")
+			}
+			return err == nil && view.Value.String() == want
+		}
+	}
+	eventually(t, "the Thing with its gateway is saved", gateway("Pump-1"))
+	must(t, p.Set(t.Context(), "Saw", []Write{{Property: propGateway, Value: infotable.Text(infotable.TypeThingName, "Fan")}}))
+	eventually(t, "its new gateway is saved", gateway("Fan"))
+	must(t, p.DeleteThing(t.Context(), "Saw"))
 	must(t, p.DeleteThing(t.Context(), "Fan"))
 	eventually(t, "the deletion is saved", func() bool { return slices.Equal(keys(t, kept, bucketThings), []string{"Pump-1"}) })
 	must(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: num(5), Time: 1}}))

@@ -90,6 +90,7 @@ func (p *Platform) store(ctx context.Context, t *thing, writes []Write, resolve 
 		p.emitChanges(ctx, t, done.changes)
 	}
 	if done.rewired {
+		p.unsaved.note(bucketThings, t.name) // saved as soon as definitions are
 		p.bindings.refresh(p, t.name)
 		p.bindingsChanged(t) // whoever carries its requests now should know
 	}
