@@ -66,6 +66,19 @@ func TestAPlatformWithoutThePackagesIsRefused(t *testing.T) {
 	refuses(t, stack, nil, "azx-connection-services is missing; azx-azure-iot is missing", "azx extension build")
 }
 
+func TestAPackageOfAnotherVersionIsRefused(t *testing.T) {
+	stack := process.NewStack(t, azx, process.Flags{Platform: []string{"--bare"}})
+	zips := builds(t, stack, "dist")
+	newer := unpacked(t, zips[azurePackage])
+	newer["metadata.xml"] = strings.Replace(newer["metadata.xml"], `packageVersion="0.1.0"`, `packageVersion="0.2.0"`, 1)
+	for _, file := range [][]byte{zips[servicesPackage], archive(t, newer)} {
+		if answer := upload(t, stack.Platform, "", file); answer.status != 200 {
+			t.Fatalf("%d: %s", answer.status, answer.said(t))
+		}
+	}
+	refuses(t, stack, nil, `azx-azure-iot has version "0.2.0", and this connector needs 0.1.0`, "azx extension build")
+}
+
 // refuses starts a connector, which must end with exit code 3, one message and a hint.
 func refuses(t *testing.T, stack *process.Stack, file func(map[string]any), want, hint string) {
 	t.Helper()
