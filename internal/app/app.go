@@ -108,8 +108,9 @@ func build(o Options) (c *connector, err error) {
 	}
 	c.openAdapter(book)
 	c.meter.WatchPartitions(c.file.Thing, c.snapshot)
-	c.meter.WatchPlatform(func() int { return c.link.Health().Connected })
-	c.meter.WatchHub(c.file.Thing, func() bool { return c.checkPartitions() == nil })
+	c.meter.WatchPlatform(func() int { return c.link.Health().Connected }, c.platformRefused)
+	c.meter.WatchHub(c.file.Thing, c.hubState)
+	c.meter.WatchChecks(c.inOrder)
 	c.admin, err = admin.Listen(admin.Options{
 		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(),
 		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,

@@ -25,6 +25,7 @@ type events struct {
 	service    access.Service
 	endpoint   access.Endpoint
 	partitions []hub.Partition
+	asked      time.Time // when it was asked for them
 }
 
 // Open is ingress.Hub's.
@@ -117,6 +118,7 @@ func openEvents(ctx context.Context, h *config.Hub, k *keys, network *dial.Netwo
 	if e.client, err = hub.Open(e.endpoint, options); err != nil {
 		return nil, err
 	}
+	e.asked = time.Now()
 	if e.partitions, err = e.client.Partitions(ctx); err != nil {
 		e.close()
 		return nil, err

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"azx/internal/admin"
 	"azx/internal/delivery"
+	"azx/internal/fault"
 	"azx/internal/ingress"
 	"azx/internal/observe"
 )
@@ -16,11 +16,11 @@ import (
 // state is what the admin surface and the metrics tell of the hub's side.
 type state struct {
 	mu     sync.Mutex
-	loops  context.Context  // ends with the first loop that fails
-	start  error            // why the settings of the hub are not known; nil once they are
-	hubErr error            // why the hub is not open; nil once it is
-	flow   *ingress.Flow    // nil until the hub is open
-	heads  map[string]int64 // last sequence of each partition, as the hub told it last
+	loops  context.Context // ends with the first loop that fails
+	start  error           // why the settings of the hub are not known; nil once they are
+	hubErr error           // why the hub is not open; nil once it is
+	flow   *ingress.Flow   // nil until the hub is open
+	heads  heads
 }
 
 var errStarting = errors.New("starting")
@@ -68,11 +68,7 @@ func (s *state) partitions() []*ingress.Partition {
 func (c *connector) checks() []admin.Check {
 	return []admin.Check{
 		{Name: "settings known", Run: c.state.checkStart},
-		{Name: "hub open", Run: func() error {
-			c.state.mu.Lock()
-			defer c.state.mu.Unlock()
-			return c.state.hubErr
-		}},
+		{Name: "hub open", Run: c.checkOpen},
 		{Name: "partitions read", Run: c.checkPartitions},
 		{Name: "platform connected", Run: func() error {
 			if h := c.link.Health(); !h.Ready() {
@@ -99,6 +95,12 @@ func (c *connector) checks() []admin.Check {
 			return nil
 		}},
 	}
+}
+
+func (c *connector) checkOpen() error {
+	c.state.mu.Lock()
+	defer c.state.mu.Unlock()
+	return c.state.hubErr
 }
 
 // checkLoops tells whether the process's own loops run; it knows nothing of other systems.
@@ -152,44 +154,36 @@ func (c *connector) account() (sum delivery.Counts) {
 
 // snapshot gives each partition's account for a scrape.
 func (c *connector) snapshot() map[string]observe.Partition {
+	known := c.state.knownHeads()
 	all := map[string]observe.Partition{}
 	for _, p := range c.state.partitions() {
-		one := observe.Partition{Counts: p.Pump.Tracker.Counts(), Behind: -1, Checkpointed: p.SavedAt()}
-		if oldest, ok := p.Pump.Tracker.Oldest(); ok {
-			one.Oldest = oldest.Enqueued
-		}
-		at, moved := p.Pump.Tracker.Watermark()
-		c.state.mu.Lock()
-		head, known := c.state.heads[p.ID]
-		c.state.mu.Unlock()
-		if known && moved {
-			one.Behind = max(0, head-at.Sequence)
-		}
+		now := p.Pump.Tracker.Snapshot()
+		one := observe.Partition{Counts: now.Counts, Retention: c.hub.Retention, Checkpointed: p.SavedAt()}
+		one.Behind, one.Oldest = lag(now, p.Start, known.of[p.ID])
 		all[p.ID] = one
 	}
 	return all
 }
 
-// watchHeads asks the hub regularly how far its partitions reach, for the lag.
-func (c *connector) watchHeads(ctx context.Context, e *events) error {
-	tick := time.NewTicker(15 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		parts, err := e.client.Partitions(ctx)
-		if err != nil {
-			continue // the lag stays as it was; receivers tell what is wrong
-		}
-		heads := map[string]int64{}
-		for _, p := range parts {
-			heads[p.ID] = p.Last
-		}
-		c.state.mu.Lock()
-		c.state.heads = heads
-		c.state.mu.Unlock()
+// hubState tells a scrape of the hub's event side.
+func (c *connector) hubState() observe.Hub {
+	broken := c.checkOpen()
+	if broken == nil {
+		broken = c.checkPartitions()
 	}
+	return observe.Hub{Connected: broken == nil, Refused: fault.ClassOf(broken) == fault.Credential, Told: c.state.knownHeads().told}
+}
+
+// platformRefused reports whether the platform does not accept the application key, at the sign-in or with a write.
+func (c *connector) platformRefused() bool {
+	return c.link.Health().CredentialRefused || c.made.Load() && c.writer.CredentialRefused()
+}
+
+// inOrder gives the results of the checks for a scrape.
+func (c *connector) inOrder() map[string]bool {
+	all := map[string]bool{}
+	for _, check := range c.checks() {
+		all[check.Name] = check.Run() == nil
+	}
+	return all
 }

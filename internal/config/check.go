@@ -43,6 +43,7 @@ func (d *decoder) check(cfg *Config) {
 		d.report("quarantine.dir", "is the folder of the checkpoints", "give each its own folder")
 	}
 	d.listen("admin.listen", cfg.Admin.Listen)
+	d.checkTracing(cfg.Tracing)
 	d.between("memory", int64(cfg.Memory), 1<<20, 64<<30, "1MiB to 64GiB")
 	d.between("lanes", int64(cfg.Lanes), 1, 1024, "1 to 1024")
 	d.duration("requestTimeout", cfg.RequestTimeout, time.Second, 10*time.Minute, "1s to 10m")
@@ -98,6 +99,7 @@ func (d *decoder) checkHub(h *Hub, at string) {
 	d.certificates(at+".caFile", &h.CAFile)
 	d.endpoint(at+".endpoints.amqps", h.Endpoints.AMQPS)
 	d.endpoint(at+".endpoints.https", h.Endpoints.HTTPS)
+	d.duration(at+".retention", h.Retention, time.Hour, longestRetention, "1h to 168h")
 	for i, glob := range h.AllowThings {
 		if _, err := path.Match(glob, ""); err != nil || strings.TrimSpace(glob) == "" {
 			d.report(fmt.Sprintf("%s.allowThings[%d]", at, i), "not a pattern", `such as "*", "pump-*" or "line[1-4]-*"`)

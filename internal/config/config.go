@@ -24,6 +24,7 @@ type Config struct {
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	Quarantine Quarantine `yaml:"quarantine"`
 	Admin      Admin      `yaml:"admin"`
+	Tracing    Tracing    `yaml:"tracing"`
 
 	// Proxy is the URL of an HTTP proxy that leads to hubs and platform, or none. Not set: the environment's HTTPS_PROXY.
 	Proxy secret.Source `yaml:"proxy"`
@@ -73,6 +74,9 @@ type Hub struct {
 	OnUnknownThing OnUnknownThing `yaml:"onUnknownThing"` // default keep
 	// TimeField is a top-level body field with the message's time, "" for none.
 	TimeField string `yaml:"timeField"`
+	// Retention is how long the hub keeps a message, 1 h to 7 days; default 24 h. The lag is told as a share of it: the
+	// endpoint that messages are read from does not tell it.
+	Retention time.Duration `yaml:"retention"`
 
 	Bind        Bind          `yaml:"bind"`        // default auto
 	Tier        Tier          `yaml:"tier"`        // default standard
@@ -119,6 +123,12 @@ type Quarantine struct {
 // Admin is the connector's own HTTP surface.
 type Admin struct {
 	Listen string `yaml:"listen"` // loopback host:port, port 0 for any; default 127.0.0.1:9464
+	Pprof  Switch `yaml:"pprof"`  // profiles of the process at /debug/pprof/; default off
+}
+
+// Tracing says where traces go.
+type Tracing struct {
+	OTLP string `yaml:"otlp"` // address of a collector that takes OTLP over HTTP; "" (absent in the file): none are made
 }
 
 // Size is a number of bytes; the file has it as a number or with a unit (KiB, MiB, GiB).
@@ -195,6 +205,7 @@ func (h *Hub) setDefaults() {
 		Transport:      dial.TransportAuto,
 		Extensions:     ExtensionsAzx,
 		OnUnknownThing: UnknownKeep,
+		Retention:      24 * time.Hour,
 		Bind:           BindAuto,
 		Tier:           TierStandard,
 		Units:          1,

@@ -153,6 +153,26 @@ func (t *Tracker) Counts() Counts {
 	return t.counts
 }
 
+// Snapshot is what a Tracker knows at one instant: its numbers and positions belong together.
+type Snapshot struct {
+	Counts
+	Last      Checkpoint // of the message that began last, if any was received
+	Oldest    Checkpoint // of the oldest message in flight, if any is
+	Watermark Checkpoint // everything up to here is settled, if Moved
+	Moved     bool
+}
+
+// Snapshot returns the account and its positions as of now.
+func (t *Tracker) Snapshot() Snapshot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := Snapshot{Counts: t.counts, Last: t.last, Watermark: t.watermark, Moved: t.moved}
+	if t.head < len(t.open) {
+		s.Oldest = t.open[t.head].at
+	}
+	return s
+}
+
 // Idle returns a channel that is closed once nothing is in flight any more.
 func (t *Tracker) Idle() <-chan struct{} {
 	t.mu.Lock()

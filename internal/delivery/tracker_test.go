@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -92,9 +93,67 @@ func TestAnyOrderOfSettlingKeepsTheAccount(t *testing.T) {
 					c.Delivered+c.Quarantined+c.Skipped != settled {
 					t.Fatalf("counts %+v with %d begun and %d settled", c, len(all), settled)
 				}
+				want := Snapshot{Counts: c, Moved: prefix > 0}
+				if len(all) > 0 {
+					want.Last.Sequence = int64(len(all) - 1)
+				}
+				if prefix > 0 {
+					want.Watermark.Sequence = int64(prefix - 1)
+				}
+				if prefix < len(all) {
+					want.Oldest.Sequence = int64(prefix)
+				}
+				if got := tr.Snapshot(); got != want {
+					t.Fatalf("snapshot %+v, want %+v", got, want)
+				}
 			},
 		})
 	})
+}
+
+// A snapshot taken while many goroutines begin and settle is of one instant.
+func TestASnapshotIsOfOneInstant(t *testing.T) {
+	tr := NewTracker()
+	receipts := make(chan *Receipt, 64)
+	var busy sync.WaitGroup
+	busy.Go(func() {
+		defer close(receipts)
+		for i := range int64(20_000) {
+			receipts <- tr.Begin(Checkpoint{Sequence: i})
+		}
+	})
+	for range 4 {
+		busy.Go(func() {
+			for r := range receipts {
+				r.Settle(Result(r.at.Sequence % 3))
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		busy.Wait()
+	}()
+	for {
+		s := tr.Snapshot()
+		if s.Received != s.Delivered+s.Quarantined+s.Skipped+s.InFlight {
+			t.Fatalf("the account does not balance: %+v", s)
+		}
+		switch {
+		case s.InFlight > 0 && s.Moved && s.Oldest.Sequence != s.Watermark.Sequence+1,
+			s.InFlight == 0 && s.Received > 0 && s.Watermark != s.Last,
+			s.Moved && s.InFlight > s.Last.Sequence-s.Watermark.Sequence:
+			t.Fatalf("positions and counts do not belong together: %+v", s)
+		}
+		select {
+		case <-done:
+			if s = tr.Snapshot(); s.Received != 20_000 || s.InFlight != 0 {
+				t.Errorf("at the end it is %+v", s)
+			}
+			return
+		default:
+		}
+	}
 }
 
 func BenchmarkBeginAndSettle(b *testing.B) {

@@ -26,6 +26,11 @@ const (
 	nameCheckpointErrors = "azx_checkpoint_errors_total"
 	nameLagMessages      = "azx_lag_messages"
 	nameLagSeconds       = "azx_lag_seconds"
+	nameLagRetention     = "azx_lag_retention_ratio"
+	nameHeadsAge         = "azx_hub_heads_age_seconds"
+	nameHubRefused       = "azx_hub_credential_refused"
+	namePlatformRefused  = "azx_platform_credential_refused"
+	nameCheck            = "azx_check_ok"
 	nameCheckpointAge    = "azx_checkpoint_age_seconds"
 	nameBuildInfo        = "azx_build_info"
 
@@ -67,7 +72,12 @@ var help = map[string]string{
 	nameReceiveErrors:    "Errors while receiving from a partition.",
 	nameCheckpointErrors: "Checkpoints that were not stored; the next try may store them.",
 	nameLagMessages:      "Messages that the hub holds after the last settled one.",
-	nameLagSeconds:       "Age of the oldest message that is not settled, by its enqueued time.",
+	nameLagSeconds:       "Age of the oldest message that is not settled, by its enqueued time; of one that is not received yet, the most it can be.",
+	nameLagRetention:     "Age of the oldest message that is not settled, as a share of the time for which the hub keeps messages; at 1 messages are lost.",
+	nameHeadsAge:         "Time since the hub last told how far its partitions reach: the lag is as of then.",
+	nameHubRefused:       "1 while the hub does not accept the credential, else 0.",
+	namePlatformRefused:  "1 while the platform does not accept the application key, else 0.",
+	nameCheck:            "1 while a check of /readyz is in order, else 0.",
 	nameCheckpointAge:    "Time since the partition's checkpoint was last stored.",
 	nameBuildInfo:        "The version of this binary; always 1.",
 

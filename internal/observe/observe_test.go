@@ -59,7 +59,7 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 	m.Event("EdgeError", "sent")
 	m.Event("EdgeError", "held back")
 	m.Reloaded("H", "changed")
-	m.WatchPlatform(func() int { return 3 })
+	m.WatchPlatform(func() int { return 3 }, func() bool { return true })
 	m.Ended("H", "0", delivery.Delivered, "")
 	m.Ended("H", "0", delivery.Skipped, "no-keys")
 	m.Ended("H", "1", delivery.Quarantined, "wrong-type")
@@ -67,8 +67,9 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 	m.TimeReplaced("H")
 	m.ReceiveFailed("H", "1")
 	m.CheckpointFailed("H", "1")
-	m.WatchHub("H", func() bool { return true })
-	m.WatchHub("I", func() bool { return false })
+	m.WatchHub("H", func() Hub { return Hub{Connected: true, Told: time.Now().Add(time.Hour)} })
+	m.WatchHub("I", func() Hub { return Hub{Refused: true} })
+	m.WatchChecks(func() map[string]bool { return map[string]bool{"hub open": true, "platform connected": false} })
 	expect(t, scrape(t, m), map[string]string{
 		`azx_platform_requests_total{outcome="success",service="UpdateSubscribedPropertyValues"}`:   "1",
 		`azx_platform_requests_total{outcome="no answer",service="UpdateSubscribedPropertyValues"}`: "1",
@@ -92,6 +93,13 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 		`azx_checkpoint_errors_total{hub="H",partition="1"}`:                                        "1",
 		`azx_hub_connected{hub="H"}`:                                                                "1",
 		`azx_hub_connected{hub="I"}`:                                                                "0",
+		`azx_hub_credential_refused{hub="H"}`:                                                       "0",
+		`azx_hub_credential_refused{hub="I"}`:                                                       "1",
+		`azx_hub_heads_age_seconds{hub="H"}`:                                                        "0",
+		`azx_hub_heads_age_seconds{hub="I"}`:                                                        "",
+		`azx_platform_credential_refused`:                                                           "1",
+		`azx_check_ok{check="hub open"}`:                                                            "1",
+		`azx_check_ok{check="platform connected"}`:                                                  "0",
 	})
 }
 
@@ -140,7 +148,10 @@ func TestPartitionsOfSeveralHubsAreTold(t *testing.T) {
 			Behind: 7, Oldest: time.Now().Add(time.Hour), Checkpointed: time.Now().Add(time.Hour),
 		}}
 	})
-	m.WatchPartitions("I", func() map[string]Partition { return map[string]Partition{"0": {Behind: -1}} })
+	m.WatchPartitions("I", func() map[string]Partition {
+		return map[string]Partition{"0": {Behind: -1, Retention: time.Hour}, "1": {Retention: time.Hour},
+			"2": {Behind: 3, Oldest: time.Now().Add(-30 * time.Minute), Retention: time.Hour}}
+	})
 	got := scrape(t, m)
 	expect(t, got, map[string]string{
 		`azx_messages_received_total{hub="H",partition="0"}`:                     "10",
@@ -150,11 +161,18 @@ func TestPartitionsOfSeveralHubsAreTold(t *testing.T) {
 		`azx_messages_in_flight{hub="H",partition="0"}`:                          "1",
 		`azx_lag_messages{hub="H",partition="0"}`:                                "7",
 		`azx_lag_seconds{hub="H",partition="0"}`:                                 "0", // a clock behind the hub's
+		`azx_lag_retention_ratio{hub="H",partition="0"}`:                         "",  // the retention is not known
 		`azx_checkpoint_age_seconds{hub="H",partition="0"}`:                      "0",
 		`azx_messages_received_total{hub="I",partition="0"}`:                     "0",
 		`azx_lag_messages{hub="I",partition="0"}`:                                "", // not known
 		`azx_checkpoint_age_seconds{hub="I",partition="0"}`:                      "", // none yet
+		`azx_lag_seconds{hub="I",partition="0"}`:                                 "",
+		`azx_lag_retention_ratio{hub="I",partition="0"}`:                         "",
+		`azx_lag_retention_ratio{hub="I",partition="1"}`:                         "0", // nothing waits
 	})
+	if share := number(t, got[`azx_lag_retention_ratio{hub="I",partition="2"}`]); share < 0.49 || share > 0.6 {
+		t.Errorf("half an hour of an hour is %v", share)
+	}
 }
 
 func TestInEveryScrapeTheAccountOfAPartitionBalances(t *testing.T) {

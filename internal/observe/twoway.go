@@ -113,27 +113,14 @@ type Binding struct {
 // WatchBinding adds what is bound of a hub, by the name of the hub Thing, asked for at every scrape. Call it once for each
 // hub.
 func (m *Metrics) WatchBinding(hub string, binding func() Binding) {
-	m.registry.MustRegister(bindings{hub, binding})
-}
-
-// bindings is the Collector of one hub's Binding.
-type bindings struct {
-	hub  string
-	read func() Binding
-}
-
-// Describe names nothing in advance: the collectors of several hubs share their names.
-func (b bindings) Describe(chan<- *prometheus.Desc) {}
-
-// Collect tells the number of bound names with the mode; 0 in the mode "group" while a hub's mode is not decided.
-func (b bindings) Collect(out chan<- prometheus.Metric) {
-	now := b.read()
-	for _, mode := range []string{"group", "devices"} {
-		bound := 0
-		if now.Mode == mode {
-			bound = now.Names
+	m.registry.MustRegister(collect(func(out chan<- prometheus.Metric) {
+		now := binding()
+		for _, mode := range []string{"group", "devices"} { // while the mode is not decided, both are 0
+			bound := 0
+			if now.Mode == mode {
+				bound = now.Names
+			}
+			send(out, nameBound, float64(bound), []string{"hub", "mode"}, hub, mode)
 		}
-		desc := prometheus.NewDesc(nameBound, help[nameBound], []string{"hub", "mode"}, nil)
-		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(bound), b.hub, mode)
-	}
+	}))
 }

@@ -10,15 +10,25 @@ import (
 
 // Partition is what a scrape tells about one partition.
 type Partition struct {
-	// Counts comes from one call of delivery.Tracker.Counts, so that in every scrape
+	// Counts comes from one call of delivery.Tracker.Snapshot, so that in every scrape
 	// received = delivered + quarantined + skipped + in flight.
 	Counts delivery.Counts
 	// Behind is how many messages the hub holds after the last settled one; negative: not known.
 	Behind int64
-	// Oldest is the enqueued time of the oldest message that is not settled; zero: none waits.
+	// Oldest is the enqueued time of the oldest message that is not settled; zero: none waits, or, with Behind other than 0,
+	// not known.
 	Oldest time.Time
+	// Retention is how long the hub keeps a message; zero: not known.
+	Retention time.Duration
 	// Checkpointed is when a checkpoint was last stored; zero: not yet.
 	Checkpointed time.Time
+}
+
+// Hub is what a scrape tells about the event side of a hub.
+type Hub struct {
+	Connected bool      // messages can be received
+	Refused   bool      // the hub does not accept the credential
+	Told      time.Time // when it last told how far its partitions reach, on which the lag depends; zero: not yet
 }
 
 // WatchPartitions adds the metrics per partition of a hub, by the name of the hub Thing. snapshot is
@@ -28,23 +38,54 @@ func (m *Metrics) WatchPartitions(hub string, snapshot func() map[string]Partiti
 	m.registry.MustRegister(&partitions{hub: hub, snapshot: snapshot})
 }
 
-// WatchPlatform adds the number of authenticated connections to the platform, asked for at every scrape.
-func (m *Metrics) WatchPlatform(connections func() int) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts(options(nameConnections)),
-		func() float64 { return float64(connections()) }))
+// WatchPlatform adds the number of authenticated connections to the platform, and whether it refuses the application
+// key, asked for at every scrape.
+func (m *Metrics) WatchPlatform(connections func() int, refused func() bool) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts(options(nameConnections)), func() float64 { return float64(connections()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts(options(namePlatformRefused)), func() float64 { return bit(refused()) }))
 }
 
-// WatchHub adds whether messages can be received from a hub, asked for at every scrape; hub is the name
-// of the hub Thing. Call it once for each hub.
-func (m *Metrics) WatchHub(hub string, connected func() bool) {
-	o := options(nameHubConnected)
-	o.ConstLabels = prometheus.Labels{"hub": hub}
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts(o), func() float64 {
-		if connected() {
-			return 1
+// WatchHub adds the state of the event side of a hub, asked for at every scrape; hub is the name of the hub Thing. Call it
+// once for each hub.
+func (m *Metrics) WatchHub(hub string, state func() Hub) {
+	m.registry.MustRegister(collect(func(out chan<- prometheus.Metric) {
+		now := state()
+		send(out, nameHubConnected, bit(now.Connected), []string{"hub"}, hub)
+		send(out, nameHubRefused, bit(now.Refused), []string{"hub"}, hub)
+		if !now.Told.IsZero() {
+			send(out, nameHeadsAge, age(time.Now(), now.Told), []string{"hub"}, hub)
 		}
-		return 0
 	}))
+}
+
+// WatchChecks adds the checks of /readyz by their names, asked for at every scrape.
+func (m *Metrics) WatchChecks(checks func() map[string]bool) {
+	m.registry.MustRegister(collect(func(out chan<- prometheus.Metric) {
+		for name, ok := range checks() {
+			send(out, nameCheck, bit(ok), []string{"check"}, name)
+		}
+	}))
+}
+
+// collect is a Collector that names nothing in advance: those of several hubs share their names.
+type collect func(out chan<- prometheus.Metric)
+
+// Describe tells nothing.
+func (collect) Describe(chan<- *prometheus.Desc) {}
+
+// Collect tells everything as of now.
+func (c collect) Collect(out chan<- prometheus.Metric) { c(out) }
+
+func send(out chan<- prometheus.Metric, name string, value float64, labels []string, values ...string) {
+	out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help[name], labels, nil), prometheus.GaugeValue, value, values...)
+}
+
+func bit(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // partitions is the Collector of one hub's partitions.
@@ -66,13 +107,25 @@ func (p *partitions) Collect(out chan<- prometheus.Metric) {
 		p.settled(out, delivery.Delivered, c.Delivered, id)
 		p.settled(out, delivery.Quarantined, c.Quarantined, id)
 		p.settled(out, delivery.Skipped, c.Skipped, id)
-		p.send(out, nameLagSeconds, prometheus.GaugeValue, age(now, state.Oldest), id)
-		if state.Behind >= 0 {
-			p.send(out, nameLagMessages, prometheus.GaugeValue, float64(state.Behind), id)
-		}
+		p.lag(out, now, state, id)
 		if !state.Checkpointed.IsZero() {
 			p.send(out, nameCheckpointAge, prometheus.GaugeValue, age(now, state.Checkpointed), id)
 		}
+	}
+}
+
+// lag leaves out what is not known.
+func (p *partitions) lag(out chan<- prometheus.Metric, now time.Time, state Partition, id string) {
+	if state.Behind >= 0 {
+		p.send(out, nameLagMessages, prometheus.GaugeValue, float64(state.Behind), id)
+	}
+	if state.Behind != 0 && state.Oldest.IsZero() {
+		return
+	}
+	seconds := age(now, state.Oldest)
+	p.send(out, nameLagSeconds, prometheus.GaugeValue, seconds, id)
+	if state.Retention > 0 {
+		p.send(out, nameLagRetention, prometheus.GaugeValue, seconds/state.Retention.Seconds(), id)
 	}
 }
 
