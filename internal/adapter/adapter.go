@@ -266,7 +266,7 @@ func (a *Adapter) leave(ctx context.Context) {
 		err = failed
 	}
 	if err != nil { // the platform finds out by itself
-		a.Log.Debug("the platform did not hear that the connector stops", "thing", a.thing, "error", err)
+		a.Log.Debug("the platform did not hear that the connector stops", "event", "stop-not-told", "thing", a.thing, "error", err)
 	}
 }
 

@@ -33,6 +33,8 @@ type Options struct {
 	Live []Check
 	// Ready checks that messages can flow.
 	Ready []Check
+	// Pprof shows profiles of the process at /debug/pprof/.
+	Pprof bool
 	// Partitions gives the accounts by hub Thing and partition, for /status; may be nil.
 	Partitions func() map[string]map[string]delivery.Counts
 }
@@ -44,6 +46,7 @@ const (
 	idleTimeout    = 60 * time.Second
 	maxHeader      = 16 << 10
 	stopTimeout    = 2 * time.Second
+	profileTimeout = 2 * time.Minute // of an answer while profiles are shown: one takes as long as it is asked to
 )
 
 // Server is the admin surface, listening. Listen makes one.
@@ -91,11 +94,15 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Run serves until ctx ends, then lets requests in progress end for a moment. All its goroutines have
 // ended when it returns. It returns nil after ctx ended. Call it once.
 func (s *Server) Run(ctx context.Context) error {
+	answer := requestTimeout
+	if s.options.Pprof {
+		answer = profileTimeout
+	}
 	server := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
-		WriteTimeout:      requestTimeout,
+		WriteTimeout:      answer,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),

@@ -66,6 +66,21 @@ func ask(t *testing.T, s *Server, method, path, host string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
+func TestProfilesAreShownOnlyWhereTheyAreWanted(t *testing.T) {
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/debug/pprof/profile?seconds=1", "/debug/pprof/symbol"} {
+		if code, _ := ask(t, serve(t, Options{}), "GET", path, "localhost"); code != 404 {
+			t.Errorf("%s without pprof: %d", path, code)
+		}
+		s := serve(t, Options{Pprof: true})
+		if code, body := ask(t, s, "GET", path, "localhost"); code != 200 || body == "" {
+			t.Errorf("%s: %d, %d bytes", path, code, len(body))
+		}
+		if code, _ := ask(t, s, "GET", path, "connector.example.com"); code != 403 {
+			t.Errorf("%s for another host: %d", path, code)
+		}
+	}
+}
+
 func TestEveryPageAnswers(t *testing.T) {
 	s := serve(t, Options{
 		Live: []Check{{"loops turn", pass}},

@@ -59,6 +59,7 @@ type connector struct {
 	keys    *keys       // its connection strings as they are now
 	dialer  *dial.Dialer
 	meter   *observe.Metrics
+	tracer  *observe.Tracer // nil if nobody traces
 	admin   *admin.Server
 	dead    *quarantine.Store
 	kept    *quarantine.Shelf
@@ -111,9 +112,11 @@ func build(o Options) (c *connector, err error) {
 	c.meter.WatchPlatform(func() int { return c.link.Health().Connected }, c.platformRefused)
 	c.meter.WatchHub(c.file.Thing, c.hubState)
 	c.meter.WatchChecks(c.inOrder)
+	c.openTracer()
 	c.admin, err = admin.Listen(admin.Options{
 		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(),
 		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,
+		Pprof: bool(o.Config.Admin.Pprof),
 	})
 	return c, err
 }
@@ -125,6 +128,9 @@ func (c *connector) run(ctx context.Context) error {
 	base.Go("admin", c.admin.Run)
 	base.Go("platform", c.link.Run)
 	base.Go("events", c.events.Run)
+	if c.tracer != nil {
+		base.Go("traces", c.tracer.Run)
+	}
 
 	flowing := supervise.New(ctx)
 	defer context.AfterFunc(base.Context(), flowing.Stop)() // what carries the flow has failed

@@ -46,6 +46,9 @@ func (c *connector) openWriter() (err error) {
 		AzxExtension: c.azx(), AllowThings: c.hub.AllowThings, DenyThings: append(platform.SystemThings(), literally(c.Config.Name)),
 		Learned: c.learned, Events: c.events, Backlog: c.aside, Meter: c.meter, Log: c.Log,
 	}
+	if c.tracer != nil {
+		writer.Tracer = c.tracer
+	}
 	if c.hub.ConnectionString.IsSet() {
 		writer.LastBytes = lastBytes
 	}

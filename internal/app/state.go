@@ -165,6 +165,13 @@ func (c *connector) snapshot() map[string]observe.Partition {
 	return all
 }
 
+// openTracer makes what sends traces, if the file names a collector.
+func (c *connector) openTracer() {
+	if url := c.Config.Tracing.OTLP; url != "" {
+		c.tracer = observe.NewTracer(observe.TracerOptions{URL: url, Instance: c.Config.Name, Metrics: c.meter, Log: c.Log})
+	}
+}
+
 // hubState tells a scrape of the hub's event side.
 func (c *connector) hubState() observe.Hub {
 	broken := c.checkOpen()

@@ -51,11 +51,14 @@ func (a *Aside) tell(t task) {
 	if !ok {
 		return
 	}
-	what, event := "a message was put into quarantine", "quarantined"
 	if t.do == keep {
-		what, event = "a message of a device without a Thing is kept", "kept"
+		a.warn("kept", "a message of a device without a Thing is kept", t.dead, more)
+	} else {
+		a.warn("quarantined", "a message was put into quarantine", t.dead, more)
 	}
-	d := t.dead
+}
+
+func (a *Aside) warn(event, what string, d Dead, more int) {
 	a.Log.Warn(what, "event", event, "hub", d.Hub, "device", d.DeviceID, "partition", d.Partition, "sequence", d.Sequence,
 		"reason", d.Reason, "error", d.Err, "hint", fault.HintOf(d.Err), "since_last_line", more)
 }

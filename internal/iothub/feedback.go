@@ -36,7 +36,7 @@ func (c *Client) readFeedback(ctx context.Context, session *amqp.Session) error 
 		}
 		problem := c.amqpProblem("read the feedback queue", err)
 		c.options.Meter.Used(Usage{Kind: KindFeedback, Result: resultOf(problem)})
-		c.options.Log.Warn("the feedback of messages is not read", "hub", c.host, "error", problem, "hint", problem.Hint)
+		c.options.Log.Warn("the feedback of messages is not read", "event", "feedback-lost", "hub", c.host, "error", problem, "hint", problem.Hint)
 		if pause.Pause(ctx) != nil {
 			return nil
 		}
@@ -74,7 +74,7 @@ func (c *Client) handle(ctx context.Context, receiver *amqp.Receiver, m *amqp.Me
 	records, err := parseFeedback(m)
 	if err != nil {
 		c.options.Meter.Used(Usage{Kind: KindFeedback, Result: "unreadable"})
-		c.options.Log.Warn("a message of the feedback queue is left out", "hub", c.host, "error", err)
+		c.options.Log.Warn("a message of the feedback queue is left out", "event", "feedback-unreadable", "hub", c.host, "error", err)
 		return receiver.RejectMessage(ctx, m, nil)
 	}
 	err = c.options.Feedback(ctx, records)

@@ -43,7 +43,7 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		c.refusals.learn(KindC2D, err)
 		c.options.Ended(err)
-		c.options.Log.Warn("the connection to the hub for messages ended", "hub", c.host, "error", err, "hint", fault.HintOf(err))
+		c.options.Log.Warn("the connection to the hub for messages ended", "event", "hub-messages-lost", "hub", c.host, "error", err, "hint", fault.HintOf(err))
 		if time.Since(start) > steady {
 			pause.Reset()
 		}
@@ -98,7 +98,7 @@ func (c *Client) serve(ctx context.Context) error {
 	}
 	l := &link{sender: sender, broken: make(chan error, 1)}
 	c.line.set(l, nil)
-	c.options.Log.Info("connected to the hub for messages", "hub", c.host)
+	c.options.Log.Info("connected to the hub for messages", "event", "hub-messages-connected", "hub", c.host)
 	group := supervise.New(ctx)
 	group.Go("watch", func(ctx context.Context) error { return c.watch(ctx, conn, l) })
 	group.Go("renew", func(ctx context.Context) error { return c.renew(ctx, cbs, renew) })

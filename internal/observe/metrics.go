@@ -14,7 +14,7 @@ import (
 )
 
 // Metrics holds every metric of the connector, in a registry of its own. Labels are hub, partition,
-// service, reason, result, outcome, verb, kind, via, status, event and mode: never a device, whose number has no bound. All methods may be
+// service, reason, result, outcome, verb, kind, via, status, event, mode and check: never a device, whose number has no bound. All methods may be
 // called from any goroutine. NewMetrics makes one.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -30,6 +30,7 @@ type Metrics struct {
 	announced      *prometheus.CounterVec
 	events         *prometheus.CounterVec
 	reloads        *prometheus.CounterVec
+	spans          *prometheus.CounterVec
 
 	skipped          *prometheus.CounterVec
 	quarantined      *prometheus.CounterVec
@@ -53,6 +54,7 @@ func NewMetrics() *Metrics {
 		announced:      counter(nameAnnounced, "result"),
 		events:         counter(nameEvents, "event", "result"),
 		reloads:        counter(nameReloads, "hub", "result"),
+		spans:          counter(nameSpans, "result"),
 
 		skipped:          counter(nameSkipped, "hub", "reason"),
 		quarantined:      counter(nameQuarantined, "hub", "reason"),
@@ -62,7 +64,7 @@ func NewMetrics() *Metrics {
 		checkpointErrors: counter(nameCheckpointErrors, "hub", "partition"),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
-		m.announced, m.events, m.reloads, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
+		m.announced, m.events, m.reloads, m.spans, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
 		m.checkpointErrors, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.twoWay.all()...)
@@ -135,6 +137,13 @@ func (m *Metrics) Event(event, result string) {
 
 // Reloaded counts a look at the settings of a hub Thing: "same", "changed", "refused" or "failed".
 func (m *Metrics) Reloaded(hub, result string) { m.reloads.WithLabelValues(hub, result).Inc() }
+
+// traced counts spans by what became of them.
+func (m *Metrics) traced(result string, spans int) {
+	if spans > 0 {
+		m.spans.WithLabelValues(result).Add(float64(spans))
+	}
+}
 
 // Ended counts why a message was skipped or quarantined. How many ended in which way is told by the
 // partition's account (WatchPartitions), so a delivered message needs nothing here.

@@ -33,6 +33,7 @@ const (
 	nameCheck            = "azx_check_ok"
 	nameCheckpointAge    = "azx_checkpoint_age_seconds"
 	nameBuildInfo        = "azx_build_info"
+	nameSpans            = "azx_spans_total"
 
 	nameEgress        = "azx_egress_requests_total"
 	nameEgressSeconds = "azx_egress_request_seconds"
@@ -79,6 +80,7 @@ var help = map[string]string{
 	namePlatformRefused:  "1 while the platform does not accept the application key, else 0.",
 	nameCheck:            "1 while a check of /readyz is in order, else 0.",
 	nameCheckpointAge:    "Time since the partition's checkpoint was last stored.",
+	nameSpans:            "Spans for the collector of traces, by what became of them: sent, failed, or dropped because the collector is slow.",
 	nameBuildInfo:        "The version of this binary; always 1.",
 
 	nameEgress:        "Requests of the platform to devices, by what they asked and how they ended.",

@@ -142,7 +142,8 @@ func (a *Announcer) announce(ctx context.Context, e Event) {
 		return
 	case isNotFound(resp, v):
 		a.hush(e.Kind)
-		a.log.Info("the platform does not take events of a kind; the log has what they would tell", "thing", servicesHub, "event", e.Kind)
+		a.log.Info("the platform does not take events of a kind; the log has what they would tell", "event", "events-not-taken",
+			"thing", servicesHub, "kind", e.Kind)
 	}
 	a.count(e.Kind, eventFailed)
 }

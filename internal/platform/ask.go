@@ -129,7 +129,7 @@ func (t *try) pause(ctx context.Context, v verdict) error {
 	if !t.refused {
 		t.refused = true
 		w.refused.Add(1)
-		w.cfg.Log.Warn("the platform refuses the connector's credential; trying again slowly",
+		w.cfg.Log.Warn("the platform refuses the connector's credential; trying again slowly", "event", "writes-refused",
 			"hint", "check the application key, and that its user may call services of the device Things")
 	}
 	if w.successes.Load() == t.patience.others { // nobody gets through: a new key needs a new session

@@ -140,7 +140,7 @@ func (b *Binder) unbind(ctx context.Context, names ...string) {
 		return
 	}
 	if err := b.cfg.Socket.Unbind(ctx, names...); err != nil { // the names are off the list, and go with the connection
-		b.cfg.Log.Debug("the platform did not take an unbind", "hub", b.cfg.Hub, "names", len(names), "error", err)
+		b.cfg.Log.Debug("the platform did not take an unbind", "event", "unbind-refused", "hub", b.cfg.Hub, "names", len(names), "error", err)
 	}
 }
 

@@ -61,7 +61,7 @@ func (l *lane) park(thing string, o delivery.Outcome) knowledge {
 	pause := max(minProbePause, min(2*before.pause, maxProbePause))
 	now := time.Now()
 	l.writer.cfg.Meter.LookedUp(o.Reason)
-	l.writer.cfg.Log.Warn("a Thing does not answer; its messages are put aside", "thing", thing, "probe", pause)
+	l.writer.cfg.Log.Warn("a Thing does not answer; its messages are put aside", "event", "thing-parked", "thing", thing, "probe", pause)
 	return l.tables.put(thing, knowledge{outcome: o, asked: now, until: now.Add(pause), parked: true, pause: pause}, l.tables.mark())
 }
 

@@ -211,11 +211,37 @@ func (l *lane) push(ctx context.Context, thing string, items []item) (alwayson.R
 		}
 	}
 	l.body = alwayson.AppendPropertyPush(l.body[:0], l.values)
+	began := l.clock()
 	resp, v, err := l.ask(ctx, alwayson.PropertyPush(thing, l.body), false)
+	if err == nil {
+		l.trace(thing, items, began, v)
+	}
 	if err == nil && v == accepted {
 		l.writer.cfg.Meter.Written(len(l.values))
 	}
 	return resp, v, err
+}
+
+// clock is the time for trace; the zero time if nobody traces.
+func (l *lane) clock() time.Time {
+	if l.writer.cfg.Tracer == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+// trace tells of the request that carried items.
+func (l *lane) trace(thing string, items []item, began time.Time, v verdict) {
+	if l.writer.cfg.Tracer == nil {
+		return
+	}
+	messages := make([]*message.Message, 0, len(items))
+	for i := range items {
+		if m := items[i].queued.Message; m != nil {
+			messages = append(messages, m)
+		}
+	}
+	l.writer.cfg.Tracer.Wrote(thing, messages, len(l.values), began, v.String())
 }
 
 func (l *lane) accept(thing string, items []item) {

@@ -13,6 +13,7 @@ import (
 
 	"azx/alwayson"
 	"azx/internal/delivery"
+	"azx/internal/message"
 	"azx/internal/supervise"
 )
 
@@ -36,6 +37,13 @@ type Meter interface {
 	LookedUp(result string)
 	// UnknownKeys counts values left out because no remote property has their name.
 	UnknownKeys(keys int)
+}
+
+// Tracer hears of requests that carry messages.
+type Tracer interface {
+	// Wrote tells of a request that has come to its end, with its repetitions: the Thing, the messages and how many values
+	// they made, when it was sent first, and its verdict. It must not block, nor keep the slice.
+	Wrote(thing string, messages []*message.Message, values int, began time.Time, verdict string)
 }
 
 // Socket is one connection to the platform; *alwayson.Client is one.
@@ -87,6 +95,7 @@ type WriterConfig struct {
 	Events  *Announcer   // hears of devices without a Thing; nil tells nobody
 	Backlog Backlog      // may be nil
 	Meter   Meter        // may be nil
+	Tracer  Tracer       // may be nil
 	Log     *slog.Logger // may be nil
 }
 
