@@ -75,9 +75,32 @@ install_peers() {
   cp "$1/package-lock.json" "$1/node_modules/.azx-installed"
 }
 
+# unpack_debian PACKAGE FILE: unpacks one program of a Debian package into bin/, unless it is there; installs nothing.
+unpack_debian() {
+  local dir target
+  target="bin/$(basename "$2")"
+  if [ -x "$target" ]; then
+    return
+  fi
+  need apt-get apt || return
+  need dpkg dpkg || return
+  echo "unpacking $target from Debian's package $1, which is not installed"
+  dir=$(mktemp -d)
+  # apt-get warns that root downloads as root.
+  if ! (cd "$dir" && { apt-get download "$1" || { apt-get update -qq && apt-get download "$1"; }; }) >"$dir/log" 2>&1 ||
+    ! dpkg -x "$dir"/*.deb "$dir/files"; then
+    cat "$dir/log" >&2
+    rm -rf "$dir"
+    return 1
+  fi
+  mkdir -p bin && mv "$dir/files/$2" "$target"
+  rm -rf "$dir"
+}
+
 part_e2e() { # the built binary as its users run it: the documents' commands, the demo, crashes
   need git git || return
   need curl curl || return
+  unpack_debian prometheus usr/bin/promtool || return
   local packages
   packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance' -e '^azx/test/browser') || return
   # One package at a time: these tests measure, and the machine may have two cores.
