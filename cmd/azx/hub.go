@@ -18,6 +18,7 @@ import (
 func hubCommand() *cobra.Command {
 	o := serve.Options{Ports: serve.StandardPorts()}
 	var logLevel string
+	var ahead time.Duration
 	cmd := &cobra.Command{
 		Use:   "hub --dir DIR",
 		Short: "Run a local IoT hub",
@@ -36,6 +37,9 @@ kept for 24 hours, up to 256 MiB in each partition. One process at a time uses D
 			if err := serve.CheckListen(o.Listen); err != nil {
 				return usage(err)
 			}
+			if ahead != 0 {
+				o.Clock = func() time.Time { return time.Now().Add(ahead) }
+			}
 			return runHub(cmd, o)
 		},
 	}
@@ -49,6 +53,8 @@ kept for 24 hours, up to 256 MiB in each partition. One process at a time uses D
 	cmd.Flags().IntVar(&o.Partitions, "partitions", 0, "number of partitions, which DIR keeps (default 4, or what DIR was made with)")
 	cmd.Flags().BoolVar(&o.NoSync, "no-sync", false, "acknowledge before messages are synced to the disk: faster, and a power cut may cost all of them")
 	cmd.Flags().DurationVar(&o.FeedbackDelay, "feedback-delay", 0, "how long outcomes of messages to devices wait, to be told together (default 15s)")
+	cmd.Flags().DurationVar(&ahead, "clock-offset", 0, "run the hub's clock ahead of this machine's, or behind with a minus, to see what that does")
+	cmd.Flags().DurationVar(&o.CertificateLife, "certificate-life", 0, "how long the server's certificate is good for (default 2160h); with a minus it has expired already")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")
 	_ = cmd.MarkPersistentFlagRequired("dir") // an error would mean that there is no such flag
 	cmd.AddCommand(deviceCommand(&o.Dir), groupCommand(&o.Dir))

@@ -7,10 +7,10 @@ import (
 )
 
 // ServiceConnectionString is the connection string of the policy service, for back ends.
-func (h *Hub) ServiceConnectionString() string { return h.policyConnectionString("service") }
+func (h *Hub) ServiceConnectionString() string { return h.PolicyConnectionString("service") }
 
 // OwnerConnectionString is the connection string of the policy iothubowner, for tools that manage devices.
-func (h *Hub) OwnerConnectionString() string { return h.policyConnectionString("iothubowner") }
+func (h *Hub) OwnerConnectionString() string { return h.PolicyConnectionString("iothubowner") }
 
 // EventHubsConnectionString is the connection string of the Event Hubs-compatible endpoint, as the portal shows it.
 func (h *Hub) EventHubsConnectionString() string {
@@ -25,7 +25,8 @@ func (h *Hub) DeviceConnectionString(identity Identity, port int) string {
 	return Credentials{Host: h.Names().Host, Port: port, ID: identity.ID, Key: identity.PrimaryKey}.String()
 }
 
-func (h *Hub) policyConnectionString(name string) string {
+// PolicyConnectionString is the connection string of a policy; without key if there is none of that name.
+func (h *Hub) PolicyConnectionString(name string) string {
 	p, _ := h.Policy(name)
 	return "HostName=" + h.Names().Host + ";SharedAccessKeyName=" + p.Name + ";SharedAccessKey=" + p.PrimaryKey
 }

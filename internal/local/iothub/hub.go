@@ -157,6 +157,14 @@ func (h *Hub) Policy(name string) (Policy, bool) {
 	return Policy{}, false
 }
 
+// PolicyNames lists the shared access policies.
+func (h *Hub) PolicyNames() (names []string) {
+	for _, p := range h.policies {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 // Accept takes a message of the device or module p speaks for and returns once it is in the log. Errors: ErrTooLarge,
 // ErrNotFound (deleted since it connected, or replaced by another generation), ErrDisabled, those of Admit.
 func (h *Hub) Accept(p Principal, m Message) (*Event, error) {

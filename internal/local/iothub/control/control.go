@@ -38,6 +38,12 @@ type Counter struct {
 	Accepted uint64 `json:"accepted"`
 }
 
+// Policy is a shared access policy; its connection string contains the key.
+type Policy struct {
+	Name             string `json:"name"`
+	ConnectionString string `json:"connectionString"`
+}
+
 type group struct {
 	Name string `json:"name"`
 }
@@ -57,6 +63,7 @@ func Handler(hub *iothub.Hub, secret string, hosts []string, mqttPort int) http.
 	mux.HandleFunc("POST /devices/status", s.setStatus)
 	mux.HandleFunc("GET /groups", s.groups)
 	mux.HandleFunc("POST /groups", s.addGroup)
+	mux.HandleFunc("GET /policies", s.policies)
 	mux.HandleFunc("GET /counters", s.counters)
 	mux.HandleFunc("GET /partitions", s.partitions)
 	s.twoWay(mux)
@@ -158,6 +165,15 @@ func (s *server) addGroup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, g)
+}
+
+// policies answers with the shared access policies and their connection strings.
+func (s *server) policies(w http.ResponseWriter, _ *http.Request) {
+	policies := []Policy{}
+	for _, name := range s.hub.PolicyNames() {
+		policies = append(policies, Policy{name, s.hub.PolicyConnectionString(name)})
+	}
+	reply(w, http.StatusOK, policies)
 }
 
 func (s *server) counters(w http.ResponseWriter, _ *http.Request) {

@@ -25,6 +25,7 @@ func Handler(hub *iothub.Hub) http.Handler {
 		mux.HandleFunc(pattern, f.refuseAbsent)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", f.hub.Now().UTC().Format(http.TimeFormat))
 		f.refuseAs(w, http.StatusNotFound, "NotFound", "no such resource: "+r.Method+" "+r.URL.Path)
 	})
 	return mux
@@ -115,7 +116,8 @@ func (f *front) endpoints() []endpoint {
 
 // serve lets a request in, reads its body and answers it.
 func (f *front) serve(e endpoint, w http.ResponseWriter, r *http.Request) error {
-	setWriteDeadline(w, time.Time{}) // that of the connection's last answer may have passed
+	w.Header().Set("Date", f.hub.Now().UTC().Format(http.TimeFormat)) // that of the tokens it takes
+	setWriteDeadline(w, time.Time{})                                  // that of the connection's last answer may have passed
 	in := &request{Request: r, w: w, id: iothub.ID{Device: r.PathValue("device"), Module: r.PathValue("module")}}
 	if err := f.authorize(e, in); err != nil {
 		return err

@@ -39,6 +39,7 @@ type authority struct {
 	pem   []byte
 	names func() iothub.Names
 	clock func() time.Time
+	life  time.Duration // of server certificates; negative: over before they begin to be used
 
 	mu        sync.Mutex
 	leaf      *tls.Certificate
@@ -46,8 +47,8 @@ type authority struct {
 }
 
 // openAuthority loads the authority from dir, or makes one there. An empty dir keeps it in memory.
-func openAuthority(dir string, names func() iothub.Names, clock func() time.Time) (*authority, error) {
-	a := &authority{names: names, clock: clock}
+func openAuthority(dir string, names func() iothub.Names, clock func() time.Time, life time.Duration) (*authority, error) {
+	a := &authority{names: names, clock: clock, life: life}
 	if dir != "" {
 		err := a.load(dir)
 		if err == nil && clock().Add(leafLife).Before(a.cert.NotAfter) {
@@ -83,7 +84,7 @@ func (a *authority) certificate() (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now, names := a.clock(), a.names()
-	if a.leaf != nil && a.leafNames == names && now.Add(leafLife/3).Before(a.leaf.Leaf.NotAfter) {
+	if a.leaf != nil && a.leafNames == names && now.Add(a.life/3).Before(a.leaf.Leaf.NotAfter) {
 		return a.leaf, nil
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -100,8 +101,8 @@ func (a *authority) certificate() (*tls.Certificate, error) {
 		Subject:     pkix.Name{CommonName: names.Host},
 		DNSNames:    hosts,
 		IPAddresses: addresses,
-		NotBefore:   now.Add(-time.Hour),
-		NotAfter:    now.Add(leafLife),
+		NotBefore:   now.Add(min(a.life, 0) - time.Hour),
+		NotAfter:    now.Add(a.life),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
@@ -126,7 +127,7 @@ func (a *authority) create() error {
 	now := a.clock()
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "azx local hub, certificates of this machine only"},
-		NotBefore:             now.Add(-time.Hour),
+		NotBefore:             now.Add(-7 * 24 * time.Hour), // before that of any server certificate
 		NotAfter:              now.Add(caLife),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		BasicConstraintsValid: true,

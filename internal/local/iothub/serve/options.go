@@ -46,6 +46,8 @@ type Options struct {
 	FeedbackDelay time.Duration
 	// Clock is the hub's time; default time.Now.
 	Clock func() time.Time
+	// CertificateLife is how long the server certificate is good for; default 90 days. A negative one is over already.
+	CertificateLife time.Duration
 	// Log gets what happens; default nothing.
 	Log *slog.Logger
 	// Notice gets the sentences a person at the terminal should read, such as a port that was taken; default nothing.
@@ -62,6 +64,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if err := CheckListen(o.Listen); err != nil {
 		return o, err
+	}
+	if o.CertificateLife == 0 {
+		o.CertificateLife = leafLife
 	}
 	if o.listen == nil {
 		o.listen = net.Listen

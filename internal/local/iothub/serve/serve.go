@@ -68,7 +68,7 @@ func launch(ctx context.Context, o Options, hub *iothub.Hub) (*Running, error) {
 	if err := removeInfo(o.Dir); err != nil {
 		return nil, err
 	}
-	ca, err := openAuthority(o.Dir, hub.Names, hub.Now)
+	ca, err := openAuthority(o.Dir, hub.Names, hub.Now, o.CertificateLife)
 	if err != nil {
 		return nil, err
 	}

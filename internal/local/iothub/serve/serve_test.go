@@ -187,7 +187,7 @@ func TestTheServerCertificateIsRenewedBeforeItsEnd(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	known, _ := iothub.NewNames("localhost")
 	names := func() iothub.Names { return known }
-	a, err := openAuthority("", names, func() time.Time { return now })
+	a, err := openAuthority("", names, func() time.Time { return now }, leafLife)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,19 +212,19 @@ func TestAnAuthorityNearItsEndIsReplacedAndADamagedOneNamed(t *testing.T) {
 	clock := func() time.Time { return now }
 	known, _ := iothub.NewNames("localhost")
 	names := func() iothub.Names { return known }
-	first, err := openAuthority(dir, names, clock)
+	first, err := openAuthority(dir, names, clock, leafLife)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(caLife - leafLife/2)
-	second, err := openAuthority(dir, names, clock)
+	second, err := openAuthority(dir, names, clock, leafLife)
 	if err != nil || string(second.pem) == string(first.pem) {
 		t.Fatalf("an authority near its end is kept: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, caKeyFile), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openAuthority(dir, names, clock); err == nil || !strings.Contains(err.Error(), "remove") {
+	if _, err := openAuthority(dir, names, clock, leafLife); err == nil || !strings.Contains(err.Error(), "remove") {
 		t.Fatalf("damaged key: got %v", err)
 	}
 }
@@ -353,5 +353,30 @@ func TestAModuleOfAnEdgeDeviceBringsItsDevice(t *testing.T) {
 	device, err := r.Hub.Registry().Get(iothub.ID{Device: "edge"})
 	if err != nil || !device.Edge {
 		t.Fatalf("its device: %+v, %v", device, err)
+	}
+}
+
+func TestACertificateMayHaveExpiredAndAClockMayBeWrong(t *testing.T) {
+	ahead := func() time.Time { return time.Now().Add(30 * time.Minute) }
+	r := start(t, Options{Clock: ahead, CertificateLife: -time.Hour})
+	address := net.JoinHostPort(r.Info.Listen, fmt.Sprint(r.Info.Ports.HTTPS))
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(r.CA)
+	get := func(at time.Time) (*http.Response, error) {
+		trust := &tls.Config{RootCAs: roots, Time: func() time.Time { return at }}
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}}
+		return client.Get("https://" + address + "/")
+	}
+	if _, err := get(time.Now()); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Fatalf("the certificate is good: %v", err)
+	}
+	answer, err := get(time.Now().Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	at, err := http.ParseTime(answer.Header.Get("Date"))
+	if off := time.Until(at) - 30*time.Minute; err != nil || off.Abs() > time.Minute {
+		t.Errorf("Date is %s, %v", answer.Header.Get("Date"), err)
 	}
 }
