@@ -20,7 +20,7 @@ var (
 	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
 		"internal/quarantine"}
 	flows     = []string{"internal/ingress", "internal/egress", "internal/devices", "internal/adapter"}
-	operation = []string{"internal/access", "internal/dial", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin"}
+	operation = []string{"internal/access", "internal/dial", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin", "internal/diagnose"}
 
 	forEdges = join(domain, protocols, []string{"internal/access", "internal/dial", "internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
 	forFlows = join(domain, []string{"internal/observe", "internal/supervise"})
@@ -65,9 +65,10 @@ var layers = []layer{
 	{"internal/config", []string{"internal/dial", "internal/fault", "internal/hocon", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
 	{"internal/observe", join(domain, []string{"alwayson"}), []string{"github.com/prometheus/client_golang"},
 		"operation: counts by the results of delivery and the codes of alwayson"},
+	{"internal/diagnose", []string{"internal/fault"}, nil, "operation: runs checks that somebody else lists"},
 	{"internal/admin", join(domain, []string{"internal/supervise", "internal/observe"}), nil, "operation: shows accounts and metrics"},
 
-	{"internal/app", join(domain, protocols, edges, flows, operation), nil, "the composition root of the connector"},
+	{"internal/app", join(domain, protocols, edges, flows, operation, []string{"internal/folder"}), nil, "the composition root of the connector"},
 	{"internal/local", forLocal, nil, "local stand-ins share only protocol libraries with the connector: a mistake must not cancel out"},
 	{"internal/local/devices", forLocal, []string{"github.com/eclipse/paho.mqtt.golang"}, "simulated devices speak MQTT with a client nobody here wrote"},
 	{"internal/local/iothub", forLocal, []string{"go.etcd.io/bbolt"}, "the local hub's core has no protocol"},
