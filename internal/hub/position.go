@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
@@ -11,9 +12,10 @@ import (
 // Position is where in a partition to begin. The zero value is the earliest message the hub still has:
 // the one that loses nothing.
 type Position struct {
-	kind   kind
-	offset string
-	time   time.Time
+	kind     kind
+	offset   string
+	sequence int64
+	time     time.Time
 }
 
 type kind uint8
@@ -23,6 +25,7 @@ const (
 	latest
 	after
 	at
+	from
 )
 
 // Earliest begins with the oldest message the hub still has.
@@ -37,13 +40,18 @@ func After(c delivery.Checkpoint) Position { return Position{kind: after, offset
 // At begins with the first message that the hub took at or after a time.
 func At(t time.Time) Position { return Position{kind: at, time: t.UTC()} }
 
-// String is "earliest", "latest", "after offset 37344" or "at 2026-11-22T20:00:00Z".
+// From begins with the message of a sequence number, or the next one there is.
+func From(sequence int64) Position { return Position{kind: from, sequence: sequence} }
+
+// String is "earliest", "latest", "after offset 37344", "from sequence 41" or "at 2026-11-22T20:00:00Z".
 func (p Position) String() string {
 	switch p.kind {
 	case latest:
 		return "latest"
 	case after:
 		return "after offset " + p.offset
+	case from:
+		return fmt.Sprintf("from sequence %d", p.sequence)
 	case at:
 		return "at " + p.time.Format(time.RFC3339)
 	}
@@ -57,6 +65,8 @@ func (p Position) start() azeventhubs.StartPosition {
 		return azeventhubs.StartPosition{Latest: &yes}
 	case after:
 		return azeventhubs.StartPosition{Offset: &p.offset}
+	case from:
+		return azeventhubs.StartPosition{SequenceNumber: &p.sequence, Inclusive: true}
 	case at:
 		return azeventhubs.StartPosition{EnqueuedTime: &p.time, Inclusive: true}
 	}

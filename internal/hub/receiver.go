@@ -26,13 +26,23 @@ type partitionReceiver struct {
 // Receiver makes a Receiver of one partition; it connects at the first Receive.
 func (c *Client) Receiver(partition string, from Position) (Receiver, error) {
 	level := epoch
+	return c.open(partition, from, &level)
+}
+
+// Peek makes a Receiver without an owner level: it takes the partition from nobody, and is refused, with ErrStolen, where
+// somebody reads it with one. A partition has at most five such readers in a consumer group (read: Event Hubs quotas).
+func (c *Client) Peek(partition string, from Position) (Receiver, error) {
+	return c.open(partition, from, nil)
+}
+
+func (c *Client) open(partition string, from Position, level *int64) (Receiver, error) {
 	signed, err := c.take()
 	if err != nil {
 		return nil, err
 	}
 	events, err := signed.consumer.NewPartitionClient(partition, &azeventhubs.PartitionClientOptions{
 		StartPosition: from.start(),
-		OwnerLevel:    &level,
+		OwnerLevel:    level,
 		Prefetch:      int32(c.options.Prefetch),
 	})
 	if err != nil {

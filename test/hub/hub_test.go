@@ -99,6 +99,7 @@ func TestReadingBeginsWhereItIsTold(t *testing.T) {
 	}{
 		"at the earliest message": {hub.Earliest(), []string{"0", "1", "2", "3", "4"}},
 		"behind a checkpoint":     {hub.After(second), []string{"2", "3", "4"}},
+		"at a sequence number":    {hub.From(second.Sequence), []string{"1", "2", "3", "4"}},
 		"at a time":               {hub.At(begin.Add(3 * time.Minute)), []string{"3", "4"}},
 		"between two times":       {hub.At(begin.Add(200 * time.Second)), []string{"4"}},
 	} {
@@ -204,6 +205,29 @@ func TestTheNewestReaderOfAGroupHasThePartition(t *testing.T) {
 	}
 	s.send(t, "b")
 	take(t, fresh, 1)
+}
+
+func TestAPeekTakesNothingFromAReader(t *testing.T) {
+	s := start(t, nil)
+	s.send(t, "a")
+	peek := func() hub.Receiver {
+		r, err := s.open(t, nil).Peek(s.partition(), hub.Earliest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = r.Close(within(t)) }) // of a link that was refused, perhaps
+		return r
+	}
+	if got := bodies(take(t, peek(), 1)); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("beside nobody it got %v", got)
+	}
+	reader := s.receiver(t, s.open(t, nil), hub.Earliest())
+	take(t, reader, 1)
+	if m, err := peek().Receive(within(t)); !errors.Is(err, hub.ErrStolen) {
+		t.Errorf("beside a reader it got %v, %v", bodies(m), err)
+	}
+	s.send(t, "b")
+	take(t, reader, 1)
 }
 
 func TestWhatTheOperatorIsTold(t *testing.T) {
