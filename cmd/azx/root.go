@@ -34,7 +34,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		demoCommand(), runCommand(), validateCommand(), configCommand(), hubCommand(), platformCommand(),
-		sendCommand(), methodCommand(), twinCommand(), extensionCommand(),
+		checkpointCommand(), sendCommand(), methodCommand(), twinCommand(), extensionCommand(),
 	)
 	return root
 }

@@ -139,11 +139,14 @@ func resolve(ctx context.Context, k *keys, network *dial.Network) (access.Endpoi
 	return endpoint, service, err
 }
 
+// identity names the log that is read.
+func identity(s access.Service, e access.Endpoint, group string) checkpoint.Identity {
+	return checkpoint.Identity{Hub: s.Host, Endpoint: e.Host, EventHub: e.EventHub, Group: group}
+}
+
 // openCheckpoints takes the folder of checkpoints for this hub's log.
 func (c *connector) openCheckpoints(e *events) (*checkpoint.File, error) {
-	identity := checkpoint.Identity{
-		Hub: e.service.Host, Endpoint: e.endpoint.Host, EventHub: e.endpoint.EventHub, Group: c.hub.ConsumerGroup,
-	}
+	identity := identity(e.service, e.endpoint, c.hub.ConsumerGroup)
 	var options []checkpoint.Option
 	if c.Start != nil {
 		options = append(options, checkpoint.AllowNewIdentity())

@@ -103,7 +103,7 @@ func (f *File) open(root string, o options) error {
 	if ok && !recorded.equal(f.identity) && len(f.at) == 0 && !o.allowNew {
 		return problem(root, fmt.Errorf("its checkpoints are of %s, and %s has none", recorded, f.identity),
 			"say where to begin with --start earliest, latest or a time; "+
-				"or take the positions over with azx checkpoint copy (in a later version)")
+				"or take the positions over with azx checkpoint copy, if it is the same log read by another consumer group")
 	}
 	data, err := json.MarshalIndent(f.identity, "", "  ")
 	if err != nil {

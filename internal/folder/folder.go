@@ -14,6 +14,9 @@ import (
 // ErrInUse says that another process has the folder; the error's text names it.
 var ErrInUse = errors.New("in use")
 
+// lockName is the file that is locked; it names who has the folder.
+const lockName = "lock"
+
 // Lock is a folder taken for this process. The kernel gives it back when the process ends, however it ends.
 type Lock struct{ file *os.File }
 
@@ -23,7 +26,7 @@ func Take(dir, holder string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
