@@ -67,6 +67,7 @@ type connector struct {
 	events  *platform.Announcer
 	setup   *platform.Setup
 	adapter *adapter.Adapter // nil if the platform has no connector Things
+	answers answerer         // carries out the platform's requests instead of all that follows; nil in a connector that runs
 	changed chan struct{}    // holds one token: settings of the hub Thing may have changed
 	state   state
 
@@ -83,10 +84,7 @@ type connector struct {
 func build(o Options) (c *connector, err error) {
 	book := observe.NewLogbook(o.Log.Handler())
 	o.Log = slog.New(book)
-	c = &connector{
-		Options: o, file: &o.Config.Hubs[0], keys: newKeys(&o.Config.Hubs[0]), meter: observe.NewMetrics(), changed: make(chan struct{}, 1),
-		state: state{start: errStarting, hubErr: errStarting},
-	}
+	c = newConnector(o)
 	opened := c // what is returned with an error is nil
 	defer func() {
 		if err != nil {
@@ -119,6 +117,14 @@ func build(o Options) (c *connector, err error) {
 		Pprof: bool(o.Config.Admin.Pprof),
 	})
 	return c, err
+}
+
+// newConnector makes one that has nothing open.
+func newConnector(o Options) *connector {
+	return &connector{
+		Options: o, file: &o.Config.Hubs[0], keys: newKeys(&o.Config.Hubs[0]), meter: observe.NewMetrics(), changed: make(chan struct{}, 1),
+		state: state{start: errStarting, hubErr: errStarting},
+	}
 }
 
 // run starts the platform's side, then what serves the hub on top of it; it ends them the other way round.

@@ -66,9 +66,14 @@ func literally(name string) string {
 
 // The link runs before the settings of the hub are known, and so before the writer and the way out are made.
 
+// answerer carries out a request of the platform.
+type answerer func(ctx context.Context, r message.Request) (infotable.Value, error)
+
 func (c *connector) request(ctx context.Context, r message.Request) (infotable.Value, error) {
 	op := r.Verb.String() + " " + r.Name + " of " + r.Thing
 	switch {
+	case c.answers != nil:
+		return c.answers(ctx, r)
 	case c.adapter != nil && r.Thing == c.adapter.State().Thing:
 		return c.adapter.Handle(ctx, r)
 	case !c.made.Load():

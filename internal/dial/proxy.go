@@ -84,6 +84,15 @@ func NewProxy(from secret.Source, except string) (*Proxy, error) {
 	return p, nil
 }
 
+// Via returns the proxy that leads to host:port, itself as host:port; "" for none.
+func (p *Proxy) Via(address string) (string, error) {
+	s, err := p.serverFor(address)
+	if s == nil || err != nil {
+		return "", err
+	}
+	return s.address, nil
+}
+
 // serverFor returns the proxy that leads to host:port; nil for none.
 func (p *Proxy) serverFor(address string) (*server, error) {
 	if p == nil {

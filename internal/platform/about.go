@@ -44,3 +44,13 @@ func (s *Setup) Ping(ctx context.Context, thing string) (took time.Duration, err
 	}
 	return 0, p
 }
+
+// DeviceThings returns the first device Things of a hub Thing by name, at most most of them; none if the hub Thing does
+// not list them.
+func (s *Setup) DeviceThings(ctx context.Context, hub string, most int) []string {
+	resp, v := s.call(ctx, deviceThings(hub, "", most), s.timeout)
+	if v != accepted {
+		return nil
+	}
+	return thingNames(resp, hub)
+}

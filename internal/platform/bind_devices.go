@@ -43,22 +43,29 @@ func (b *Binder) Learned(thing, gateway string) {
 
 // page returns names of device Things that follow after, in their order.
 func (b *Binder) page(ctx context.Context, after string, most int) ([]string, verdict) {
-	params := infotable.OneRow(
-		infotable.Cell{Name: "after", Value: infotable.String(after)},
-		infotable.Cell{Name: "maxItems", Value: infotable.Integer(int32(most))},
-	)
-	resp, v := call(ctx, b.cfg.Socket, alwayson.CallService(b.cfg.Hub, deviceThingsService, params), b.cfg.Timeout)
+	resp, v := call(ctx, b.cfg.Socket, deviceThings(b.cfg.Hub, after, most), b.cfg.Timeout)
 	if v != accepted {
 		return nil, v
 	}
+	return thingNames(resp, b.cfg.Hub), v
+}
+
+func deviceThings(hub, after string, most int) alwayson.Request {
+	return alwayson.CallService(hub, deviceThingsService, infotable.OneRow(
+		infotable.Cell{Name: "after", Value: infotable.String(after)},
+		infotable.Cell{Name: "maxItems", Value: infotable.Integer(int32(most))},
+	))
+}
+
+// thingNames are the names in an answer, but for the hub Thing's own.
+func thingNames(resp alwayson.Response, hub string) (names []string) {
 	rows := content(resp)
-	var names []string
 	for i := range rows.Len() {
-		if name, _ := rows.At(i, "name").Text(); name != "" && name != b.cfg.Hub {
+		if name, _ := rows.At(i, "name").Text(); name != "" && name != hub {
 			names = append(names, name)
 		}
 	}
-	return names, v
+	return names
 }
 
 // listDevices makes the hub's device Things those that are bound. Where the platform cannot list them, those that

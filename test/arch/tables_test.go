@@ -85,7 +85,7 @@ var layers = []layer{
 	{"internal/demo", join([]string{"internal/app", "internal/config", "internal/supervise", "internal/local/...", "alwayson/infotable"}), nil,
 		"app and local together, with a configuration made in memory"},
 
-	{"cmd", []string{"internal/app", "internal/config", "internal/demo", "internal/fault", "internal/observe", "internal/secret", "extension/...", "internal/local/..."},
+	{"cmd", []string{"internal/app", "internal/config", "internal/demo", "internal/diagnose", "internal/fault", "internal/observe", "internal/secret", "extension/...", "internal/local/..."},
 		[]string{"github.com/spf13/cobra"}, "verbs parse flags, call a package, print; the log is made where its flags are"},
 	{"test/bench", join(domain, protocols, []string{"internal/supervise", "internal/local/..."}),
 		[]string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp", "github.com/gobwas/ws", "golang.org/x/sys"},
