@@ -13,6 +13,7 @@ import (
 	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/supervise"
+	"azx/internal/tail"
 )
 
 // Check is one thing that must be in order. Run returns nil when it is, else what is missing, for
@@ -27,6 +28,10 @@ type Options struct {
 	Listen  string       // loopback host:port; port 0 takes a free one
 	Log     *slog.Logger // required
 	Metrics http.Handler // shown at /metrics; required
+
+	// Tail hands out messages that pass at /tail, to who has TailKey; nil and "" for nobody.
+	Tail    *tail.Tail
+	TailKey string
 
 	// Live checks that the process's own loops turn. It must not depend on other systems: a process
 	// that is not live gets restarted, and that mends nothing elsewhere.
@@ -105,6 +110,7 @@ func (s *Server) Run(ctx context.Context) error {
 		WriteTimeout:      answer,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // streams end when the connector does
 		ErrorLog:          slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),
 	}
 	group := supervise.New(ctx)

@@ -23,6 +23,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { answer(w, r, s.options.Live) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, r, s.options.Ready) })
 	mux.HandleFunc("GET /status", s.status)
+	mux.HandleFunc("GET /tail", s.tail)
 	mux.Handle("GET /metrics", s.options.Metrics)
 	if s.options.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

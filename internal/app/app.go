@@ -20,6 +20,7 @@ import (
 	"azx/internal/platform"
 	"azx/internal/quarantine"
 	"azx/internal/supervise"
+	"azx/internal/tail"
 )
 
 // How long a stop waits for what is in flight, and how often checkpoints are saved.
@@ -70,6 +71,7 @@ type connector struct {
 	answers answerer         // carries out the platform's requests instead of all that follows; nil in a connector that runs
 	changed chan struct{}    // holds one token: settings of the hub Thing may have changed
 	state   state
+	tail    tail.Tail // of people who watch messages
 
 	// What follows is made once the settings of the hub are known; made says so to those who run before.
 	made    atomic.Bool
@@ -111,11 +113,16 @@ func build(o Options) (c *connector, err error) {
 	c.meter.WatchHub(c.file.Thing, c.hubState)
 	c.meter.WatchChecks(c.inOrder)
 	c.openTracer()
+	key := newAdminKey()
 	c.admin, err = admin.Listen(admin.Options{
+		Tail: &c.tail, TailKey: key,
 		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(),
 		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,
 		Pprof: bool(o.Config.Admin.Pprof),
 	})
+	if err == nil {
+		err = c.tellAdmin(key)
+	}
 	return c, err
 }
 
@@ -256,7 +263,7 @@ func (c *connector) newFlow(events *events, store *checkpoint.File) (*ingress.Fl
 		}
 		pump := &ingress.Pump{
 			Tracker: delivery.NewTracker(), Budget: budget, Translator: c.aside.Translator,
-			Writer: c.writer, Aside: c.aside, Meter: c.meter,
+			Writer: c.writer, Aside: c.aside, Tap: tapped{&c.tail}, Meter: c.meter,
 		}
 		if c.twoWay != nil {
 			pump.Twins = c.twoWay.egress

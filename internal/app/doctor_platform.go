@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	"azx/alwayson"
 	"azx/alwayson/infotable"
 	"azx/internal/config"
 	"azx/internal/diagnose"
@@ -64,29 +63,7 @@ func (d *doctor) platformClock(ctx context.Context) (string, error) {
 
 // applicationKey connects, which is how the platform is asked for what follows.
 func (d *doctor) applicationKey(ctx context.Context) (string, error) {
-	if err := d.openLink(); err != nil {
-		return "", err
-	}
-	d.background.Go("platform", d.link.Run)
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
-	for {
-		h := d.link.Health()
-		switch {
-		case h.Ready():
-			return "the platform accepts it", nil
-		case h.CredentialRefused:
-			return "", &fault.Problem{Op: "sign in at the platform", Class: fault.Credential, Cause: h.Err,
-				Hint: "platform.appKey: is it this platform's key, not expired, and its user enabled?"}
-		case !errors.Is(h.Err, alwayson.ErrNotConnected):
-			return "", &fault.Problem{Op: "connect to the platform", Cause: h.Err, Hint: fault.HintOf(h.Err)}
-		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("connect to the platform: %w", h.Err)
-		case <-look.C:
-		}
-	}
+	return "the platform accepts it", d.signIn(ctx, d.background)
 }
 
 func (d *doctor) roundTrip(ctx context.Context) (string, error) {

@@ -41,11 +41,8 @@ func (c *connector) openWriter() (err error) {
 	for i := range sockets {
 		sockets[i] = tap(sockets[i])
 	}
-	writer := platform.WriterConfig{
-		Sockets: sockets, Lanes: c.Config.Lanes, ReplyTimeout: c.Config.RequestTimeout,
-		AzxExtension: c.azx(), AllowThings: c.hub.AllowThings, DenyThings: append(platform.SystemThings(), literally(c.Config.Name)),
-		Learned: c.learned, Events: c.events, Backlog: c.aside, Meter: c.meter, Log: c.Log,
-	}
+	writer := c.writerConfig(sockets)
+	writer.Learned, writer.Events, writer.Backlog, writer.Written = c.learned, c.events, c.aside, tapped{&c.tail}.Written
 	if c.tracer != nil {
 		writer.Tracer = c.tracer
 	}
@@ -57,6 +54,15 @@ func (c *connector) openWriter() (err error) {
 		return &fault.Problem{Op: "open platform", Class: fault.Fatal, Cause: err}
 	}
 	return nil
+}
+
+// writerConfig says what may be written, and where.
+func (c *connector) writerConfig(sockets []platform.Socket) platform.WriterConfig {
+	return platform.WriterConfig{
+		Sockets: sockets, Lanes: c.Config.Lanes, ReplyTimeout: c.Config.RequestTimeout,
+		AzxExtension: c.azx(), AllowThings: c.hub.AllowThings, DenyThings: append(platform.SystemThings(), literally(c.Config.Name)),
+		Meter: c.meter, Log: c.Log,
+	}
 }
 
 // literally is the pattern that matches a name and no other: no device writes to the connector's own Thing.

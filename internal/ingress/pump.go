@@ -35,6 +35,14 @@ type Twins interface {
 	Changed(m *message.Message)
 }
 
+// Tap sees messages pass, for people who watch. It must not block.
+type Tap interface {
+	Received(m *message.Message)
+	Decoded(t message.Telemetry)
+	// Ended hears of a message that was not delivered, and why.
+	Ended(m *message.Message, result delivery.Result, reason string)
+}
+
 // Pump moves the messages of one partition.
 type Pump struct {
 	Tracker    *delivery.Tracker
@@ -43,6 +51,7 @@ type Pump struct {
 	Writer     Writer
 	Aside      *Aside
 	Twins      Twins // nil if nobody asks for twins
+	Tap        Tap   // nil if nobody watches
 	Meter      Meter
 }
 
@@ -64,6 +73,9 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 
 // carry brings one message on its way.
 func (p *Pump) carry(c *carried) {
+	if p.Tap != nil {
+		p.Tap.Received(c.Message)
+	}
 	telemetry, err := p.Translator.Translate(c.Message)
 	var rule skip
 	switch {
@@ -75,6 +87,9 @@ func (p *Pump) carry(c *carried) {
 	case err != nil:
 		p.Aside.Quarantine(c, "decode", "undecodable", err)
 	default:
+		if p.Tap != nil {
+			p.Tap.Decoded(telemetry)
+		}
 		p.Writer.Write(delivery.Queued{Telemetry: telemetry, Settle: c.settle})
 	}
 }
@@ -105,6 +120,9 @@ func (c *carried) end(result delivery.Result, reason string) {
 	if c.receipt.Settle(result) {
 		c.pump.Budget.Give(c.Size())
 		c.pump.Meter.Ended(c.Hub, c.Partition, result, reason)
+		if c.pump.Tap != nil && result != delivery.Delivered {
+			c.pump.Tap.Ended(c.Message, result, reason)
+		}
 	}
 }
 

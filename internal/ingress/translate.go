@@ -56,5 +56,14 @@ type skip string
 // twinChange skips what is for Twins.
 const twinChange = skip("twin-change")
 
+// SkippedBy returns the rule that an error of Translate stands for, as metrics name it; false for any other error.
+func SkippedBy(err error) (rule string, skipped bool) {
+	var s skip
+	if errors.As(err, &s) {
+		return string(s), true
+	}
+	return "", false
+}
+
 // Error names the rule.
 func (s skip) Error() string { return "skipped: " + string(s) }

@@ -247,6 +247,9 @@ func (l *lane) trace(thing string, items []item, began time.Time, v verdict) {
 func (l *lane) accept(thing string, items []item) {
 	for i := range items {
 		l.last.remember(thing, l.writes[items[i].from:items[i].to])
+		if written := l.writer.cfg.Written; written != nil {
+			written(items[i].queued.Telemetry, l.writes[items[i].from:items[i].to])
+		}
 		if items[i].err != nil {
 			l.settle(&items[i].queued, misfit(&items[i]))
 		} else {

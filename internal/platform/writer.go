@@ -92,6 +92,10 @@ type WriterConfig struct {
 	// that is not told and AllowThings lets devices write to it: Binder.Learned. It must not block. May be nil.
 	Learned func(thing, gateway string)
 
+	// Written is called with a message and its values once the platform has acknowledged them. It must not block, nor keep
+	// the values. May be nil.
+	Written func(t message.Telemetry, writes []message.Write)
+
 	Events  *Announcer   // hears of devices without a Thing; nil tells nobody
 	Backlog Backlog      // may be nil
 	Meter   Meter        // may be nil

@@ -20,7 +20,7 @@ var (
 	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
 		"internal/quarantine"}
 	flows     = []string{"internal/ingress", "internal/egress", "internal/devices", "internal/adapter"}
-	operation = []string{"internal/access", "internal/dial", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin", "internal/diagnose"}
+	operation = []string{"internal/access", "internal/dial", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin", "internal/diagnose", "internal/tail"}
 
 	forEdges = join(domain, protocols, []string{"internal/access", "internal/dial", "internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
 	forFlows = join(domain, []string{"internal/observe", "internal/supervise"})
@@ -65,8 +65,9 @@ var layers = []layer{
 	{"internal/config", []string{"internal/dial", "internal/fault", "internal/hocon", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
 	{"internal/observe", join(domain, []string{"alwayson"}), []string{"github.com/prometheus/client_golang"},
 		"operation: counts by the results of delivery and the codes of alwayson"},
+	{"internal/tail", nil, nil, "operation: lines for whoever watches, bounded; the admin surface hands them out"},
 	{"internal/diagnose", []string{"internal/fault"}, nil, "operation: runs checks that somebody else lists"},
-	{"internal/admin", join(domain, []string{"internal/supervise", "internal/observe"}), nil, "operation: shows accounts and metrics"},
+	{"internal/admin", join(domain, []string{"internal/supervise", "internal/observe", "internal/tail"}), nil, "operation: shows accounts and metrics"},
 
 	{"internal/app", join(domain, protocols, edges, flows, operation, []string{"internal/folder"}), nil, "the composition root of the connector"},
 	{"internal/local", forLocal, nil, "local stand-ins share only protocol libraries with the connector: a mistake must not cancel out"},
@@ -85,7 +86,7 @@ var layers = []layer{
 	{"internal/demo", join([]string{"internal/app", "internal/config", "internal/supervise", "internal/local/...", "alwayson/infotable"}), nil,
 		"app and local together, with a configuration made in memory"},
 
-	{"cmd", []string{"internal/app", "internal/config", "internal/demo", "internal/diagnose", "internal/fault", "internal/observe", "internal/secret", "extension/...", "internal/local/..."},
+	{"cmd", []string{"internal/app", "internal/config", "internal/demo", "internal/diagnose", "internal/fault", "internal/observe", "internal/secret", "internal/tail", "extension/...", "internal/local/..."},
 		[]string{"github.com/spf13/cobra"}, "verbs parse flags, call a package, print; the log is made where its flags are"},
 	{"test/bench", join(domain, protocols, []string{"internal/supervise", "internal/local/..."}),
 		[]string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp", "github.com/gobwas/ws", "golang.org/x/sys"},
