@@ -23,12 +23,15 @@ func TestAnotherConnectorOfTheGroupBecomesTheActiveOne(t *testing.T) {
 	})
 	connectors := map[string]*process.Child{}
 	for _, name := range []string{"azx-1", "azx-2", "azx-3", "alone"} {
+		stack.Run("hub", "group", "add", name, "--dir", "hub") // each reads all messages, so that all are healthy
 		stack.ConfigureFor(hubThing, name, fromPlatform, func(config map[string]any) {
+			config["hubs"].([]any)[0].(map[string]any)["consumerGroup"] = name
 			if name != "alone" {
 				config["availabilityGroup"] = "hall 3"
 			}
 		})
 		connectors[name] = stack.ConnectAs(name)
+		reads(t, platform, name, "healthState", `"healthy"`)
 		if name == "azx-1" {
 			active(t, platform, 0, "azx-1")
 		}
