@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.AddCommand(
-		demoCommand(), runCommand(), validateCommand(), configCommand(), hubCommand(), platformCommand(),
+		demoCommand(), runCommand(), reloadCommand(), validateCommand(), configCommand(), hubCommand(), platformCommand(),
 		sendCommand(), methodCommand(), twinCommand(), extensionCommand(),
 	)
 	return root

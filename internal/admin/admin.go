@@ -35,6 +35,9 @@ type Options struct {
 	Ready []Check
 	// Partitions gives the accounts by hub Thing and partition, for /status; may be nil.
 	Partitions func() map[string]map[string]delivery.Counts
+	// Reload reads the configuration again and returns what came of it, which /reload answers as JSON; an error says that
+	// it cannot now. It may take long. nil: there is no such page.
+	Reload func(ctx context.Context) (any, error)
 }
 
 // Limits of the surface: it serves a few curls and one scraper.
@@ -44,6 +47,7 @@ const (
 	idleTimeout    = 60 * time.Second
 	maxHeader      = 16 << 10
 	stopTimeout    = 2 * time.Second
+	reloadTimeout  = 2 * time.Minute
 )
 
 // Server is the admin surface, listening. Listen makes one.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"azx/internal/observe"
 	"azx/internal/platform"
 	"azx/internal/quarantine"
+	"azx/internal/secret"
 	"azx/internal/supervise"
 )
 
@@ -34,6 +36,10 @@ type Options struct {
 	Start  *config.Start // overrides the start of the file, also when the identity changed; nil for the file's
 	Log    *slog.Logger
 	Ready  func(Running) // called once, from any goroutine, when messages can flow; may be nil
+
+	// Reread reads the configuration again, when Hangup or the admin surface asks for it; nil: it stays as it is.
+	Reread func() (*config.Config, config.Problems, error)
+	Hangup <-chan os.Signal // may be nil
 }
 
 // Running is a connector through which messages can flow.
@@ -66,12 +72,16 @@ type connector struct {
 	events  *platform.Announcer
 	setup   *platform.Setup
 	adapter *adapter.Adapter // nil if the platform has no connector Things
-	changed chan struct{}    // holds one token: settings of the hub Thing may have changed
+	book    *observe.Logbook
+	appKey  atomic.Pointer[secret.Source] // of the platform, as it is now
+	changed chan struct{}                 // holds one token: settings of the hub Thing may have changed
+	asked   chan chan<- Reloaded          // somebody wants the file to be read again, and hears what came of it
 	state   state
 
 	// What follows is made once the settings of the hub are known; made says so to those who run before.
 	made    atomic.Bool
-	hub     *config.Hub // as it was then: with what the hub Thing has
+	hub     *config.Hub      // as it was then: with what the hub Thing has
+	rows    []config.Setting // what the hub Thing had then
 	network *dial.Network
 	aside   *ingress.Aside
 	writer  *platform.Writer
@@ -82,9 +92,12 @@ type connector struct {
 func build(o Options) (c *connector, err error) {
 	book := observe.NewLogbook(o.Log.Handler())
 	o.Log = slog.New(book)
+	if o.Reread == nil {
+		o.Hangup = nil
+	}
 	c = &connector{
-		Options: o, file: &o.Config.Hubs[0], keys: newKeys(&o.Config.Hubs[0]), meter: observe.NewMetrics(), changed: make(chan struct{}, 1),
-		state: state{start: errStarting, hubErr: errStarting},
+		Options: o, file: &o.Config.Hubs[0], keys: newKeys(&o.Config.Hubs[0]), meter: observe.NewMetrics(), book: book,
+		changed: make(chan struct{}, 1), asked: make(chan chan<- Reloaded), state: state{start: errStarting, hubErr: errStarting},
 	}
 	opened := c // what is returned with an error is nil
 	defer func() {
@@ -112,7 +125,7 @@ func build(o Options) (c *connector, err error) {
 	c.meter.WatchHub(c.file.Thing, func() bool { return c.checkPartitions() == nil })
 	c.admin, err = admin.Listen(admin.Options{
 		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(),
-		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,
+		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts, Reload: c.reload,
 	})
 	return c, err
 }
@@ -157,8 +170,8 @@ func (c *connector) serve(flowing, base *supervise.Group) error {
 	}
 	if c.adapter != nil {
 		flowing.Go("connector Thing", c.adapter.Run)
-		flowing.Go("settings", (&reloader{connector: c}).watch)
 	}
+	flowing.Go("settings", newReloader(c).watch)
 	return c.flow(ctx)
 }
 
