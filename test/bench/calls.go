@@ -202,9 +202,22 @@ func newCaller(group *supervise.Group) (*caller, error) {
 	return c, nil
 }
 
-// answerCaller tells of the Thing that its service reboot gives JSON.
+// answerCaller answers what a connector asks at its start, and tells of the Thing that its service reboot gives JSON.
 func answerCaller(_ context.Context, _ *alwayson.Session, r alwayson.Request) alwayson.Response {
-	if r.Target != "GetAzureRemoteServices" {
+	names := []infotable.Field{infotable.Column("name", infotable.TypeString), infotable.Column("packageVersion", infotable.TypeString)}
+	switch r.Target {
+	case "GetAzureRemoteServices":
+	case "GetExtensionPackageList":
+		return alwayson.Response{Code: alwayson.Success, Content: infotable.New(names...).
+			Add(infotable.String("azx-connection-services"), infotable.String("0.1.0")).
+			Add(infotable.String("azx-azure-iot"), infotable.String("0.1.0"))}
+	case "GetConfiguration": // everything is in the file
+		return alwayson.Response{Code: alwayson.Success, Content: infotable.New(names[0], infotable.Column("value", infotable.TypeString))}
+	case "RegisterProtocolAdapter":
+		return alwayson.Result(r.Param("name"))
+	case "AddAdapterServices", alwayson.PushService:
+		return alwayson.Done()
+	default:
 		return alwayson.Refuse(alwayson.NotFound, "only calls are measured here")
 	}
 	column := func(name string) infotable.Field { return infotable.Column(name, infotable.TypeString) }
