@@ -8,15 +8,15 @@ import (
 	"azx/internal/config"
 )
 
-// configCommand is azx config: what makes configuration files.
+// configCommand is azx config: what makes and shows configuration files.
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Make a configuration file",
+		Short: "Make, show and compare configuration files",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(configInitCommand(), configConvertCommand())
+	cmd.AddCommand(configInitCommand(), configConvertCommand(), configPrintCommand(), configDiffCommand(), configSchemaCommand())
 	return cmd
 }
 
@@ -28,7 +28,7 @@ func configInitCommand() *cobra.Command {
 		Use:   "init --hub DIR --platform DIR [--hub-thing NAME]",
 		Short: "Write a configuration for a local hub and a local platform",
 		Long: `Write a working configuration for the local hub and the local platform that keep their data in these folders.
-Credentials go into files of their own beside it, which only you may read.
+Credentials go into files of their own beside it, which only you may read, and azx.schema.json beside it lets editors help.
 With --hub-thing the platform reaches devices, too: the Things of devices are behind that hub Thing (azx platform hub add).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

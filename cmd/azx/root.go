@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.AddCommand(
-		demoCommand(), runCommand(), validateCommand(), doctorCommand(), dryRunCommand(), tailCommand(), configCommand(), hubCommand(), platformCommand(),
+		demoCommand(), runCommand(), reloadCommand(), validateCommand(), doctorCommand(), dryRunCommand(), tailCommand(), configCommand(), hubCommand(), platformCommand(),
 		checkpointCommand(), sendCommand(), methodCommand(), twinCommand(), extensionCommand(),
 	)
 	return root

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -11,39 +14,30 @@ import (
 	"azx/internal/observe"
 )
 
+// runFlags are the flags of azx run.
+type runFlags struct{ file, start, logFormat, logLevel string }
+
 // runCommand is azx run: the connector.
 func runCommand() *cobra.Command {
-	var file, start, logFormat, logLevel string
+	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run -c azx.yaml",
 		Short: "Run the connector",
 		Long: `Run the connector: it moves messages from the hub to the platform until it is stopped.
 
 A hub or platform that cannot be reached is waited for. On SIGTERM or Ctrl-C it stops reading, waits for what is
-in flight, saves its checkpoints and exits. Exit codes: 0 stopped, 2 usage, 3 configuration, 4 unreachable.`,
+in flight, saves its checkpoints and exits. On SIGHUP it reads its file again, as azx reload makes it do.
+Exit codes: 0 stopped, 2 usage, 3 configuration, 4 unreachable.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := observe.NewLogger(cmd.ErrOrStderr(), logFormat, logLevel)
-			if err != nil {
-				return usage(err)
-			}
-			cfg, warnings, err := config.Load(file)
+			options, err := f.options(cmd)
 			if err != nil {
 				return err
 			}
-			for _, w := range warnings {
-				log.Warn(w.String(), "event", "config-warning")
-			}
-			options := app.Options{Config: cfg, Log: log, Ready: func(r app.Running) {
-				fmt.Fprintf(cmd.OutOrStdout(), "ready: http://%s/readyz\n", r.Admin)
-			}}
-			if start != "" {
-				at, err := config.ParseStart(start)
-				if err != nil {
-					return usage(fmt.Errorf("--start: %w", err))
-				}
-				options.Start = &at
-			}
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			options.Hangup = hangup
 			err = app.Run(cmd.Context(), options)
 			if hub := (*app.HubError)(nil); errors.As(err, &hub) {
 				return unreachable(err)
@@ -51,9 +45,42 @@ in flight, saves its checkpoints and exits. Exit codes: 0 stopped, 2 usage, 3 co
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "azx.yaml", "the configuration file")
-	cmd.Flags().StringVar(&start, "start", "", "where to begin without a checkpoint: earliest, latest or an RFC 3339 time; also allows a new hub identity")
-	cmd.Flags().StringVar(&logFormat, "log-format", "text", "text or json")
-	cmd.Flags().StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVarP(&f.file, "config", "c", "azx.yaml", "the configuration file")
+	cmd.Flags().StringVar(&f.start, "start", "", "where to begin without a checkpoint: earliest, latest or an RFC 3339 time; also allows a new hub identity")
+	cmd.Flags().StringVar(&f.logFormat, "log-format", "text", "text or json")
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error, instead of log.level of the file")
 	return cmd
+}
+
+// options reads the configuration and makes the log that goes with it.
+func (f *runFlags) options(cmd *cobra.Command) (o app.Options, err error) {
+	if _, err := observe.NewLogger(cmd.ErrOrStderr(), f.logFormat, f.logLevel); err != nil {
+		return o, usage(err)
+	}
+	if f.start != "" {
+		at, err := config.ParseStart(f.start)
+		if err != nil {
+			return o, usage(fmt.Errorf("--start: %w", err))
+		}
+		o.Start = &at
+	}
+	o.Reread = func() (*config.Config, config.Problems, error) {
+		cfg, warnings, err := config.Load(f.file)
+		if err == nil && cmd.Flags().Changed("log-level") {
+			cfg.Log.Level = config.LogLevel(f.logLevel)
+		}
+		return cfg, warnings, err
+	}
+	var warnings config.Problems
+	if o.Config, warnings, err = o.Reread(); err != nil {
+		return o, err
+	}
+	if o.Log, err = observe.NewLogger(cmd.ErrOrStderr(), f.logFormat, string(o.Config.Log.Level)); err != nil {
+		return o, usage(err)
+	}
+	for _, w := range warnings {
+		o.Log.Warn(w.String(), "event", "config-warning")
+	}
+	o.Ready = func(r app.Running) { fmt.Fprintf(cmd.OutOrStdout(), "ready: http://%s/readyz\n", r.Admin) }
+	return o, nil
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"azx/internal/config"
 )
 
 // validateCommand is azx validate: the offline check of a configuration.
@@ -18,11 +16,7 @@ func validateCommand() *cobra.Command {
 All problems are printed at once, each with its line; then the exit code is 3.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, warnings, err := config.Load(file)
-			for _, w := range warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s\n", w)
-			}
-			if err != nil {
+			if _, err := loadWarning(cmd, file); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", file)

@@ -42,6 +42,9 @@ type Options struct {
 	Pprof bool
 	// Partitions gives the accounts by hub Thing and partition, for /status; may be nil.
 	Partitions func() map[string]map[string]delivery.Counts
+	// Reload reads the configuration again and returns what came of it, which /reload answers as JSON; an error says that
+	// it cannot now. It may take long. nil: there is no such page.
+	Reload func(ctx context.Context) (any, error)
 }
 
 // Limits of the surface: it serves a few curls and one scraper.
@@ -52,6 +55,7 @@ const (
 	maxHeader      = 16 << 10
 	stopTimeout    = 2 * time.Second
 	profileTimeout = 2 * time.Minute // of an answer while profiles are shown: one takes as long as it is asked to
+	reloadTimeout  = 2 * time.Minute
 )
 
 // Server is the admin surface, listening. Listen makes one.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,7 +17,7 @@ import (
 // maxBody bounds what is read of a request's body, in bytes: no page needs one.
 const maxBody = 1 << 10
 
-// handler routes the pages. Everything is read-only, so there is no other method than GET and HEAD.
+// handler routes the pages. All but one are read-only, with no other method than GET and HEAD.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", index)
@@ -31,6 +32,9 @@ func (s *Server) handler() http.Handler {
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	if s.options.Reload != nil {
+		mux.HandleFunc("POST /reload", s.reload)
 	}
 	return guard(mux)
 }
@@ -87,6 +91,27 @@ func plain(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
 	_, _ = io.WriteString(w, text) // the client went away: nobody is left to tell
+}
+
+// reload has the configuration read again. The header that it asks for is one that a page of elsewhere cannot make a
+// browser send; what is read is the connector's own file, whoever asks.
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("X-Azx") != "reload" || r.Header.Get("Origin") != "" {
+		http.Error(w, "ask with: azx reload", http.StatusForbidden)
+		return
+	}
+	control, until := http.NewResponseController(w), time.Now().Add(reloadTimeout)
+	if err := errors.Join(control.SetReadDeadline(until), control.SetWriteDeadline(until)); err != nil {
+		http.Error(w, "cannot wait", http.StatusInternalServerError)
+		return
+	}
+	came, err := s.options.Reload(r.Context())
+	if err != nil {
+		plain(w, http.StatusServiceUnavailable, err.Error()+"\n")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(came) // the client went away: nobody is left to tell
 }
 
 // Result is one check as /status has it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"azx/internal/observe"
 	"azx/internal/platform"
 	"azx/internal/quarantine"
+	"azx/internal/secret"
 	"azx/internal/supervise"
 	"azx/internal/tail"
 )
@@ -35,6 +37,10 @@ type Options struct {
 	Start  *config.Start // overrides the start of the file, also when the identity changed; nil for the file's
 	Log    *slog.Logger
 	Ready  func(Running) // called once, from any goroutine, when messages can flow; may be nil
+
+	// Reread reads the configuration again, when Hangup or the admin surface asks for it; nil: it stays as it is.
+	Reread func() (*config.Config, config.Problems, error)
+	Hangup <-chan os.Signal // may be nil
 }
 
 // Running is a connector through which messages can flow.
@@ -69,13 +75,17 @@ type connector struct {
 	setup   *platform.Setup
 	adapter *adapter.Adapter // nil if the platform has no connector Things
 	answers answerer         // carries out the platform's requests instead of all that follows; nil in a connector that runs
-	changed chan struct{}    // holds one token: settings of the hub Thing may have changed
+	book    *observe.Logbook
+	appKey  atomic.Pointer[secret.Source] // of the platform, as it is now
+	changed chan struct{}                 // holds one token: settings of the hub Thing may have changed
+	asked   chan chan<- Reloaded          // somebody wants the file to be read again, and hears what came of it
 	state   state
 	tail    tail.Tail // of people who watch messages
 
 	// What follows is made once the settings of the hub are known; made says so to those who run before.
 	made    atomic.Bool
-	hub     *config.Hub // as it was then: with what the hub Thing has
+	hub     *config.Hub      // as it was then: with what the hub Thing has
+	rows    []config.Setting // what the hub Thing had then
 	network *dial.Network
 	aside   *ingress.Aside
 	writer  *platform.Writer
@@ -86,7 +96,11 @@ type connector struct {
 func build(o Options) (c *connector, err error) {
 	book := observe.NewLogbook(o.Log.Handler())
 	o.Log = slog.New(book)
+	if o.Reread == nil {
+		o.Hangup = nil
+	}
 	c = newConnector(o)
+	c.book = book
 	opened := c // what is returned with an error is nil
 	defer func() {
 		if err != nil {
@@ -118,7 +132,7 @@ func build(o Options) (c *connector, err error) {
 		Tail: &c.tail, TailKey: key,
 		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(),
 		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,
-		Pprof: bool(o.Config.Admin.Pprof),
+		Pprof: bool(o.Config.Admin.Pprof), Reload: c.reload,
 	})
 	if err == nil {
 		err = c.tellAdmin(key)
@@ -129,7 +143,8 @@ func build(o Options) (c *connector, err error) {
 // newConnector makes one that has nothing open.
 func newConnector(o Options) *connector {
 	return &connector{
-		Options: o, file: &o.Config.Hubs[0], keys: newKeys(&o.Config.Hubs[0]), meter: observe.NewMetrics(), changed: make(chan struct{}, 1),
+		Options: o, file: &o.Config.Hubs[0], keys: newKeys(&o.Config.Hubs[0]), meter: observe.NewMetrics(),
+		changed: make(chan struct{}, 1), asked: make(chan chan<- Reloaded),
 		state: state{start: errStarting, hubErr: errStarting},
 	}
 }
@@ -177,8 +192,8 @@ func (c *connector) serve(flowing, base *supervise.Group) error {
 	}
 	if c.adapter != nil {
 		flowing.Go("connector Thing", c.adapter.Run)
-		flowing.Go("settings", (&reloader{connector: c}).watch)
 	}
+	flowing.Go("settings", newReloader(c).watch)
 	return c.flow(ctx)
 }
 

@@ -109,7 +109,7 @@ func (d *doctor) hubThing(ctx context.Context) (string, error) {
 	if !d.azx() {
 		return fmt.Sprintf("not asked (extensions: %s)", d.file.Extensions), nil
 	}
-	found, err := d.askSettings(ctx)
+	found, err := d.findSettings(ctx)
 	if err != nil {
 		return "", err
 	}

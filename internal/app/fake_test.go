@@ -35,6 +35,7 @@ type fakePlatform struct {
 	events    []alwayson.Request
 	reported  map[string]map[string]string // of connector Things
 	values    map[string][]string          // of device Things
+	keys      []string                     // application keys that it accepts
 	remaining int                          // requests that are refused as busy before all others
 }
 
@@ -43,12 +44,12 @@ func newFakePlatform(t testing.TB) *fakePlatform {
 	p := &fakePlatform{
 		t: t, packages: map[string]string{"azx-connection-services": "0.1.0", "azx-azure-iot": "0.1.0"}, settings: map[string]string{},
 		group: infotable.String("Plant1Hub"), things: map[string][]string{}, refuse: map[string]alwayson.Response{}, others: map[string]string{},
-		reported: map[string]map[string]string{}, values: map[string][]string{},
+		reported: map[string]map[string]string{}, values: map[string][]string{}, keys: []string{testKey},
 	}
 	var err error
 	p.server, err = alwayson.NewServer(alwayson.ServerConfig{
 		Authenticate: func(_ context.Context, c alwayson.Credentials) (any, error) {
-			if c.AppKey() != testKey {
+			if !slices.Contains(p.accepted(), c.AppKey()) {
 				return nil, &alwayson.Error{Code: alwayson.Unauthorized}
 			}
 			return "connector", nil
@@ -73,6 +74,12 @@ func newFakePlatform(t testing.TB) *fakePlatform {
 		<-ended
 	})
 	return p
+}
+
+func (p *fakePlatform) accepted() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.keys)
 }
 
 func (p *fakePlatform) with(change func()) {
@@ -209,6 +216,13 @@ func (p *fakePlatform) route(ctx context.Context, r alwayson.Request) alwayson.R
 		}
 	}
 	return alwayson.Refuse(alwayson.ServiceUnavailable, "nobody has bound "+r.Name)
+}
+
+// cut ends all connections, which come again.
+func (p *fakePlatform) cut() {
+	for _, s := range p.server.Sessions() {
+		s.Close()
+	}
 }
 
 // invoke calls a remote service of a Thing as a script does.

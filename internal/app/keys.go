@@ -60,13 +60,3 @@ func (k *keys) endpoint(of access.Endpoint) (access.Endpoint, error) {
 	of.Policy, of.Key = s.Policy, s.Key
 	return of, err
 }
-
-// sameHub reports whether the connection strings of other settings lead where these do, so that only keys differ.
-func (k *keys) sameHub(other *keys) bool {
-	a, knownA, errA := k.service()
-	b, knownB, errB := other.service()
-	c, namedC, errC := k.named()
-	d, namedD, errD := other.named()
-	return errA == nil && errB == nil && errC == nil && errD == nil && knownA == knownB && namedC == namedD &&
-		a.Host == b.Host && c.Host == d.Host && c.EventHub == d.EventHub
-}

@@ -10,19 +10,12 @@ import (
 
 	"azx/internal/config"
 	"azx/internal/fault"
+	"azx/internal/platform"
+	"azx/internal/secret"
 )
 
 // settingsEvery is between two looks at the hub Thing's settings when nobody says that they have changed.
 const settingsEvery = time.Minute
-
-// liveSettings are those that take effect at once; connection strings do, too, if only their keys change. The routing
-// group is not among them: the binder asks for it by itself.
-var liveSettings = []string{
-	"writeVia", "writeWindow", "messageTTL", "twinMaxAge", "methods.connectTimeout", "methods.responseTimeout", "methods.services",
-}
-
-// Connection strings, whose keys may change.
-var keySettings = []string{"connectionString", "eventHubsConnectionString"}
 
 // wantSettings has the settings of the hub Thing read again. It returns at once.
 func (c *connector) wantSettings() {
@@ -43,14 +36,22 @@ func (c *connector) settingsChanged(hubThing string) {
 	}
 }
 
-// reloader takes what changes on the hub Thing.
+// reloader takes what changes while the connector runs, in the file or on the hub Thing: one after the other, by the same
+// steps. It belongs to the goroutine of watch.
 type reloader struct {
 	*connector
-	said    string // the last refusal that was told
-	pending string // the settings that wait for a restart, as told
+	running *config.Config   // what is used: as at the start, with the changes that took effect
+	current *config.Config   // what the file said when it was taken last
+	rows    []config.Setting // what the hub Thing said when it was taken last
+	said    string           // the last refusal that was told
+	pending string           // the settings that wait for a restart, as told
 }
 
-// watch reads the settings again when somebody says so, and once in a while, until ctx ends.
+func newReloader(c *connector) *reloader {
+	return &reloader{connector: c, running: c.Config.WithHub(c.hub), current: c.Config, rows: c.rows}
+}
+
+// watch reads the settings again when somebody says so, and those of the hub Thing once in a while, until ctx ends.
 func (r *reloader) watch(ctx context.Context) error {
 	tick := time.NewTicker(settingsEvery)
 	defer tick.Stop()
@@ -58,84 +59,128 @@ func (r *reloader) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-r.Hangup:
+			r.reread(ctx)
+		case answer := <-r.asked:
+			answer <- r.reread(ctx)
 		case <-r.changed:
+			r.look(ctx)
 		case <-tick.C:
+			r.look(ctx)
 		}
-		result, err := r.reload(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		r.meter.Reloaded(r.file.Thing, result)
-		r.tell(err)
 	}
 }
 
-// tell says once why settings are not taken, until the cause changes.
-func (r *reloader) tell(err error) {
-	switch {
-	case err == nil:
-		r.said = ""
-	case err.Error() != r.said:
-		r.said = err.Error()
-		r.Log.Warn("the settings of the hub Thing are not taken; those that are used stay", "event", "settings-refused", "hub", r.file.Thing,
-			"error", err, "hint", fault.HintOf(err))
-		r.tellSetting(err)
+// look reads what the hub Thing has, if there is one, and takes it.
+func (r *reloader) look(ctx context.Context) {
+	if !r.azx() {
+		return
 	}
-}
-
-// reload reads the settings once and takes them, all or none: "same", "changed", "refused" or "failed".
-func (r *reloader) reload(ctx context.Context) (result string, err error) {
-	found, err := r.askSettings(ctx)
+	rows, err := r.askSettings(ctx)
+	var took taken
+	if err == nil {
+		took, err = r.take(ctx, r.current, rows)
+	}
+	result := took.result()
 	if err != nil {
-		if class := fault.ClassOf(err); class == fault.Fatal || class == fault.Rejected {
-			return "refused", err
-		}
-		return "failed", nil // the platform is busy, or away: that is told elsewhere
-	}
-	if err := checkHub(found.Hub, "set connectionString on the hub Thing again"); err != nil {
-		return "refused", err
-	}
-	running := r.keys.now.Load()
-	changed := running.Changed(found.Hub)
-	next, taken, restart := r.divide(running, found.Hub, changed)
-	newKeys := slices.ContainsFunc(taken, func(key string) bool { return slices.Contains(keySettings, key) })
-	if newKeys {
-		if err := r.tryKeys(ctx, next); err != nil {
-			return "refused", err
+		result = "refused"
+		if class := fault.ClassOf(err); rows == nil && class != fault.Fatal && class != fault.Rejected {
+			result, err = "failed", nil // the platform is busy, or away: that is told elsewhere
 		}
 	}
-	if len(taken) > 0 {
-		if err := r.apply(next, newKeys); err != nil {
-			return "refused", err
-		}
-		r.Log.Info("settings of the hub Thing have changed and are in effect", "event", "settings-changed", "hub", r.file.Thing, "settings", strings.Join(taken, ", "))
-		result = "changed"
+	if ctx.Err() != nil {
+		return
 	}
-	r.tellPending(restart)
-	if result == "" {
-		result = "same"
+	r.meter.Reloaded(r.file.Thing, result)
+	switch {
+	case err != nil && err.Error() != r.said:
+		r.tellRefusal(err, "hub Thing")
+		r.tellSetting(err)
+	case err == nil && result != "failed":
+		r.said, r.rows = "", rows
+		r.tell(took, "hub Thing")
 	}
-	return result, nil
 }
 
-// divide returns the running settings with those changes that take effect at once, their names, and the names of those
-// that wait for a restart.
-func (r *reloader) divide(running, found *config.Hub, changed []string) (next *config.Hub, taken, restart []string) {
-	with := *running
-	for _, key := range changed {
-		switch {
-		case slices.Contains(liveSettings, key):
-			taken = append(taken, key)
-		case slices.Contains(keySettings, key) && r.keys.sameHub(newKeys(found)):
-			taken = append(taken, key)
-			with.ConnectionString, with.EventHubsConnectionString = found.ConnectionString, found.EventHubsConnectionString
-		default:
-			restart = append(restart, key)
+// taken are changes: those that are in effect, and those that wait for a restart.
+type taken struct{ live, restart []config.Change }
+
+func (t taken) result() string {
+	if len(t.live) > 0 {
+		return "changed"
+	}
+	return "same"
+}
+
+// take checks a file and what the hub Thing has, and takes what takes effect at once: all of it, or nothing and an error.
+func (r *reloader) take(ctx context.Context, file *config.Config, rows []config.Setting) (t taken, err error) {
+	next := file
+	if r.azx() && sameThing(file, r.current) {
+		found, err := file.Hubs[0].WithThing(rows)
+		if err != nil {
+			return t, err
+		}
+		next = file.WithHub(found.Hub)
+	}
+	if err := checkHub(&next.Hubs[0], "set connectionString on the hub Thing again, or in the file"); err != nil && sameThing(next, r.current) {
+		return t, err
+	}
+	for _, change := range config.Diff(r.running, next) {
+		if change.Live {
+			t.live = append(t.live, change)
+		} else {
+			t.restart = append(t.restart, change)
 		}
 	}
-	with.WriteVia, with.WriteWindow, with.MessageTTL = found.WriteVia, found.WriteWindow, found.MessageTTL
-	with.TwinMaxAge, with.Methods = found.TwinMaxAge, found.Methods
-	return &with, taken, restart
+	with := config.Take(r.running, next, t.live)
+	if err := r.try(ctx, with, t.live); err != nil {
+		return taken{}, err
+	}
+	if err := r.apply(with, t.live); err != nil {
+		return taken{}, err
+	}
+	r.running = with
+	return t, nil
+}
+
+// sameThing reports whether two files are about the same hub Thing; if not, what the one has is nothing to the other's.
+func sameThing(a, b *config.Config) bool {
+	return a.Hubs[0].Thing == b.Hubs[0].Thing && a.Hubs[0].Extensions == b.Hubs[0].Extensions
+}
+
+// changes reports whether a credential of the hub, or another key, is among the changes.
+func changes(all []config.Change, keys ...string) bool {
+	return slices.ContainsFunc(all, func(c config.Change) bool {
+		return slices.ContainsFunc(keys, func(key string) bool { return c.Path == key || strings.HasSuffix(c.Path, "]."+key) })
+	})
+}
+
+func newHubKeys(all []config.Change) bool {
+	return changes(all, "connectionString", "eventHubsConnectionString")
+}
+
+// try signs in with new credentials, beside what goes on with the old ones. The error says that they are not taken.
+func (r *reloader) try(ctx context.Context, next *config.Config, live []config.Change) error {
+	if changes(live, "platform.appKey") {
+		if err := r.tryAppKey(ctx, next); err != nil {
+			return err
+		}
+	}
+	if newHubKeys(live) {
+		return r.tryKeys(ctx, &next.Hubs[0])
+	}
+	return nil
+}
+
+func (r *reloader) tryAppKey(ctx context.Context, next *config.Config) error {
+	cfg, err := r.linkConfig(func() secret.Source { return next.Platform.AppKey })
+	if err == nil {
+		err = platform.SignIn(ctx, cfg)
+	}
+	if err != nil {
+		return &fault.Problem{Op: "try the new application key", Class: fault.ClassOf(err), Cause: err, Hint: fault.HintOf(err)}
+	}
+	return nil
 }
 
 // tryKeys signs in with new keys, beside what goes on with the old ones. The error says that they are not taken.
@@ -164,26 +209,55 @@ func (r *reloader) tryKeys(ctx context.Context, next *config.Hub) error {
 	return nil
 }
 
-// apply makes settings those that are used.
-func (r *reloader) apply(next *config.Hub, newKeys bool) error {
+// apply makes changed settings those that are used.
+func (r *reloader) apply(next *config.Config, live []config.Change) error {
+	hub := &next.Hubs[0]
 	if r.twoWay != nil {
-		if err := r.twoWay.egress.Change(settings(next)); err != nil {
+		if err := r.twoWay.egress.Change(settings(hub)); err != nil {
 			return fmt.Errorf("take the settings: %w", err)
 		}
 	}
-	r.keys.now.Store(next)
-	if newKeys && r.twoWay != nil {
+	if changes(live, "log.level") {
+		if err := r.book.SetLevel(string(next.Log.Level)); err != nil {
+			return fmt.Errorf("take the settings: %w", err)
+		}
+	}
+	r.keys.now.Store(hub)
+	r.appKey.Store(&next.Platform.AppKey)
+	if newHubKeys(live) && r.twoWay != nil {
 		r.twoWay.service.Renew()
 	}
 	return nil
 }
 
-// tellPending says which settings wait for a restart, once until they are others.
-func (r *reloader) tellPending(restart []string) {
-	pending := strings.Join(restart, ", ")
+// tell says which settings are in effect, and which wait for a restart: the latter once, until they are others.
+func (r *reloader) tell(t taken, from string) {
+	if len(t.live) > 0 {
+		r.Log.Info("settings have changed and are in effect", "event", "settings-changed", "hub", r.file.Thing, "from", from, "settings", names(t.live))
+	}
+	pending := names(t.restart)
 	if pending != r.pending && pending != "" {
-		r.Log.Warn("settings of the hub Thing have changed that take effect at the next start", "event", "settings-restart", "hub", r.file.Thing,
+		r.Log.Warn("settings have changed that take effect at the next start", "event", "settings-restart", "hub", r.file.Thing, "from", from,
 			"settings", pending, "hint", "restart the connector")
 	}
 	r.pending = pending
+}
+
+// tellRefusal says why settings are not taken.
+func (r *reloader) tellRefusal(err error, from string) {
+	r.said = err.Error()
+	r.Log.Warn("settings are not taken; those that are used stay", "event", "settings-refused", "hub", r.file.Thing, "from", from,
+		"error", err, "hint", fault.HintOf(err))
+}
+
+// names lists the keys of changes, those of the hub without its place in the file.
+func names(all []config.Change) string {
+	keys := make([]string, len(all))
+	for i, c := range all {
+		keys[i] = c.Path
+		if _, key, ok := strings.Cut(c.Path, "]."); ok {
+			keys[i] = key
+		}
+	}
+	return strings.Join(keys, ", ")
 }

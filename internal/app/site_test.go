@@ -26,6 +26,8 @@ type site struct {
 	platform *fakePlatform
 	log      *diary
 	devices  map[string]iothub.Principal
+	hangup   chan os.Signal
+	admin    string // address of the admin surface, once it is ready
 }
 
 // diary is a log that can be read while it is written.
@@ -73,7 +75,7 @@ func (d *diary) until(t testing.TB, parts ...string) {
 
 func newSite(t testing.TB) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), platform: newFakePlatform(t), log: &diary{}, devices: map[string]iothub.Principal{}}
+	s := &site{t: t, dir: t.TempDir(), platform: newFakePlatform(t), log: &diary{}, devices: map[string]iothub.Principal{}, hangup: make(chan os.Signal, 1)}
 	var err error
 	if s.hub, err = hubserve.Start(context.Background(), hubserve.Options{Host: "plant1.azure-devices.net", Partitions: 1}); err != nil {
 		t.Fatal(err)
@@ -102,15 +104,22 @@ func (s *site) config(lines ...string) *config.Config {
 	for _, line := range lines {
 		text += "    " + line + "\n"
 	}
-	file := filepath.Join(s.dir, "azx.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	cfg, _, err := config.Load(file)
+	s.rewrite(text)
+	cfg, _, err := config.Load(s.file())
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return cfg
+}
+
+func (s *site) file() string { return filepath.Join(s.dir, "azx.yaml") }
+
+// rewrite makes text the connector's file.
+func (s *site) rewrite(text string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.file(), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // process is a connector that runs.
@@ -128,7 +137,10 @@ func (s *site) run(cfg *config.Config) *process {
 	go func() {
 		defer close(p.ended)
 		log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		p.err = Run(ctx, Options{Config: cfg, Log: log, Ready: func(r Running) { p.ready <- r }})
+		p.err = Run(ctx, Options{
+			Config: cfg, Log: log, Ready: func(r Running) { p.ready <- r },
+			Reread: func() (*config.Config, config.Problems, error) { return config.Load(s.file()) }, Hangup: s.hangup,
+		})
 	}()
 	s.t.Cleanup(p.stop)
 	return p
@@ -143,7 +155,8 @@ func (p *process) stop() {
 func (s *site) untilReady(p *process) {
 	s.t.Helper()
 	select {
-	case <-p.ready:
+	case r := <-p.ready:
+		s.admin = r.Admin
 	case <-p.ended:
 		s.t.Fatalf("the connector ended with %v; log:\n%s", p.err, s.log)
 	}

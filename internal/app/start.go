@@ -129,7 +129,11 @@ func parseVersion(text string) (v [3]int, ok bool) {
 
 // readSettings adds what the hub Thing has to the file's settings.
 func (c *connector) readSettings(ctx context.Context) error {
-	found, err := c.askSettings(ctx)
+	rows, err := c.askSettings(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := c.file.WithThing(rows)
 	if err != nil {
 		return err
 	}
@@ -142,23 +146,23 @@ func (c *connector) readSettings(ctx context.Context) error {
 	if err := checkHub(found.Hub, "set connectionString on the hub Thing "+c.file.Thing+" in Composer, or hubs[0].connectionString in the file"); err != nil {
 		return err
 	}
-	c.hub = found.Hub
+	c.hub, c.rows = found.Hub, rows
 	c.keys.now.Store(found.Hub)
 	c.sayAll(found)
 	return nil
 }
 
-// askSettings asks the hub Thing, and checks what it says.
-func (c *connector) askSettings(ctx context.Context) (config.FromThing, error) {
+// askSettings asks the hub Thing.
+func (c *connector) askSettings(ctx context.Context) ([]config.Setting, error) {
 	rows, err := c.setup.Configuration(ctx, c.file.Thing)
 	if err != nil {
-		return config.FromThing{}, err
+		return nil, err
 	}
 	settings := make([]config.Setting, len(rows))
 	for i, r := range rows {
 		settings[i] = config.Setting(r)
 	}
-	return c.file.WithThing(settings)
+	return settings, nil
 }
 
 // checkStorage looks for the storage Things that the hub Thing names.

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"azx/internal/secret"
@@ -44,9 +43,9 @@ func (d *decoder) check(cfg *Config) {
 	}
 	d.listen("admin.listen", cfg.Admin.Listen)
 	d.checkTracing(cfg.Tracing)
-	d.between("memory", int64(cfg.Memory), 1<<20, 64<<30, "1MiB to 64GiB")
-	d.between("lanes", int64(cfg.Lanes), 1, 1024, "1 to 1024")
-	d.duration("requestTimeout", cfg.RequestTimeout, time.Second, 10*time.Minute, "1s to 10m")
+	d.within("memory", "memory", int64(cfg.Memory))
+	d.within("lanes", "lanes", int64(cfg.Lanes))
+	d.within("requestTimeout", "requestTimeout", int64(cfg.RequestTimeout))
 }
 
 func (d *decoder) checkPlatform(p *Platform) {
@@ -99,7 +98,7 @@ func (d *decoder) checkHub(h *Hub, at string) {
 	d.certificates(at+".caFile", &h.CAFile)
 	d.endpoint(at+".endpoints.amqps", h.Endpoints.AMQPS)
 	d.endpoint(at+".endpoints.https", h.Endpoints.HTTPS)
-	d.duration(at+".retention", h.Retention, time.Hour, longestRetention, "1h to 168h")
+	d.within(at+".retention", "hubs[].retention", int64(h.Retention))
 	for i, glob := range h.AllowThings {
 		if _, err := path.Match(glob, ""); err != nil || strings.TrimSpace(glob) == "" {
 			d.report(fmt.Sprintf("%s.allowThings[%d]", at, i), "not a pattern", `such as "*", "pump-*" or "line[1-4]-*"`)
@@ -137,7 +136,7 @@ func (d *decoder) text(at, text string) {
 	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
 		d.report(at, "has characters that cannot be printed", "remove them")
 	case strings.Contains(text, "${"):
-		d.report(at, "a reference does not work here", "${env:...} and ${file:...} are for credentials")
+		d.report(at, "a reference does not work here", secret.Forms+" are for credentials")
 	}
 }
 
@@ -195,14 +194,10 @@ func (d *decoder) eventsConnection(at string, s secret.Source) {
 
 // connection splits a connection string and reports what it lacks; nil if anything is wrong.
 func (d *decoder) connection(at, text string, want ...string) map[string]string {
-	parts := map[string]string{}
-	for piece := range strings.SplitSeq(strings.TrimSuffix(text, ";"), ";") {
-		key, value, ok := strings.Cut(piece, "=")
-		if !ok {
-			d.report(at, "not a connection string", "its parts are key=value with ; between")
-			return nil
-		}
-		parts[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	parts, ok := splitConnection(text)
+	if !ok {
+		d.report(at, "not a connection string", "its parts are key=value with ; between")
+		return nil
 	}
 	var lacks []string
 	for _, key := range want {
@@ -215,6 +210,19 @@ func (d *decoder) connection(at, text string, want ...string) map[string]string 
 		return nil
 	}
 	return parts
+}
+
+// splitConnection returns the parts of a connection string; false if it is none.
+func splitConnection(text string) (map[string]string, bool) {
+	parts := map[string]string{}
+	for piece := range strings.SplitSeq(strings.TrimSuffix(text, ";"), ";") {
+		key, value, ok := strings.Cut(piece, "=")
+		if !ok {
+			return nil, false
+		}
+		parts[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	return parts, true
 }
 
 // certificates makes a path relative to the file's folder and reads the certificates once.
@@ -281,8 +289,9 @@ func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-func (d *decoder) between(at string, value, low, high int64, want string) {
-	if value < low || value > high {
-		d.report(at, "out of range", "want "+want)
+// within checks the value at a place against the limits of its key.
+func (d *decoder) within(at, key string, value int64) {
+	if k := keyAt(key); value < k.low || value > k.high {
+		d.report(at, "out of range", "want "+k.want)
 	}
 }

@@ -25,6 +25,7 @@ type Config struct {
 	Quarantine Quarantine `yaml:"quarantine"`
 	Admin      Admin      `yaml:"admin"`
 	Tracing    Tracing    `yaml:"tracing"`
+	Log        Log        `yaml:"log"`
 
 	// Proxy is the URL of an HTTP proxy that leads to hubs and platform, or none. Not set: the environment's HTTPS_PROXY.
 	Proxy secret.Source `yaml:"proxy"`
@@ -37,6 +38,8 @@ type Config struct {
 	Lanes int `yaml:"lanes"`
 	// RequestTimeout is how long one platform request may take, 1 s to 10 min; default 30 s.
 	RequestTimeout time.Duration `yaml:"requestTimeout"`
+
+	places map[string]position // of the keys that the files have; nil for a Config that was not read
 }
 
 // Platform says how to reach ThingWorx.
@@ -131,6 +134,14 @@ type Tracing struct {
 	OTLP string `yaml:"otlp"` // address of a collector that takes OTLP over HTTP; "" (absent in the file): none are made
 }
 
+// Log is what the connector writes to its log.
+type Log struct {
+	Level LogLevel `yaml:"level"` // from which lines are written; default info
+}
+
+// LogLevel is debug, info, warn or error.
+type LogLevel string
+
 // Size is a number of bytes; the file has it as a number or with a unit (KiB, MiB, GiB).
 type Size int64
 
@@ -192,6 +203,7 @@ func defaults() *Config {
 	return &Config{
 		Name:           defaultName(),
 		Admin:          Admin{Listen: "127.0.0.1:9464"},
+		Log:            Log{Level: "info"},
 		Memory:         64 << 20,
 		Lanes:          64,
 		RequestTimeout: 30 * time.Second,

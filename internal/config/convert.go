@@ -146,7 +146,7 @@ func (c *converter) gather(v *hocon.Value, path []string, at hocon.Position) {
 }
 
 func (c *converter) report(s setting, what, hint string) {
-	p := Problem{c.file, 0, 0, s.key, what, hint}
+	p := Problem{File: c.file, Path: s.key, What: what, Hint: hint}
 	if s.value != nil {
 		p.File, p.Line, p.Column = s.at.File, s.at.Line, s.at.Column
 	}

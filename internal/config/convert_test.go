@@ -276,7 +276,7 @@ func FuzzConvert(f *testing.F) {
 			t.Errorf("an error without a problem: %v", err)
 		}
 		if err == nil {
-			if _, _, problems := parse([]byte(made), "testdata/azx.yaml"); len(problems) > 1 || len(problems) == 1 && problems[0].Path != "platform.appKey" {
+			if _, _, problems := parse([]file{{"testdata/azx.yaml", []byte(made)}}); len(problems) > 1 || len(problems) == 1 && problems[0].Path != "platform.appKey" {
 				t.Errorf("%v in\n%s", problems, made)
 			}
 		}

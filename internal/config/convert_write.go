@@ -76,7 +76,7 @@ func (c *converter) leaveOut() {
 // check reads what is to be written as azx will, and tells problems by the keys they come from, unless there is one
 // with the key already. The application key is not there yet.
 func (c *converter) check(text, to string) {
-	_, warnings, problems := parse([]byte(text), to)
+	_, warnings, problems := parse([]file{{to, []byte(text)}})
 	for _, p := range problems {
 		s := c.origin(p.Path)
 		known := slices.ContainsFunc(c.problems, func(p Problem) bool { return p.Path == s.key })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,14 +17,18 @@ import (
 	"azx/internal/secret"
 )
 
-// position is where something stands in the file, from 1.
-type position struct{ line, column int }
+// position is where something stands in a file, from 1. The file "" is the main one.
+type position struct {
+	file         string
+	line, column int
+}
 
 // decoder fills a Config from YAML and gathers what is wrong instead of stopping at it.
 type decoder struct {
 	file, dir string
-	at        map[string]position // of the value of every key the file has, by path; "" is the root
-	bad       map[string]bool     // paths with a problem: nothing more is said about them and below
+	in        map[*yaml.Node]string // which of them a node is of; none for those of the main file
+	at        map[string]position   // of the value of every key the file has, by path; "" is the root
+	bad       map[string]bool       // paths with a problem: nothing more is said about them and below
 	problems  Problems
 	warnings  Problems
 
@@ -40,9 +45,28 @@ var notYet = map[string]string{
 	"checkpoint.blob": "use checkpoint.file: the name of a folder",
 }
 
-// decode fills cfg from the YAML text.
-func (d *decoder) decode(text []byte, cfg *Config) {
-	loader := yaml.NewDecoder(bytes.NewReader(text))
+// decode fills cfg from the YAML texts of the files, the main one first.
+func (d *decoder) decode(files []file, cfg *Config) {
+	d.at[""] = position{line: 1, column: 1}
+	var whole *yaml.Node
+	for _, f := range files {
+		n := d.read(f)
+		switch {
+		case n == nil:
+		case whole == nil:
+			whole = n
+		default:
+			d.merge(whole, n, "")
+		}
+	}
+	if whole != nil {
+		d.value(whole, reflect.ValueOf(cfg).Elem(), "")
+	}
+}
+
+// read parses one file; nil if it has nothing or is not YAML.
+func (d *decoder) read(f file) *yaml.Node {
+	loader := yaml.NewDecoder(bytes.NewReader(f.text))
 	var doc, more yaml.Node
 	err := loader.Decode(&doc)
 	if err == nil && loader.Decode(&more) != io.EOF {
@@ -50,17 +74,20 @@ func (d *decoder) decode(text []byte, cfg *Config) {
 	}
 	switch {
 	case err == io.EOF || err == nil && isNull(doc.Content[0]):
-		d.at[""] = position{1, 1}
+		return nil
 	case err != nil:
-		d.syntax(err)
-	default:
-		d.value(doc.Content[0], reflect.ValueOf(cfg).Elem(), "")
+		d.syntax(f.path, err)
+		return nil
 	}
+	if f.path != d.file {
+		d.belongs(doc.Content[0], f.path)
+	}
+	return doc.Content[0]
 }
 
 // syntax reports that the text is not YAML at all, which ends the check.
-func (d *decoder) syntax(err error) {
-	p := Problem{File: d.file, What: "not valid YAML: " + err.Error()}
+func (d *decoder) syntax(file string, err error) {
+	p := Problem{File: file, What: "not valid YAML: " + err.Error()}
 	var load *yaml.LoadError
 	if errors.As(err, &load) {
 		p.Line, p.Column, p.What = load.Mark.Line, load.Mark.Column, "not valid YAML: "+withoutText(load.Message)
@@ -81,7 +108,7 @@ func withoutText(message string) string {
 
 // value decodes a node into v, whose path in the file is given.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
-	d.at[path] = position{n.Line, n.Column}
+	d.at[path] = d.place(n)
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		d.report(path, "anchors and aliases are not supported", "write the value out")
@@ -205,7 +232,7 @@ func (d *decoder) named(n *yaml.Node, v reflect.Value, path string) {
 // scalar decodes one text or number into v.
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	target := v.Addr().Interface()
-	want := wanted(target)
+	want := kindOf(target).want
 	_, isText := target.(*string)
 	if n.Kind != yaml.ScalarNode || !d.fromThing && !acceptsTag(target, n.Tag) {
 		hint := ""
@@ -222,44 +249,10 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 
 // acceptsTag reports whether a scalar with the YAML tag may be the text of target.
 func acceptsTag(target any, tag string) bool {
-	switch target.(type) {
-	case *int:
-		return tag == "!!int"
-	case *Size:
-		return tag == "!!int" || tag == "!!str"
-	case *Start:
-		return tag == "!!timestamp" || tag == "!!str"
+	if tags := kindOf(target).tags; tags != nil {
+		return slices.Contains(tags, tag)
 	}
 	return tag == "!!str"
-}
-
-// wanted describes what the file may have for target.
-func wanted(target any) string {
-	switch target.(type) {
-	case *int:
-		return "a whole number"
-	case *Size:
-		return "a size such as 64MiB"
-	case *time.Duration:
-		return "a duration such as 30s"
-	case *Start:
-		return "earliest, latest or a time such as 2026-01-31T12:00:00Z"
-	case *Extensions:
-		return "azx, other or none"
-	case *dial.Transport:
-		return "amqp, websocket or auto"
-	case *OnUnknownThing:
-		return "keep, skip or quarantine"
-	case *Bind:
-		return "auto, group or devices"
-	case *Tier:
-		return "standard, basic or an edition: F1, B1 to B3, S1 to S3"
-	case *Switch:
-		return "on or off"
-	case *secret.Source:
-		return "text, ${env:NAME} or ${file:/path}"
-	}
-	return "text"
 }
 
 // parse reads text into target. The errors show the text, except where it may be a credential.
@@ -276,16 +269,18 @@ func (d *decoder) parse(text string, target any) (err error) {
 	case *Start:
 		*t, err = ParseStart(text)
 	case *Extensions:
-		err = oneOf(text, t, ExtensionsAzx, ExtensionsOther, ExtensionsNone)
+		err = oneOf(text, t)
 	case *dial.Transport:
-		err = oneOf(text, t, dial.TransportAMQP, dial.TransportWebSocket, dial.TransportAuto)
+		err = oneOf(text, t)
 	case *OnUnknownThing:
 		if text == "create" {
 			return errors.New("create is not available in this version")
 		}
-		err = oneOf(text, t, UnknownKeep, UnknownSkip, UnknownQuarantine)
+		err = oneOf(text, t)
 	case *Bind:
-		err = oneOf(text, t, BindAuto, BindGroup, BindDevices)
+		err = oneOf(text, t)
+	case *LogLevel:
+		err = oneOf(text, t)
 	case *Tier:
 		err = parseTier(text, t)
 	case *Switch:
@@ -302,22 +297,24 @@ func (d *decoder) parse(text string, target any) (err error) {
 	return nil
 }
 
-func oneOf[T ~string](text string, to *T, allowed ...T) error {
-	for _, a := range allowed {
-		if text == string(a) {
-			*to = a
-			return nil
-		}
+// oneOf takes text if it is among the choices of its kind.
+func oneOf[T ~string](text string, to *T) error {
+	if !slices.Contains(kindOf(to).choices, text) {
+		return errors.New("not one of the allowed values")
 	}
-	return errors.New("not one of the allowed values")
+	*to = T(text)
+	return nil
 }
+
+// sizeUnits are the units of sizes, the largest first.
+var sizeUnits = [...]struct {
+	suffix string
+	bytes  int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
 
 func parseSize(text string) (Size, error) {
 	number, unit := text, int64(1)
-	for _, u := range [...]struct {
-		suffix string
-		bytes  int64
-	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}} {
+	for _, u := range sizeUnits {
 		if before, ok := strings.CutSuffix(text, u.suffix); ok {
 			number, unit = before, u.bytes
 		}

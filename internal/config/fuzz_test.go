@@ -17,7 +17,7 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		cfg, warnings, problems := parse(text, "testdata/fuzz.yaml")
+		cfg, warnings, problems := parse([]file{{"testdata/fuzz.yaml", text}})
 		for _, p := range append(warnings, problems...) {
 			if p.What == "" || p.File == "" || len(p.String()) > 4096+len(text) {
 				t.Errorf("a problem that does not help: %q", p)

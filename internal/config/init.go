@@ -66,6 +66,7 @@ func Init(from Local, file string, overwrite bool) ([]string, error) {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
 	w.write(file, text.String(), 0o644)
+	w.schema()
 	if w.err != nil {
 		return w.written, w.err
 	}
@@ -104,6 +105,20 @@ func (w *initWriter) credential(at, name, value string) string {
 	}
 	w.write(filepath.Join(w.dir, name), value+"\n", 0o600)
 	return "${file:" + name + "}"
+}
+
+// schema writes the schema for editors, also over one of another version.
+func (w *initWriter) schema() {
+	if w.err != nil {
+		return
+	}
+	text, err := Schema()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(w.dir, SchemaFile), text, 0o644)
+	}
+	if w.err = err; err == nil {
+		w.written = append(w.written, filepath.Join(w.dir, SchemaFile))
+	}
 }
 
 func (w *initWriter) write(file, text string, mode fs.FileMode) {
@@ -189,7 +204,8 @@ func quote(text string) string {
 }
 
 var initTemplate = template.Must(template.New("azx.yaml").Funcs(template.FuncMap{"quote": quote}).Parse(
-	`# Configuration of the azx connector, made by: azx config init
+	`# yaml-language-server: $schema=azx.schema.json
+# Configuration of the azx connector, made by: azx config init
 # Check it with: azx validate -c azx.yaml      Start with: azx run -c azx.yaml
 # Relative paths start at the folder of this file. Unknown keys are errors.
 
@@ -237,5 +253,5 @@ quarantine:
   dir: azx-data/quarantine     # messages that cannot be delivered, with their original bytes
 
 admin:
-  listen: 127.0.0.1:9464       # /livez /readyz /status /metrics; loopback only
+  listen: 127.0.0.1:9464       # /livez /readyz /status /metrics, azx reload; loopback only
 `))

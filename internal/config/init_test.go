@@ -42,7 +42,7 @@ func TestInitWritesAFileThatLoadsWithoutAWarning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(written) != 3 {
+	if len(written) != 4 {
 		t.Errorf("wrote %v", written)
 	}
 	cfg, warnings, err := Load(filepath.Join(dir, "azx.yaml"))
@@ -83,7 +83,7 @@ func TestInitRefersToTheCredentialFilesThatAreThere(t *testing.T) {
 	put(t, filepath.Join(dir, "platform", "app-key"), "from the platform")
 	put(t, filepath.Join(dir, "hub", "connection-string"), "HostName=h;SharedAccessKeyName=service;SharedAccessKey=YQ==")
 	written, err := initIn(dir, false)
-	if err != nil || len(written) != 1 {
+	if err != nil || len(written) != 2 {
 		t.Fatalf("%v, %v", written, err)
 	}
 	cfg, _, err := Load(filepath.Join(dir, "azx.yaml"))

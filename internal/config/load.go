@@ -2,9 +2,12 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"go.yaml.in/yaml/v4"
 
 	"azx/internal/fault"
 )
@@ -12,20 +15,36 @@ import (
 // maxFile bounds the connector's file, in bytes.
 const maxFile = 1 << 20
 
-// Load reads and checks the connector's file. The error is a fault.Problem of class Fatal; if
-// the file could be read, its cause is a Problems with every problem of the file at once. Warnings are
-// what works but should not stay so.
+// Load reads and checks the connector's file, together with those of the folder conf.d beside it. The error is a
+// fault.Problem of class Fatal; if the files could be read, its cause is a Problems with every problem of them at once.
+// Warnings are what works but should not stay so.
 func Load(path string) (*Config, Problems, error) {
-	text, err := readFile(path)
+	files, ignored, err := readFiles(path)
 	if err != nil {
 		return nil, nil, &fault.Problem{Op: "read configuration", Class: fault.Fatal, Cause: err,
 			Hint: "name the file with -c, or write one with: azx config init"}
 	}
-	cfg, warnings, problems := parse(text, path)
+	cfg, warnings, problems := parse(files)
+	warnings = append(warnings, ignored...)
 	if len(problems) > 0 {
 		return nil, warnings, &fault.Problem{Op: "check configuration", Class: fault.Fatal, Cause: problems}
 	}
 	return cfg, warnings, nil
+}
+
+// AdminOf is where a connector with this file has its admin surface, also if the file has problems elsewhere.
+func AdminOf(path string) (string, error) {
+	files, _, err := readFiles(path)
+	if err != nil {
+		return "", fmt.Errorf("read configuration: %w", err)
+	}
+	cfg, _, problems := parse(files)
+	for _, p := range problems {
+		if p.Path == "" || p.Path == "admin" || p.Path == "admin.listen" {
+			return defaults().Admin.Listen, nil
+		}
+	}
+	return cfg.Admin.Listen, nil
 }
 
 func readFile(path string) ([]byte, error) {
@@ -44,12 +63,18 @@ func readFile(path string) ([]byte, error) {
 	return text, nil
 }
 
-// parse is Load without the file: path is for messages and for what is relative to it.
-func parse(text []byte, path string) (*Config, Problems, Problems) {
-	d := &decoder{file: path, dir: filepath.Dir(path), at: map[string]position{}, bad: map[string]bool{}}
+// parse is Load without reading: the first file is the main one, and what is relative starts at its folder.
+func parse(files []file) (*Config, Problems, Problems) {
+	d := &decoder{
+		file: files[0].path, dir: filepath.Dir(files[0].path), in: map[*yaml.Node]string{}, at: map[string]position{}, bad: map[string]bool{},
+	}
+	order := []string{}
+	for _, f := range files {
+		order = append(order, f.path)
+	}
 	cfg := defaults()
-	d.decode(text, cfg)
+	d.decode(files, cfg)
 	d.check(cfg)
 	d.noteOrigins(cfg)
-	return cfg, d.warnings.sorted(), d.problems.sorted()
+	return cfg, d.warnings.sorted(order...), d.problems.sorted(order...)
 }

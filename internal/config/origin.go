@@ -1,13 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
-
-	"azx/internal/secret"
 )
 
 // Origin says where the value of a setting comes from.
@@ -51,8 +49,13 @@ func (o *origins) with(at map[string]position) *origins {
 	return all
 }
 
-// noteOrigins remembers which keys of each hub the file has.
+// noteOrigins remembers which keys the files have, and where.
 func (d *decoder) noteOrigins(cfg *Config) {
+	cfg.places = map[string]position{}
+	for path, at := range d.at {
+		at.file = cmp.Or(at.file, d.file)
+		cfg.places[path] = at
+	}
 	for i := range cfg.Hubs {
 		o := &origins{base: fmt.Sprintf("hubs[%d]", i), dir: d.dir, keys: map[string]Origin{}}
 		for path := range d.at {
@@ -72,6 +75,25 @@ func (h *Hub) Origin(key string) Origin {
 	return OriginDefault
 }
 
+// originOf says where the value at a path comes from, for people: "azx.yaml:3:5", "hub Thing Plant1Hub" or "default".
+func (c *Config) originOf(path string) string {
+	for i := range c.Hubs {
+		h := &c.Hubs[i]
+		if key, ok := strings.CutPrefix(path, h.originsOr().base+"."); ok {
+			switch h.Origin(key) {
+			case OriginThing:
+				return "hub Thing " + h.Thing
+			case OriginDefault:
+				return "default"
+			}
+		}
+	}
+	if at, ok := c.places[path]; ok {
+		return fmt.Sprintf("%s:%d:%d", at.file, at.line, at.column)
+	}
+	return "default"
+}
+
 // HubKeys lists the keys of a hub's section, dotted, in the order of Hub.
 func HubKeys() []string {
 	var keys []string
@@ -79,41 +101,15 @@ func HubKeys() []string {
 	return keys
 }
 
-// Text is the value of a key for people; "***" for a credential that is set, "" for what is not.
+// Text is the value of a key for people; "***" for what a credential has beside its references, "" for what is not set.
 func (h *Hub) Text(key string) string {
-	var shown string
+	var text string
 	h.each(func(k string, v reflect.Value) {
-		if k == key && !v.IsZero() {
-			shown = fmt.Sprint(v.Interface())
+		if k == key {
+			text = shown(v)
 		}
 	})
-	return shown
-}
-
-// Changed lists the keys whose values differ between two hubs, sorted. Credentials are compared as they are now.
-func (h *Hub) Changed(other *Hub) []string {
-	values := map[string]any{}
-	h.each(func(key string, v reflect.Value) { values[key] = identity(v) })
-	var keys []string
-	other.each(func(key string, v reflect.Value) {
-		if !reflect.DeepEqual(values[key], identity(v)) {
-			keys = append(keys, key)
-		}
-	})
-	slices.Sort(keys)
-	return keys
-}
-
-// identity is a value that equal settings have in common.
-func identity(v reflect.Value) any {
-	if v.Kind() == reflect.Map && v.Len() == 0 || v.Kind() == reflect.Slice && v.Len() == 0 {
-		return nil
-	}
-	if s, ok := v.Interface().(secret.Source); ok {
-		text, err := s.Value()
-		return [2]any{text, s.IsSet() && err != nil}
-	}
-	return v.Interface()
+	return text
 }
 
 // each calls f for every key of the hub's section.
@@ -126,6 +122,10 @@ func eachKey(v reflect.Value, path string, f func(key string, v reflect.Value)) 
 		case key == "":
 		case field.Kind() == reflect.Struct && !isScalar(field):
 			eachKey(field, join(path, key), f)
+		case field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct:
+			for i := range field.Len() {
+				eachKey(field.Index(i), fmt.Sprintf("%s[%d]", join(path, key), i), f)
+			}
 		default:
 			f(join(path, key), field)
 		}

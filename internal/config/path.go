@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -27,7 +28,8 @@ func (d *decoder) report(path, what, hint string) {
 
 // reportAt notes a problem with a key itself.
 func (d *decoder) reportAt(key *yaml.Node, path, what, hint string) {
-	p := Problem{File: d.file, Line: key.Line, Column: key.Column, Path: path, What: what, Hint: hint}
+	at := d.place(key)
+	p := Problem{File: cmp.Or(at.file, d.file), Line: at.line, Column: at.column, Path: path, What: what, Hint: hint}
 	d.problems = append(d.problems, p)
 }
 
@@ -41,7 +43,7 @@ func (d *decoder) problem(path, what, hint string) Problem {
 	p := Problem{File: d.file, Path: path, What: what, Hint: hint}
 	for ; ; path = parent(path) {
 		if at, ok := d.at[path]; ok {
-			p.Line, p.Column = at.line, at.column
+			p.File, p.Line, p.Column = cmp.Or(at.file, d.file), at.line, at.column
 			return p
 		}
 		if path == "" {

@@ -55,10 +55,10 @@ func (ps Problems) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted puts problems in the order of the file, once each.
-func (ps Problems) sorted() Problems {
+// sorted puts problems in the order of the files, which are named if there are several, once each.
+func (ps Problems) sorted(files ...string) Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
+		return cmp.Or(cmp.Compare(slices.Index(files, a.File), slices.Index(files, b.File)), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
 	})
 	return slices.Compact(ps)
 }

@@ -71,7 +71,7 @@ func (h *Hub) WithThing(rows []Setting) (FromThing, error) {
 		case name == KeyFileThing:
 			out.FileThing = row.Value
 		default:
-			d.place(tree, reflect.TypeFor[Hub](), o.base, name, row.Value)
+			d.plant(tree, reflect.TypeFor[Hub](), o.base, name, row.Value)
 		}
 		seen[name] = true
 	}
@@ -97,15 +97,15 @@ func (d *decoder) ofThing(ps Problems, o *origins) Problems {
 
 func mapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"} }
 
-// place puts a value into the tree where its dotted name says, unless the file has the key.
-func (d *decoder) place(n *yaml.Node, t reflect.Type, path, name, value string) {
+// plant puts a value into the tree where its dotted name says, unless the file has the key.
+func (d *decoder) plant(n *yaml.Node, t reflect.Type, path, name, value string) {
 	key, rest, inner := step(t, name)
 	at := join(path, key)
 	if t.Kind() == reflect.Map {
 		at = join(path, printable(key))
 	}
 	if rest != "" {
-		d.place(child(n, key), inner, at, rest, value)
+		d.plant(child(n, key), inner, at, rest, value)
 		return
 	}
 	if d.has(at) {

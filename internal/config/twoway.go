@@ -50,7 +50,7 @@ func parseTier(text string, to *Tier) error {
 		*to = TierBasic
 		return nil
 	}
-	return oneOf(text, to, "F1", "B1", "B2", "B3", "S1", "S2", "S3")
+	return oneOf(text, to)
 }
 
 // Switch is on or off.
@@ -80,11 +80,11 @@ type MethodTimeout struct {
 
 // checkTwoWay checks how requests reach the hub's devices.
 func (d *decoder) checkTwoWay(h *Hub, at string) {
-	d.between(at+".units", int64(h.Units), 1, 200, "1 to 200")
-	d.duration(at+".writeWindow", h.WriteWindow, time.Millisecond, time.Second, "1ms to 1s")
-	d.duration(at+".twinMaxAge", h.TwinMaxAge, 100*time.Millisecond, time.Hour, "100ms to 1h")
+	d.within(at+".units", "hubs[].units", int64(h.Units))
+	d.within(at+".writeWindow", "hubs[].writeWindow", int64(h.WriteWindow))
+	d.within(at+".twinMaxAge", "hubs[].twinMaxAge", int64(h.TwinMaxAge))
 	if d.has(at + ".messageTTL") {
-		d.duration(at+".messageTTL", h.MessageTTL, time.Second, longestMessage, "1s to 48h")
+		d.within(at+".messageTTL", "hubs[].messageTTL", int64(h.MessageTTL))
 	}
 	d.checkWriteVia(at+".writeVia", h.WriteVia)
 	d.checkMethods(&h.Methods, at+".methods")
@@ -126,15 +126,10 @@ func (d *decoder) checkMethods(m *Methods, at string) {
 
 // checkTimeout keeps a method within what the hub takes and the platform waits for.
 func (d *decoder) checkTimeout(t MethodTimeout, at string) {
-	d.duration(at+".responseTimeout", t.ResponseTimeout, leastResponse, longestMethod, "5s to 29s: the platform waits 30s")
-	d.duration(at+".connectTimeout", t.ConnectTimeout, 0, longestMethod-leastResponse, "0s to 24s: the platform waits 30s")
+	d.within(at+".responseTimeout", "hubs[].methods.responseTimeout", int64(t.ResponseTimeout))
+	d.within(at+".connectTimeout", "hubs[].methods.connectTimeout", int64(t.ConnectTimeout))
 	if t.ConnectTimeout+t.ResponseTimeout > longestMethod {
 		d.report(at, fmt.Sprintf("connectTimeout and responseTimeout are %s together", t.ConnectTimeout+t.ResponseTimeout),
 			"want 29s or less: the platform waits 30s")
 	}
-}
-
-// duration is between for times.
-func (d *decoder) duration(at string, value, low, high time.Duration, want string) {
-	d.between(at, int64(value), int64(low), int64(high), want)
 }

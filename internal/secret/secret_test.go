@@ -89,6 +89,11 @@ func TestRevealGivesTheText(t *testing.T) {
 func TestASourceReadsItsReferences(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("AZX_TEST_KEY", "from-env")
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Join(dir, "credentials"))
+	if err := os.Mkdir(filepath.Join(dir, "credentials"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "credentials", "key"), "from-systemd\n")
 	write(t, filepath.Join(dir, "unix"), "from-file\n")
 	write(t, filepath.Join(dir, "windows"), "from-file\r\n")
 	write(t, filepath.Join(dir, "lines"), "one\ntwo\n\n")
@@ -100,7 +105,10 @@ func TestASourceReadsItsReferences(t *testing.T) {
 		"${file:lines}":            "one\ntwo\n",
 		"${file:" + dir + "/unix}": "from-file",
 		"Key=${env:AZX_TEST_KEY};File=${file:unix};": "Key=from-env;File=from-file;",
-		"a$b{c}": "a$b{c}",
+		"a$b{c}":                      "a$b{c}",
+		"${credential:key}":           "from-systemd",
+		"$${env:X}$$":                 "${env:X}$$",
+		"a$$${env:AZX_TEST_KEY}$${b}": "a$${env:AZX_TEST_KEY}${b}",
 	} {
 		source, err := Parse(text, dir)
 		if err != nil {
@@ -129,11 +137,15 @@ func TestAKeyReplacedInItsFileIsSeenAtTheNextValue(t *testing.T) {
 
 func TestReferencesThatCannotWorkAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"${env:}":          "the reference ${env:} names nothing",
-		"${file: }":        "the reference ${file:} names nothing",
-		"${vault:x}":       "a reference is ${env:NAME} or ${file:/path}",
-		"${}":              "a reference is ${env:NAME} or ${file:/path}",
-		canary + "${env:A": "a reference that starts with ${ has no closing }",
+		"${env:}":                   "the reference ${env:} names nothing",
+		"${file: }":                 "the reference ${file:} names nothing",
+		"${vault:x}":                "a reference is " + Forms,
+		"${}":                       "a reference is " + Forms,
+		"${credential:}":            "the reference ${credential:} names nothing",
+		"${credential:/etc/shadow}": "the name in ${credential:NAME} is that of LoadCredential=, without a folder",
+		"${credential:..}":          "the name in ${credential:NAME} is that of LoadCredential=, without a folder",
+		"${keyvault:v/s}":           "${keyvault:...} is not available in this version: have the secret put into a file or a variable, and name that",
+		canary + "${env:A":          "a reference that starts with ${ has no closing }",
 	} {
 		_, err := Parse(text, "")
 		if err == nil || err.Error() != want {
@@ -144,6 +156,7 @@ func TestReferencesThatCannotWorkAreRefused(t *testing.T) {
 
 func TestValuesThatAreMissingAreErrorsWithTheirPlace(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	write(t, filepath.Join(dir, "empty"), "\n")
 	write(t, filepath.Join(dir, "large"), strings.Repeat("x", maxFile+1))
 	for text, want := range map[string]string{
@@ -153,6 +166,7 @@ func TestValuesThatAreMissingAreErrorsWithTheirPlace(t *testing.T) {
 		"${file:empty}":            "empty is empty",
 		"${file:large}":            "is larger than 64 KiB",
 		canary + "${file:absent2}": "absent2",
+		"${credential:azx}":        "there is no credential azx: CREDENTIALS_DIRECTORY is not set",
 	} {
 		source, err := Parse(text, dir)
 		if err != nil {
@@ -179,6 +193,21 @@ func TestASourceKnowsWhetherItIsPlain(t *testing.T) {
 	source, _ := Parse("k=${file:f}${file:/g}", "/dir")
 	if got := source.Files(); len(got) != 2 || got[0] != filepath.Join("/dir", "f") || got[1] != "/g" {
 		t.Errorf("files: %v", got)
+	}
+}
+
+func TestWhatIsShownOfASourceHasItsReferencesAndNoText(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", canary: "***", "$${" + canary: "***", "${env:A}": "${env:A}", "${file:f}": "${file:/dir/f}",
+		"K=" + canary + ";F=${credential:c};" + canary: "***${credential:c}***",
+	} {
+		source, err := Parse(text, "/dir")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := source.Shown(); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
 	}
 }
 

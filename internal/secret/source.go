@@ -13,17 +13,24 @@ import (
 // maxFile bounds what is read of a secret's file, in bytes.
 const maxFile = 64 << 10
 
-// Source says where a credential comes from: a text in which ${env:NAME} and ${file:/path} stand for
-// an environment variable and for a file's content without its last line end. Variables and files
-// are read again at every Value, so a credential may be replaced while the process runs.
-// Like Secret it always prints as "***". The zero value is an absent credential.
+// credentialsDirectory is the variable in which systemd tells a unit where its credentials are.
+const credentialsDirectory = "CREDENTIALS_DIRECTORY"
+
+// Forms says how a reference is written, for people.
+const Forms = "${env:NAME}, ${file:/path} or ${credential:NAME}"
+
+// Source says where a credential comes from: a text in which ${env:NAME}, ${file:/path} and ${credential:NAME} stand for
+// an environment variable, for a file's content without its last line end, and for a credential that systemd hands to the
+// unit. $${ is the text ${. Variables and files are read again at every Value, so a credential may be replaced while the
+// process runs. Like Secret it always prints as "***". The zero value is an absent credential.
 type Source struct{ parts []part }
 
 // part is one stretch of a Source: exactly one of the fields is set.
 type part struct {
-	literal Secret
-	env     string
-	file    string
+	literal    Secret
+	env        string
+	file       string
+	credential string
 }
 
 // Literal is a Source with a fixed text.
@@ -35,11 +42,19 @@ func Parse(text, dir string) (Source, error) {
 	var s Source
 	for text != "" {
 		before, rest, found := strings.Cut(text, "${")
+		escaped := found && strings.HasSuffix(before, "$")
+		if escaped {
+			before += "{"
+		}
 		if before != "" {
 			s.parts = append(s.parts, part{literal: New(before)})
 		}
 		if !found {
 			break
+		}
+		if escaped {
+			text = rest
+			continue
 		}
 		reference, after, closed := strings.Cut(rest, "}")
 		if !closed {
@@ -58,12 +73,18 @@ func Parse(text, dir string) (Source, error) {
 func parseReference(reference, dir string) (part, error) {
 	kind, name, _ := strings.Cut(reference, ":")
 	switch {
-	case kind != "env" && kind != "file":
-		return part{}, errors.New("a reference is ${env:NAME} or ${file:/path}")
+	case kind == "keyvault":
+		return part{}, errors.New("${keyvault:...} is not available in this version: have the secret put into a file or a variable, and name that")
+	case kind != "env" && kind != "file" && kind != "credential":
+		return part{}, errors.New("a reference is " + Forms)
 	case strings.TrimSpace(name) == "":
 		return part{}, fmt.Errorf("the reference ${%s:} names nothing", kind)
 	case kind == "env":
 		return part{env: name}, nil
+	case kind == "credential" && (strings.ContainsAny(name, `/\`) || name == "." || name == ".."):
+		return part{}, errors.New("the name in ${credential:NAME} is that of LoadCredential=, without a folder")
+	case kind == "credential":
+		return part{credential: name}, nil
 	case filepath.IsAbs(name):
 		return part{file: name}, nil
 	}
@@ -97,6 +118,12 @@ func (p part) value() (string, error) {
 		return text, nil
 	case p.file != "":
 		return readFile(p.file)
+	case p.credential != "":
+		dir := os.Getenv(credentialsDirectory)
+		if dir == "" {
+			return "", fmt.Errorf("there is no credential %s: %s is not set, which systemd does for a unit with LoadCredential=", p.credential, credentialsDirectory)
+		}
+		return readFile(filepath.Join(dir, p.credential))
 	}
 	return p.literal.Reveal(), nil
 }
@@ -127,12 +154,32 @@ func (s Source) IsSet() bool { return len(s.parts) > 0 }
 // IsPlain reports whether the credential itself stands in the configuration, without any reference.
 func (s Source) IsPlain() bool {
 	for _, p := range s.parts {
-		if p.env != "" || p.file != "" {
+		if p.refers() {
 			return false
 		}
 	}
 	return len(s.parts) > 0
 }
+
+// Shown is the Source for people: its references as they are, "***" for every text beside them, "" if it is absent.
+func (s Source) Shown() string {
+	var b strings.Builder
+	for _, p := range s.parts {
+		switch {
+		case p.env != "":
+			b.WriteString("${env:" + p.env + "}")
+		case p.file != "":
+			b.WriteString("${file:" + p.file + "}")
+		case p.credential != "":
+			b.WriteString("${credential:" + p.credential + "}")
+		case !strings.HasSuffix(b.String(), mask):
+			b.WriteString(mask)
+		}
+	}
+	return b.String()
+}
+
+func (p part) refers() bool { return p.env != "" || p.file != "" || p.credential != "" }
 
 // Files lists the files the credential is read from.
 func (s Source) Files() []string {

@@ -151,6 +151,9 @@ func (c *Child) Freeze() { c.signal(syscall.SIGSTOP) }
 // Thaw lets a frozen process go on.
 func (c *Child) Thaw() { c.signal(syscall.SIGCONT) }
 
+// Hangup asks a daemon to read its configuration again (SIGHUP).
+func (c *Child) Hangup() { c.signal(syscall.SIGHUP) }
+
 func (c *Child) cleanup() {
 	if !c.Ended() {
 		c.Thaw() // a frozen one could not stop

@@ -1,0 +1,152 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// When a changed value takes effect.
+type when int
+
+const (
+	restart when = iota // at the next start
+	live                // at once
+	ifKey               // at once if it leads to the same place, with another policy or key; else at the next start
+)
+
+// needed stands for the default of a key that the file has to have.
+const needed = "needed"
+
+// key is what there is to know of a key beside its type: for the checks, the schema, the document, and whoever wants to
+// know what takes effect when.
+type key struct {
+	path      string // hubs[] stands for each hub
+	about     string // for people
+	otherwise string // what happens without it, for people; "" if its value then says it
+	when      when
+
+	// Of numbers, sizes and times, in their unit (bytes, nanoseconds):
+	low, high int64
+	want      string // the limits, for people; "" for none
+}
+
+// Keys of the file, in the order of the document. Every key that the types have is in one of the lists.
+var (
+	generalKeys = []key{
+		{path: "name", about: "the connector Thing", otherwise: "`azx-<host name>`"},
+		{
+			path: "availabilityGroup", otherwise: "what the connector Thing has",
+			about: "connectors with the same one stand in for each other: one of them is `active` on the platform",
+		},
+		{path: "platform.urls", about: "AlwaysOn addresses, `ws://` or `wss://`", otherwise: needed},
+		{path: "platform.appKey", about: "the application key", otherwise: needed, when: live},
+		{path: "platform.caFile", about: "PEM file of extra roots", otherwise: "the system's"},
+		{path: "platform.certFile", about: "PEM file of a client's certificate, if the platform asks for one", otherwise: "none"},
+		{path: "platform.keyFile", about: "PEM file of its key", otherwise: "none"},
+		{
+			path: "proxy", otherwise: "the environment's `HTTPS_PROXY`",
+			about: "an HTTP proxy that leads to hubs and platform, or `none`; below, under Networks and proxies, is more",
+		},
+		{path: "noProxy", about: "what is reached without it, in the form of `NO_PROXY`", otherwise: "the environment's `NO_PROXY`"},
+		{path: "checkpoint.file", about: "folder of the checkpoints", otherwise: needed},
+		{path: "quarantine.dir", about: "folder of messages put aside", otherwise: needed},
+		{path: "admin.listen", about: "loopback address of `/livez`, `/readyz`, `/status`, `/metrics`, and of `azx reload`"},
+		{path: "admin.pprof", about: "`on`: profiles of the process at `/debug/pprof/` of that address"},
+		{
+			path: "tracing.otlp", otherwise: "none are made",
+			about: "address of a collector for traces, OTLP over HTTP: see [observe.md](observe.md)",
+		},
+		{path: "log.level", about: "from which level lines are written: `debug`, `info`, `warn` or `error`; `azx run --log-level` wins", when: live},
+		{path: "memory", about: "bytes of messages in flight", low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB"},
+		{path: "lanes", about: "ordered queues to the platform", low: 1, high: 1024, want: "1 to 1024"},
+		{path: "requestTimeout", about: "how long a request to the platform may take", low: int64(time.Second), high: int64(10 * time.Minute), want: "1s to 10m"},
+	}
+	hubKeys = []key{
+		{path: "hubs[].thing", about: "the hub Thing", otherwise: needed},
+		{
+			path: "hubs[].connectionString", otherwise: "asked of the hub Thing", when: ifKey,
+			about: "of a shared access policy with the right to connect services; without it there is telemetry only",
+		},
+		{
+			path: "hubs[].eventHubsConnectionString", otherwise: "the redirect", when: ifKey,
+			about: "instead of the redirect that the hub gives for its events",
+		},
+		{path: "hubs[].consumerGroup", about: "one of its own"},
+		{path: "hubs[].start", about: "`earliest`, `latest` or a time, where there is no checkpoint"},
+		{path: "hubs[].caFile", about: "PEM file of extra roots", otherwise: "the system's"},
+		{
+			path:  "hubs[].transport",
+			about: "of AMQP: `amqp` at port 5671, `websocket` at port 443, or `auto`: the second where the first does not get through",
+		},
+		{path: "hubs[].endpoints.amqps", about: "address to dial for AMQP instead of the hub's own", otherwise: "the hub's"},
+		{path: "hubs[].endpoints.https", about: "address to dial for HTTPS instead of the hub's own", otherwise: "the hub's"},
+		{path: "hubs[].extensions", about: "what the platform has: `azx`, `other` or `none`"},
+		{path: "hubs[].allowThings", about: "patterns of the Things that devices may write to", otherwise: "needed with `extensions: none`"},
+		{path: "hubs[].onUnknownThing", about: "messages of a device without a Thing: `keep`, `skip` or `quarantine`"},
+		{path: "hubs[].timeField", about: "a field of the body with the message's time", otherwise: "none"},
+		{
+			path: "hubs[].retention", otherwise: "`24h`, the least that a hub has",
+			about: "how long the hub keeps messages; the lag is told as a share of it, and nothing else depends on it",
+			low:   int64(time.Hour), high: int64(longestRetention), want: "1h to 168h",
+		},
+	}
+	requestKeys = []key{
+		{
+			path: "hubs[].routingGroup", otherwise: "asked of the hub Thing",
+			about: "the group that is bound at the platform; there, it must not be null, empty or blank",
+		},
+		{path: "hubs[].bind", about: "`group`, `devices`, or `auto`: the group, and the devices if the group brings nothing"},
+		{path: "hubs[].tier", about: "`standard` or `basic`, or the edition: F1, B1 to B3, S1 to S3", otherwise: "`standard`, which is S1"},
+		{path: "hubs[].units", about: "of the tier; calls are spaced to what tier and units allow", low: 1, high: 200, want: "1 to 200"},
+		{
+			path:  "hubs[].feedback",
+			about: "`on`: read what became of messages to devices. A hub has one such queue, other back ends miss what is read",
+		},
+		{path: "hubs[].writeVia", about: "how writes travel: `c2d`, `desired` or `method:<name>`; a Thing may say otherwise", when: live},
+		{
+			path: "hubs[].writeWindow", about: "how long a write waits for others of its Thing", when: live,
+			low: int64(time.Millisecond), high: int64(time.Second), want: "1ms to 1s",
+		},
+		{
+			path: "hubs[].messageTTL", about: "how long the hub keeps a message for a device", otherwise: "as the hub is set", when: live,
+			low: int64(time.Second), high: int64(longestMessage), want: "1s to 48h",
+		},
+		{
+			path: "hubs[].twinMaxAge", about: "how old a twin may be that is read", when: live,
+			low: int64(100 * time.Millisecond), high: int64(time.Hour), want: "100ms to 1h",
+		},
+		{
+			path: "hubs[].methods.connectTimeout", about: "how long a device may take to connect", otherwise: "`0s`: it must be connected", when: live,
+			low: 0, high: int64(longestMethod - leastResponse), want: "0s to 24s: the platform waits 30s",
+		},
+		{
+			path: "hubs[].methods.responseTimeout", about: "how long it may take to answer; together they are up to 29s", when: live,
+			low: int64(leastResponse), high: int64(longestMethod), want: "5s to 29s: the platform waits 30s",
+		},
+		{
+			path: "hubs[].methods.services", otherwise: "the two above", when: live,
+			about: "by the remote name of a service, `module::name` for a module's: its own `connectTimeout` and `responseTimeout`",
+		},
+	}
+)
+
+// allKeys are the keys of all lists.
+func allKeys() []key { return slices.Concat(generalKeys, hubKeys, requestKeys) }
+
+// keyAt is the key with a path; the zero value if there is none.
+func keyAt(path string) key {
+	for _, k := range allKeys() {
+		if k.path == path {
+			return k
+		}
+	}
+	return key{}
+}
+
+// text is what there is to say of a key, with its limits.
+func (k key) text() string {
+	if k.want == "" {
+		return k.about
+	}
+	return k.about + "; " + k.want
+}
