@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"text/template"
 
 	"azx/internal/fault"
 )
@@ -29,37 +28,27 @@ type platformInfo struct {
 	AppKey string `json:"appKey"`
 }
 
-// Local is what Init writes a file for: a hub and a platform on this machine.
-type Local struct {
-	HubDir      string // folder of the hub
-	PlatformDir string // folder of the platform
+// Ends are what Init writes a file for. Either of the two may be on this machine, and then its folder says the rest.
+type Ends struct {
+	HubDir      string // folder of azx hub; or what follows
+	HubCA       string // PEM file of extra roots for the hub; "" for the system's
+	Connection  string // file with the hub's connection string; "" if the hub Thing has it
+	PlatformDir string // folder of azx platform; or what follows
+	URL         string // AlwaysOn address of the platform
+	AppKey      string // file with the application key
 	// HubThing is the hub Thing on the platform, through which it reaches devices. Without one messages
 	// travel from the hub to the platform only, to any Thing that has the device's name.
 	HubThing string
 }
 
 // Init writes a working, commented file, and returns the files it wrote. Credentials go into files of
-// their own, that only the owner may read, unless the hub or the platform keeps such a file already.
+// their own, that only the owner may read, unless there is such a file already.
 // Existing files are an error unless overwrite is set.
-func Init(from Local, file string, overwrite bool) ([]string, error) {
-	hubDir, platformDir := from.HubDir, from.PlatformDir
-	var hub hubInfo
-	var platform platformInfo
-	if err := readInfo(filepath.Join(hubDir, "hub.json"), "azx hub --dir "+hubDir, &hub); err != nil {
-		return nil, err
-	}
-	if err := readInfo(filepath.Join(platformDir, "platform.json"), "azx platform --dir "+platformDir, &platform); err != nil {
-		return nil, err
-	}
+func Init(ends Ends, file string, overwrite bool) ([]string, error) {
 	w := &initWriter{dir: filepath.Dir(file), overwrite: overwrite}
-	values := map[string]string{
-		"HubThing":   from.HubThing,
-		"URL":        platform.WS,
-		"AppKey":     w.credential(filepath.Join(platformDir, "app-key"), "app-key", platform.AppKey),
-		"Connection": w.credential(filepath.Join(hubDir, "connection-string"), "hub-connection-string", hub.ServiceConnectionString),
-		"CA":         w.relative(absoluteIn(hubDir, hub.CA)),
-		"AMQPS":      loopbackPort(hub.Ports["amqps"]),
-		"HTTPS":      loopbackPort(hub.Ports["https"]),
+	values, err := w.values(ends)
+	if err != nil {
+		return nil, err
 	}
 	var text strings.Builder
 	if err := initTemplate.Execute(&text, values); err != nil {
@@ -70,8 +59,53 @@ func Init(from Local, file string, overwrite bool) ([]string, error) {
 	if w.err != nil {
 		return w.written, w.err
 	}
-	_, _, err := Load(file)
+	_, _, err = Load(file)
 	return w.written, err
+}
+
+// initValues are what the file's template shows; "" leaves a key out.
+type initValues struct {
+	HubThing, URL, AppKey, Connection, CA, AMQPS, HTTPS string
+	Local                                               bool // the hub is on this machine
+}
+
+// values reads what is known of the ends, and puts their credentials into files.
+func (w *initWriter) values(ends Ends) (v initValues, err error) {
+	v.HubThing = ends.HubThing
+	if err := w.hub(ends, &v); err != nil {
+		return v, err
+	}
+	return v, w.platform(ends, &v)
+}
+
+func (w *initWriter) hub(ends Ends, v *initValues) error {
+	if ends.HubDir == "" {
+		v.Connection, v.CA = w.reference(ends.Connection), w.relative(ends.HubCA)
+		return nil
+	}
+	var info hubInfo
+	if err := readInfo(filepath.Join(ends.HubDir, "hub.json"), "azx hub --dir "+ends.HubDir, &info); err != nil {
+		return err
+	}
+	v.Local = true
+	v.Connection = w.credential(filepath.Join(ends.HubDir, "connection-string"), "hub-connection-string", info.ServiceConnectionString)
+	v.CA = w.relative(absoluteIn(ends.HubDir, info.CA))
+	v.AMQPS, v.HTTPS = loopbackPort(info.Ports["amqps"]), loopbackPort(info.Ports["https"])
+	return nil
+}
+
+func (w *initWriter) platform(ends Ends, v *initValues) error {
+	if ends.PlatformDir == "" {
+		v.URL, v.AppKey = ends.URL, w.reference(ends.AppKey)
+		return nil
+	}
+	var info platformInfo
+	if err := readInfo(filepath.Join(ends.PlatformDir, "platform.json"), "azx platform --dir "+ends.PlatformDir, &info); err != nil {
+		return err
+	}
+	v.URL = info.WS
+	v.AppKey = w.credential(filepath.Join(ends.PlatformDir, "app-key"), "app-key", info.AppKey)
+	return nil
 }
 
 // readInfo reads what a local hub or platform wrote about itself.
@@ -97,7 +131,7 @@ type initWriter struct {
 // credential returns a reference to the file at, or else to a new file with the value.
 func (w *initWriter) credential(at, name, value string) string {
 	if info, err := os.Stat(at); err == nil && info.Mode().IsRegular() {
-		return "${file:" + w.relative(at) + "}"
+		return w.reference(at)
 	}
 	if w.err == nil && value == "" {
 		w.err = &fault.Problem{Op: "write " + name, Class: fault.Fatal, Cause: errors.New("the value is missing"),
@@ -105,6 +139,14 @@ func (w *initWriter) credential(at, name, value string) string {
 	}
 	w.write(filepath.Join(w.dir, name), value+"\n", 0o600)
 	return "${file:" + name + "}"
+}
+
+// reference refers to a credential's file, if there is one.
+func (w *initWriter) reference(file string) string {
+	if file == "" {
+		return ""
+	}
+	return "${file:" + w.relative(file) + "}"
 }
 
 // schema writes the schema for editors, also over one of another version.
@@ -202,56 +244,3 @@ func quote(text string) string {
 	}
 	return string(quoted)
 }
-
-var initTemplate = template.Must(template.New("azx.yaml").Funcs(template.FuncMap{"quote": quote}).Parse(
-	`# yaml-language-server: $schema=azx.schema.json
-# Configuration of the azx connector, made by: azx config init
-# Check it with: azx validate -c azx.yaml      Start with: azx run -c azx.yaml
-# Relative paths start at the folder of this file. Unknown keys are errors.
-
-name: azx-1                    # the connector Thing
-
-platform:
-  urls:
-    - {{quote .URL}}
-  appKey: {{quote .AppKey}}   # read again at every sign-in, so the key may be replaced in its file
-
-hubs:
-{{- if .HubThing}}
-  - thing: {{quote .HubThing}}   # the hub Thing
-{{- else}}
-  - thing: LocalHub            # the hub Thing
-{{- end}}
-    connectionString: {{quote .Connection}}
-    consumerGroup: azx
-    start: earliest            # where to begin without a checkpoint: earliest, latest or a time
-{{- if .CA}}
-    caFile: {{quote .CA}}
-{{- end}}
-{{- if or .AMQPS .HTTPS}}
-    endpoints:                 # dial here; names in certificates and tokens stay the hub's
-{{- if .AMQPS}}
-      amqps: {{quote .AMQPS}}
-{{- end}}
-{{- if .HTTPS}}
-      https: {{quote .HTTPS}}
-{{- end}}
-{{- end}}
-{{- if .HubThing}}
-    extensions: azx            # what is installed on the platform: azx, other or none
-{{- else}}
-    extensions: none           # what is installed on the platform: azx, other or none
-    allowThings: ["*"]         # which Things the devices of this hub may write to
-{{- end}}
-    onUnknownThing: keep       # a device without a Thing: keep, skip or quarantine its messages
-    tier: S3                   # edition of the hub: its quotas space what is sent to devices; the local hub has none
-
-checkpoint:
-  file: azx-data/checkpoints   # how far each partition has come
-
-quarantine:
-  dir: azx-data/quarantine     # messages that cannot be delivered, with their original bytes
-
-admin:
-  listen: 127.0.0.1:9464       # /livez /readyz /status /metrics, azx reload; loopback only
-`))

@@ -33,7 +33,7 @@ func local(t *testing.T) string {
 }
 
 func initIn(dir string, overwrite bool) ([]string, error) {
-	return Init(Local{HubDir: filepath.Join(dir, "hub"), PlatformDir: filepath.Join(dir, "platform")}, filepath.Join(dir, "azx.yaml"), overwrite)
+	return Init(Ends{HubDir: filepath.Join(dir, "hub"), PlatformDir: filepath.Join(dir, "platform")}, filepath.Join(dir, "azx.yaml"), overwrite)
 }
 
 func TestInitWritesAFileThatLoadsWithoutAWarning(t *testing.T) {
@@ -142,7 +142,7 @@ func TestInitForAHubThingLetsThePlatformReachDevices(t *testing.T) {
 	for _, name := range []string{"LocalHub", "Plant 1", "true", "Null"} {
 		dir := local(t)
 		file := filepath.Join(dir, "azx.yaml")
-		_, err := Init(Local{HubDir: filepath.Join(dir, "hub"), PlatformDir: filepath.Join(dir, "platform"), HubThing: name}, file, false)
+		_, err := Init(Ends{HubDir: filepath.Join(dir, "hub"), PlatformDir: filepath.Join(dir, "platform"), HubThing: name}, file, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,5 +154,44 @@ func TestInitForAHubThingLetsThePlatformReachDevices(t *testing.T) {
 		if hub.Thing != name || hub.Extensions != ExtensionsAzx || len(hub.AllowThings) > 0 || hub.Endpoints.HTTPS != "127.0.0.1:8443" {
 			t.Errorf("%s: hub %+v", name, hub)
 		}
+	}
+}
+
+func TestInitForEndsElsewhereNamesTheirFilesAndLeavesTheRestToTheHubThing(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "key"), "canary-key")
+	put(t, filepath.Join(dir, "connection"), "HostName=plant1.azure-devices.net;SharedAccessKeyName=service;SharedAccessKey=YQ==")
+	ends := Ends{URL: "wss://thingworx.example.com/Thingworx/WS", AppKey: filepath.Join(dir, "key"), HubThing: "Plant1Hub"}
+	for _, c := range []struct {
+		name, connection, shown string
+	}{
+		{"the hub Thing has the connection string", "", ""},
+		{"the file has it", filepath.Join(dir, "connection"), "${file:" + filepath.Join(dir, "connection") + "}"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := filepath.Join(dir, "azx.yaml")
+			ends.Connection = c.connection
+			if _, err := Init(ends, file, true); err != nil {
+				t.Fatal(err)
+			}
+			cfg, warnings, err := Load(file)
+			if err != nil || len(warnings) > 0 {
+				t.Fatalf("%v, %v", err, warnings)
+			}
+			hub := cfg.Hubs[0]
+			if hub.Thing != "Plant1Hub" || hub.Extensions != ExtensionsAzx || hub.Endpoints != (Endpoints{}) || hub.Origin("tier") != OriginDefault {
+				t.Errorf("hub: %+v", hub)
+			}
+			if hub.Text("connectionString") != c.shown || cfg.Platform.URLs[0] != ends.URL {
+				t.Errorf("connection string %q, platform %v", hub.Text("connectionString"), cfg.Platform.URLs)
+			}
+		})
+	}
+}
+
+func TestInitSaysThatAFileOfACredentialIsNotThere(t *testing.T) {
+	ends := Ends{URL: "wss://thingworx.example.com/Thingworx/WS", AppKey: filepath.Join(t.TempDir(), "key"), HubThing: "Plant1Hub"}
+	if _, err := Init(ends, filepath.Join(t.TempDir(), "azx.yaml"), false); err == nil || !strings.Contains(err.Error(), "platform.appKey") {
+		t.Errorf("got %v", err)
 	}
 }

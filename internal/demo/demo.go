@@ -140,7 +140,7 @@ func (d *demo) add(id string) (string, error) {
 // connect runs the connector as `azx run` would, from a file made by `azx config init`.
 func (d *demo) connect(ctx context.Context) error {
 	file := filepath.Join(d.dir, "azx.yaml")
-	if _, err := config.Init(config.Local{HubDir: d.hubDir(), PlatformDir: d.platformDir(), HubThing: hubThing}, file, false); err != nil {
+	if _, err := config.Init(config.Ends{HubDir: d.hubDir(), PlatformDir: d.platformDir(), HubThing: hubThing}, file, false); err != nil {
 		return err
 	}
 	cfg, _, err := config.Load(file)

@@ -97,7 +97,7 @@ func (s *site) config(t testing.TB) *config.Config {
 func (s *site) configIn(t testing.TB, dir string) *config.Config {
 	t.Helper()
 	file := filepath.Join(dir, "azx.yaml")
-	if _, err := config.Init(config.Local{HubDir: s.hubDir(), PlatformDir: s.platformDir()}, file, true); err != nil {
+	if _, err := config.Init(config.Ends{HubDir: s.hubDir(), PlatformDir: s.platformDir()}, file, true); err != nil {
 		t.Fatal(err)
 	}
 	cfg, _, err := config.Load(file)

@@ -177,7 +177,7 @@ func TestAConsumerGroupThatIsMissingEndsTheProcessWithTheCommandThatCreatesIt(t 
 	t.Parallel()
 	s := newSite(t)
 	file := filepath.Join(s.dir, "azx.yaml")
-	_, err := config.Init(config.Local{HubDir: s.hubDir(), PlatformDir: s.platformDir()}, file, false)
+	_, err := config.Init(config.Ends{HubDir: s.hubDir(), PlatformDir: s.platformDir()}, file, false)
 	text, readErr := os.ReadFile(file)
 	if err := errors.Join(err, readErr); err != nil {
 		t.Fatal(err)
