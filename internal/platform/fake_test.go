@@ -27,6 +27,7 @@ type fakeThing struct {
 	properties map[string]infotable.BaseType
 	remote     bool // has the services of a RemoteThing
 	extension  bool // has the service of our template
+	routed     bool // has the property gatewayThing of RoutedEgress
 	values     []alwayson.PropertyValue
 }
 
@@ -142,6 +143,8 @@ func (p *fakePlatform) answer(r alwayson.Request) alwayson.Response {
 		return alwayson.Response{Code: alwayson.Success, Content: thing.remoteRows()}
 	case r.Target == definitionsService:
 		return alwayson.Response{Code: alwayson.Success, Content: thing.definitionRows()}
+	case r.Kind == alwayson.Property && r.Target == gatewayProperty && thing.routed:
+		return alwayson.Response{Code: alwayson.Success, Content: infotable.Single(gatewayProperty, infotable.Text(infotable.TypeThingName, thing.gateway))}
 	case r.Target == subscriptionsService && thing.remote:
 		if text, _ := r.Params.First("options").Text(); text != `{"hasDeadband":true}` {
 			return alwayson.Refuse(alwayson.BadRequest, "no options")
@@ -191,6 +194,9 @@ func (f *fakeThing) definitionRows() *infotable.Table {
 	rows := infotable.New(infotable.Column("name", infotable.TypeString), infotable.Column("baseType", infotable.TypeString))
 	for _, name := range f.names() {
 		rows.Add(infotable.String(name), infotable.String(f.properties[name].String()))
+	}
+	if f.routed {
+		rows.Add(infotable.String(gatewayProperty), infotable.String("THINGNAME"))
 	}
 	return rows
 }

@@ -18,6 +18,8 @@ const (
 	remotePropertiesService = "GetAzureRemoteProperties"
 	definitionsService      = "GetPropertyDefinitions"
 	subscriptionsService    = "GetPropertySubscriptions"
+
+	gatewayProperty = "gatewayThing" // of the platform's shape RoutedEgress, and a column of the first (read)
 )
 
 // A Thing that does not answer is asked for again after these pauses, doubling.
@@ -102,7 +104,38 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 	case v != accepted:
 		return nil, notLearned(thing, subs, v), nil
 	}
-	return subscribedTable(content(defs), content(subs)), nil, nil
+	gateway, failed, err := l.gatewayOf(ctx, thing, content(defs), probe)
+	if err != nil || failed != nil {
+		return nil, failed, err
+	}
+	return mapping.NewTable(subscribedProperties(content(defs), content(subs)), gateway), nil, nil
+}
+
+// gatewayOf reads gatewayThing of a Thing that has such a property: the platform's own shape RoutedEgress brings it, with or
+// without our packages. A Thing whose property may not be read counts as one that has none.
+func (l *lane) gatewayOf(ctx context.Context, thing string, definitions *infotable.Table, probe bool) (string, *unusable, error) {
+	if !hasRow(definitions, gatewayProperty) {
+		return "", nil, nil
+	}
+	resp, v, err := l.ask(ctx, alwayson.ReadProperty(thing, gatewayProperty), probe)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case v == accepted:
+		return firstText(content(resp), gatewayProperty), nil, nil
+	case v == rejected:
+		return "", nil, nil
+	}
+	return "", notLearned(thing, resp, v), nil
+}
+
+func hasRow(rows *infotable.Table, name string) bool {
+	for i := range rows.Len() {
+		if text, _ := rows.At(i, "name").Text(); text == name {
+			return true
+		}
+	}
+	return false
 }
 
 func isNotFound(r alwayson.Response, v verdict) bool {
@@ -126,7 +159,7 @@ func subscriptionsOf(thing string) alwayson.Request {
 
 // remoteTable reads rows of name, edgeName, baseType and gatewayThing.
 func remoteTable(rows *infotable.Table) *mapping.Table {
-	return mapping.NewTable(remoteProperties(rows), firstText(rows, "gatewayThing"))
+	return mapping.NewTable(remoteProperties(rows), firstText(rows, gatewayProperty))
 }
 
 func remoteProperties(rows *infotable.Table) []mapping.Property {
@@ -156,11 +189,6 @@ func firstText(rows *infotable.Table, column string) string {
 		}
 	}
 	return ""
-}
-
-// subscribedTable is the table of a Thing whose gatewayThing is not told.
-func subscribedTable(definitions, subscriptions *infotable.Table) *mapping.Table {
-	return mapping.NewTable(subscribedProperties(definitions, subscriptions), "")
 }
 
 // subscribedProperties joins the platform's two answers. Only remote names are told, not whose they are: one that

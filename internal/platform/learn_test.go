@@ -205,11 +205,11 @@ func TestTablesAreReadTolerantly(t *testing.T) {
 			mapping.NewTable([]mapping.Property{{EdgeName: "n", Type: infotable.TypeVariant}}, "")},
 		{"a row without a name", remoteTable(infotable.New(text("name", "gatewayThing")...).Add(s(""), s("Hub"))),
 			mapping.NewTable(nil, "Hub")},
-		{"a remote name that is no property's name", subscribedTable(
+		{"a remote name that is no property's name", mapping.NewTable(subscribedProperties(
 			infotable.New(text("name", "baseType")...).Add(s("temperature"), s("NUMBER")),
-			infotable.New(text("edgeName")...).Add(s("temp"))),
+			infotable.New(text("edgeName")...).Add(s("temp"))), ""),
 			mapping.NewTable([]mapping.Property{{EdgeName: "temp", Type: infotable.TypeVariant}}, "")},
-		{"no definitions", subscribedTable(nil, infotable.New(text("edgeName")...).Add(s("temp")).Add(s(""))),
+		{"no definitions", mapping.NewTable(subscribedProperties(nil, infotable.New(text("edgeName")...).Add(s("temp")).Add(s(""))), ""),
 			mapping.NewTable([]mapping.Property{{EdgeName: "temp", Type: infotable.TypeVariant}}, "")},
 	}
 	for _, tt := range tests {
@@ -411,4 +411,30 @@ func TestWhatIsForgottenOfAllThingsIsAskedForAgain(t *testing.T) {
 		things.ForgetAll()
 		declared(4)
 	})
+}
+
+func TestWithoutOurTemplateTheGatewayThingOfAThingIsRead(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		gateway string // "none": the Thing has no such property
+		refused bool   // it may not be read
+		want    string
+	}{
+		{"its devices may write to it", "Hub", false, "accepted"},
+		{"it belongs to another hub", "OtherHub", false, "refused not-allowed"},
+		{"it belongs to none", "", false, "refused not-allowed"},
+		{"it has no such property", "none", false, "refused not-allowed"},
+		{"it may not be read", "Hub", true, "refused not-allowed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(cfg *WriterConfig) { cfg.AzxExtension, cfg.AllowThings = false, nil }, func(b *bench) {
+				thing := b.platform.add("T", "temp:NUMBER")
+				thing.gateway, thing.extension, thing.routed = c.gateway, false, c.gateway != "none"
+				b.platform.hook = func(_ context.Context, r alwayson.Request) (alwayson.Response, bool, error) {
+					return alwayson.Refuse(alwayson.Forbidden, "no"), c.refused && r.Kind == alwayson.Property, nil
+				}
+				b.want(b.send("T", `{"temp":1}`), c.want)
+			})
+		})
+	}
 }
