@@ -131,7 +131,7 @@ platform:
   appKey: {{quote .AppKey}}   # read again at every sign-in, so the key may be replaced in its place
 
 hubs:
-  - thing: {{quote .Thing}}   # the hub Thing, which is asked for the settings of the hub
+  - thing: {{quote .Thing}}   # the hub Thing
 {{- if .RoutingGroup}}
     routingGroup: {{quote .RoutingGroup}}
 {{- end}}
