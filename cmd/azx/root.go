@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"azx/internal/app"
 )
 
 const welcome = `azx moves device messages from Azure IoT Hub to ThingWorx and writes them to the properties of Things.
@@ -24,6 +26,7 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "azx",
 		Short:         "An open ThingWorx Azure IoT Hub Connector",
+		Version:       app.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -20,7 +20,7 @@ func (c *connector) openAdapter(book *observe.Logbook) {
 		return
 	}
 	c.adapter = adapter.New(adapter.Config{
-		Name: c.Config.Name, Group: c.Config.AvailabilityGroup, Instance: instanceID(), Version: observe.Version(), Platform: c.setup,
+		Name: c.Config.Name, Group: c.Config.AvailabilityGroup, Instance: instanceID(), Version: Version(), Platform: c.setup,
 		Checks: c.healthChecks, Groups: c.groups, Bound: c.boundNames, Samples: c.meter.Gather, Logbook: book,
 		Changed: c.settingsChanged, Clear: c.clearCache, Facts: facts, Log: c.Log,
 	})
@@ -108,3 +108,6 @@ func (c *connector) forgetThings(thing string) {
 		}
 	}
 }
+
+// Version is the version of this program, "unknown" if that was not noted when it was built.
+func Version() string { return observe.Version() }

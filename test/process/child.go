@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -153,6 +154,22 @@ func (c *Child) Thaw() { c.signal(syscall.SIGCONT) }
 
 // Hangup asks a daemon to read its configuration again (SIGHUP).
 func (c *Child) Hangup() { c.signal(syscall.SIGHUP) }
+
+// Quit has a Go process print all its goroutines and end (SIGQUIT), as in a crash, and waits until it is gone.
+func (c *Child) Quit() {
+	c.signal(syscall.SIGQUIT)
+	<-c.ended
+}
+
+// Arguments is the command line as the system shows it to everybody on the machine.
+func (c *Child) Arguments() string {
+	c.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", c.cmd.Process.Pid))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(text), "\x00", " ")
+}
 
 func (c *Child) cleanup() {
 	if !c.Ended() {
