@@ -67,6 +67,7 @@ func (c *canaries) ran(child *process.Child) {
 // TestNoCredentialInUseIsShown runs a connector with its credentials, lets them be replaced by wrong ones, and reads all
 // that it says: log, pages, metrics, commands, its arguments, what the platform hears, and the dump of a crash.
 func TestNoCredentialInUseIsShown(t *testing.T) {
+	t.Parallel()
 	stack := newPlant(t)
 	stack.AddDeviceThing("pump", hubThing, "--property", "n:INTEGER")
 	stack.AddDeviceThing("odd", hubThing, "--property", "n:INTEGER")
@@ -150,6 +151,7 @@ func fetched(t *testing.T, url string) string {
 // TestNoCredentialThatIsRefusedIsShown plants a canary in each field of the file that holds a credential, in every form that
 // is wrong in another way, and reads what each command says about it.
 func TestNoCredentialThatIsRefusedIsShown(t *testing.T) {
+	t.Parallel()
 	const keyed = "SharedAccessKeyName=service;SharedAccessKey=" + canary
 	hubs := func(config map[string]any) map[string]any { return config["hubs"].([]any)[0].(map[string]any) }
 	stack := newPlant(t)

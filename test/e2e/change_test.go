@@ -18,6 +18,7 @@ const takesEffectWithin = 10 * time.Second
 // TestThingsMayAppearAndChangeWhileTheConnectorRuns makes the Thing of a device that sends already,
 // gives it one more property, and changes that property's base type. Nothing is restarted.
 func TestThingsMayAppearAndChangeWhileTheConnectorRuns(t *testing.T) {
+	t.Parallel()
 	stack := process.NewStack(t, azx)
 	stack.Configure()
 	connector := stack.Connect()

@@ -12,6 +12,7 @@ import (
 // TestALoggedPropertyHasEachValueOnceAtItsOwnTime kills the platform and the connector while values come, so that some of
 // them are written again.
 func TestALoggedPropertyHasEachValueOnceAtItsOwnTime(t *testing.T) {
+	t.Parallel()
 	const values = 300
 	stack := newPlant(t)
 	platform := stack.Platform

@@ -25,6 +25,7 @@ import (
 // in the device's order; what a reader saw before has the same numbers, offsets and times; and the reader goes on after
 // its checkpoint without a gap or a repeat.
 func TestAHubKilledInTheMiddleKeepsWhatItAcknowledged(t *testing.T) {
+	t.Parallel()
 	const devices, each, enough = 4, 10_000, 8_000
 	stack := process.NewPlatform(t, azx)
 	hub := hubProcess(stack, "--partitions", "2")

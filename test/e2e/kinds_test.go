@@ -20,6 +20,7 @@ type kind struct {
 // TestEachKindOfDeviceGetsWhatItCanTake is the table of docs/two-way.md: what is allowed works, and what is not is
 // refused with its reason.
 func TestEachKindOfDeviceGetsWhatItCanTake(t *testing.T) {
+	t.Parallel()
 	stack := process.NewStack(t, azx)
 	stack.AddHubThing(hubThing)
 	stack.AddDevice("edge", "--edge")

@@ -15,6 +15,7 @@ const reloadWithin = 20 * time.Second
 // TestAConnectorReadsItsFileAgainWhileMessagesFlow changes the file four times under load: what can takes effect, what
 // cannot is named, a broken file changes nothing. No message is lost or written twice.
 func TestAConnectorReadsItsFileAgainWhileMessagesFlow(t *testing.T) {
+	t.Parallel()
 	stack := process.NewStack(t, azx)
 	stack.Configure()
 	connector := stack.Connect()

@@ -12,6 +12,7 @@ import (
 // TestAKeyWithTheLeastRightsDoesTheWholeMainJob follows docs/install-thingworx.md: without a step a connector is refused with
 // the reason, with all of them it does everything, and nothing else.
 func TestAKeyWithTheLeastRightsDoesTheWholeMainJob(t *testing.T) {
+	t.Parallel()
 	stack := newPlant(t)
 	admin := stack.Platform
 	stack.AddDeviceThing("pump-7", hubThing, "--property", "target:INTEGER", "--service", "Echo(n:INTEGER):JSON:echo")

@@ -83,6 +83,7 @@ var usesOfConnectionServer = map[string][]use{
 // TestEveryServiceOfBothPackagesIsCalled goes through the packages, so that a service without a call here fails it. Those
 // that the connector carries out are called again without it.
 func TestEveryServiceOfBothPackagesIsCalled(t *testing.T) {
+	t.Parallel()
 	stack := newPlant(t)
 	connector := furnish(t, stack)
 	t.Run("with a connector", func(t *testing.T) {

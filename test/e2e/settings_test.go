@@ -14,6 +14,7 @@ import (
 
 // TestAChangeOnTheHubThingReachesEveryConnector has three connectors, one of them down while settings change.
 func TestAChangeOnTheHubThingReachesEveryConnector(t *testing.T) {
+	t.Parallel()
 	stack := newPlant(t)
 	stack.AddDeviceThing("pump-7", hubThing, "--property", "target:INTEGER", "--service", "Echo(n:INTEGER):JSON:echo")
 	d := connectDevice(t, stack, "pump-7")
@@ -72,6 +73,7 @@ func TestAChangeOnTheHubThingReachesEveryConnector(t *testing.T) {
 // then the first one is made anew at the hub. Messages flow all the while; each is written once, in order. When both are
 // made anew the connector says that it is refused, and goes on when it has one of them.
 func TestAKeyIsReplacedWithoutAGap(t *testing.T) {
+	t.Parallel()
 	stack := process.NewPlatform(t, azx)
 	hub := hubProcess(stack)
 	stack.AddHubThing(hubThing)

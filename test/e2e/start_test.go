@@ -11,6 +11,7 @@ import (
 // TestAStartThatCannotGoWellNamesTheSettingAndWhatToDo starts a connector on a platform on which one thing is missing or wrong.
 // A platform is shared by the cases; each makes its own fault and takes it back.
 func TestAStartThatCannotGoWellNamesTheSettingAndWhatToDo(t *testing.T) {
+	t.Parallel()
 	stack := newPlant(t)
 	platform := stack.Platform
 	column := func(table, name, value string) func() {

@@ -16,6 +16,7 @@ import (
 
 // TestEachEventOfTheConnectorsIsFiredByItsRealCause brings about what each of the nine events tells.
 func TestEachEventOfTheConnectorsIsFiredByItsRealCause(t *testing.T) {
+	t.Parallel()
 	stack := newPlant(t)
 	platform := stack.Platform
 	stack.AddDeviceThing("pump-7", hubThing, "--property", "target:INTEGER", "--service", "Echo(n:INTEGER):JSON:echo")
