@@ -19,7 +19,7 @@ var (
 	protocols = []string{"alwayson", "alwayson/infotable", "internal/amqp10"}
 	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
 		"internal/quarantine"}
-	flows     = []string{"internal/ingress", "internal/egress", "internal/devices", "internal/adapter"}
+	flows     = []string{"internal/ingress", "internal/egress", "internal/devices", "internal/adapter", "internal/lease"}
 	operation = []string{"internal/access", "internal/dial", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin", "internal/diagnose", "internal/tail"}
 
 	forEdges = join(domain, protocols, []string{"internal/access", "internal/dial", "internal/secret", "internal/observe", "internal/supervise", "internal/folder"})
@@ -58,6 +58,7 @@ var layers = []layer{
 	{"internal/egress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs"},
 	{"internal/devices", forFlows, nil, "flow: declares the interfaces it needs"},
 	{"internal/adapter", forFlows, nil, "flow: the connector as a Thing; declares the interfaces it needs"},
+	{"internal/lease", forFlows, nil, "flow: who reads which partition; declares the store it needs"},
 
 	{"internal/secret", nil, nil, "operation: used by edges, so it depends on nothing"},
 	{"internal/hocon", nil, nil, "a format that others' files have: no library at hand reads it strictly, so it depends on nothing"},
