@@ -98,6 +98,16 @@ func TestTheFenceRefusesWhoseLeaseIsOld(t *testing.T) {
 		if err := a.Held("0"); !errors.Is(err, ErrNotHeld) {
 			t.Errorf("at the expiry less the margin: %v", err)
 		}
+		began = time.Now()
+		a.round(t.Context()) // a renewal counts likewise
+		elapse(time.Until(began.Add(3*time.Second + expiry - 2*time.Second - 1)))
+		if err := a.Held("0"); err != nil {
+			t.Errorf("just before the time of its renewal it is refused: %v", err)
+		}
+		elapse(1)
+		if a.Held("0") == nil {
+			t.Error("the time of a renewal begins with its answer")
+		}
 	})
 }
 
@@ -340,6 +350,38 @@ func TestARecordThatSomebodyDeletesIsMadeAnew(t *testing.T) {
 	})
 }
 
+func TestARecordThatSomebodyClearsIsOursAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		a := start(t, s, "a", 1)
+		elapse(interval)
+		s.set(func() { s.records["0"] = delivery.Ownership{Partition: "0", Version: "cleared", Renewed: s.now()} })
+		elapse(3 * interval / 2)
+		if a.meter.heard("lost 0 taken") || a.Held("0") != nil || s.owners()["0"] != "a" {
+			t.Errorf("heard %v; the record says %q", a.meter.events, s.owners()["0"])
+		}
+		a.kill()
+	})
+}
+
+func TestWhatIsTakenWhileItIsRenewedIsLostInTheSameRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore()
+		a := newNode(t, s, "a", 1, 1)
+		go a.Acquire(t.Context(), "0")
+		synctest.Wait()
+		a.round(t.Context())
+		elapse(interval)
+		a.o.Store = leaving{as{s, "a"}, func() {
+			_, _, _ = as{s, "b"}.Claim(t.Context(), delivery.Ownership{Partition: "0", Owner: "b", Version: s.records["0"].Version})
+		}}
+		a.round(t.Context())
+		if !a.meter.heard("lost 0 taken") {
+			t.Errorf("heard %v", a.meter.events)
+		}
+	})
+}
+
 func TestAReleaseIsTriedAgainUntilItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore()
@@ -408,7 +450,7 @@ func TestTheWatchdogTellsSilenceFromHavingNothingToSay(t *testing.T) {
 func TestAPlanIsFair(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	// Each letter is a partition: the one who has it, "." without a record, "-" given up just now, "=" long ago, in upper
-	// case if expired.
+	// case if expired, "+" if its time is ahead.
 	tests := []struct {
 		name, records string
 		patient       bool
@@ -425,6 +467,8 @@ func TestAPlanIsFair(t *testing.T) {
 		{"unless it does not want it", "mm=o", false, 1, "="},
 		{"one above the share rounded down, if enough is left", "mo.", false, 1, "."},
 		{"nobody is robbed of one more", "mmooo", false, 0, ""},
+		{"what another lacks is left to it", "mm.oppp", false, 0, ""},
+		{"a time ahead by hours was told before the clock of the store was put back", "m+", false, 1, "+"},
 		{"two more are too many", "mooo", false, 1, "o"},
 		{"the richest is robbed", "moopppp", false, 1, "p"},
 		{"another poor one comes first, and then it is fair", "mmaooo", false, 0, ""},
@@ -449,6 +493,8 @@ func TestAPlanIsFair(t *testing.T) {
 					r.Owner = ""
 				case c == '=':
 					r.Owner, r.Renewed = "", now.Add(-expiry)
+				case c == '+':
+					r.Renewed = now.Add(2 * time.Hour)
 				case c < 'a':
 					r.Renewed = now.Add(-expiry)
 				}

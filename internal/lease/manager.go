@@ -291,12 +291,13 @@ func (m *Manager) note(partition string, err error) {
 // wait has no record count as expired until every connector has had a round.
 func (m *Manager) wait() { m.patient = time.Now().Add(5 * m.o.Interval / 2) }
 
-// due returns the claims that renew what is held and was not renewed within the last half of an interval.
+// due returns the claims that renew what is held and was not renewed within the shortest pause between two rounds.
 func (m *Manager) due() (due []delivery.Ownership) {
+	least := time.Duration(float64(m.o.Interval) * (1 - m.o.Jitter))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range m.partitions {
-		if p := m.of(id); p.held && time.Since(p.proven) >= m.o.Interval/2 {
+		if p := m.of(id); p.held && time.Since(p.proven) >= least {
 			due = append(due, delivery.Ownership{Partition: id, Owner: m.o.ID, Version: p.record.Version})
 		}
 	}

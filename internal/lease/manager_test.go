@@ -53,8 +53,11 @@ func TestANewcomerGetsItsShareOneARoundAndItIsNotTakenBack(t *testing.T) {
 		a := start(t, s, "a", 8)
 		elapse(interval)
 		b := start(t, s, "b", 8)
-		elapse(3 * interval / 2)
-		if got := len(b.holding()); got < 1 || got > 2 {
+		for range 15 {
+			b.Doubt() // to look more often is not to take more
+			elapse(interval / 10)
+		}
+		if got := len(b.holding()); got < 1 || got > 3 {
 			t.Errorf("in its first rounds it took %d", got)
 		}
 		elapse(5 * interval)
@@ -148,6 +151,14 @@ func TestARenewalIsOneWriteAPartitionAndInterval(t *testing.T) {
 		elapse(100 * interval)
 		if got := s.written("a") - before; got < 8*95 || got > 8*105 {
 			t.Errorf("%d writes in 100 intervals, want about 800", got)
+		}
+		before = s.written("a")
+		for range 100 {
+			a.Doubt() // looking is no writing
+			elapse(interval / 5)
+		}
+		if got := s.written("a") - before; got < 8*19 || got > 8*25 {
+			t.Errorf("%d writes in 20 intervals of doubt, want about 160", got)
 		}
 		a.kill()
 	})
