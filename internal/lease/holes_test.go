@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -182,27 +181,6 @@ func TestWhenTheClockOfTheStoreIsSetNobodyLosesAPartition(t *testing.T) {
 				b.kill()
 			})
 		})
-	}
-}
-
-func TestThoseWhoStartTogetherChooseAtRandom(t *testing.T) {
-	chosen := map[string]int{}
-	for seed := range uint64(1000) {
-		wanted := map[string]bool{}
-		for _, id := range parts(8) {
-			wanted[id] = true
-		}
-		v := view{me: "a", partitions: parts(8), wanted: wanted, now: time.Now(), expiry: expiry}
-		d := v.plan(rand.New(rand.NewPCG(seed, 0)))
-		if d.want != 1 || len(d.claims) != 8 {
-			t.Fatalf("seed %d: wants %d of %d", seed, d.want, len(d.claims))
-		}
-		chosen[d.claims[0].Partition]++
-	}
-	for _, id := range parts(8) {
-		if chosen[id] < 90 || chosen[id] > 160 { // 125 expected
-			t.Errorf("of 1000 seeds partition %s was chosen by %d", id, chosen[id])
-		}
 	}
 }
 
@@ -410,105 +388,4 @@ func TestAReleaseIsTriedAgainUntilItsTimeIsOver(t *testing.T) {
 			t.Errorf("a store that stays away: %v, and the fence says %v", err, a.Held("1"))
 		}
 	})
-}
-
-func TestTheWatchdogTellsSilenceFromHavingNothingToSay(t *testing.T) {
-	type look struct {
-		after          time.Duration
-		received, head int64
-		waiting        bool
-		reopen         bool
-	}
-	const s = time.Second
-	tests := []struct {
-		name  string
-		looks []look
-	}{
-		{"an empty partition", []look{{0, -1, -1, true, false}, {60 * s, -1, -1, true, false}}},
-		{"all was received", []look{{0, 7, 7, true, false}, {60 * s, 7, 7, true, false}}},
-		{"messages wait and none comes", []look{{0, 7, 7, true, false}, {15 * s, 7, 9, true, false}, {15 * s, 7, 9, true, false},
-			{15 * s, 7, 9, true, true}, {15 * s, 7, 9, true, false}, {15 * s, 7, 9, true, true}}},
-		{"the first message ever does not come", []look{{0, -1, 0, true, false}, {15 * s, -1, 0, true, false}, {30 * s, -1, 0, true, true}}},
-		{"slow, but some come", []look{{0, 7, 90, true, false}, {20 * s, 8, 90, true, false}, {20 * s, 9, 90, true, false}, {20 * s, 10, 90, true, false}}},
-		{"held up by the platform", []look{{0, 7, 90, false, false}, {60 * s, 7, 90, false, false}, {60 * s, 7, 90, false, false}}},
-		{"a message that has only just arrived after a long silence", []look{{0, 7, 7, true, false}, {600 * s, 7, 8, true, false}}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			w := Watchdog{Patience: 30 * s}
-			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-			for i, l := range tt.looks {
-				now = now.Add(l.after)
-				if got := w.Look(now, l.received, l.head, l.waiting); got != l.reopen {
-					t.Errorf("look %d: reopen is %v", i, got)
-				}
-			}
-		})
-	}
-}
-
-func TestAPlanIsFair(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	// Each letter is a partition: the one who has it, "." without a record, "-" given up just now, "=" long ago, in upper
-	// case if expired, "+" if its time is ahead.
-	tests := []struct {
-		name, records string
-		patient       bool
-		want          int
-		from          string // whose partitions are claimed
-	}{
-		{"alone, it begins with one", "....", false, 1, "."},
-		{"then as many as it has", "mm......", false, 2, "."},
-		{"not more than there are", "mmm.", false, 1, "."},
-		{"what was given up is free at once", "m-oo", false, 1, "-"},
-		{"what has expired is free", "mOOO", false, 1, "O"},
-		{"but not while the others may not have been able to renew", "mOOO", true, 1, "O"}, // one is stolen: it had three
-		{"the other's share is left to it", "mm.o", false, 0, ""},
-		{"unless it does not want it", "mm=o", false, 1, "="},
-		{"one above the share rounded down, if enough is left", "mo.", false, 1, "."},
-		{"nobody is robbed of one more", "mmooo", false, 0, ""},
-		{"what another lacks is left to it", "mm.oppp", false, 0, ""},
-		{"a time ahead by hours was told before the clock of the store was put back", "m+", false, 1, "+"},
-		{"two more are too many", "mooo", false, 1, "o"},
-		{"the richest is robbed", "moopppp", false, 1, "p"},
-		{"another poor one comes first, and then it is fair", "mmaooo", false, 0, ""},
-		{"a newcomer takes one", "oooo", false, 1, "o"},
-		{"with more connectors than partitions one has none", "op", false, 0, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			v := view{me: "m", now: now, expiry: expiry, patient: tt.patient, steal: true,
-				records: map[string]delivery.Ownership{}, wanted: map[string]bool{}}
-			kind := map[string]string{}
-			for i, c := range tt.records {
-				id := fmt.Sprint(i)
-				kind[id] = string(c)
-				v.partitions = append(v.partitions, id)
-				v.wanted[id] = c != 'm'
-				r := delivery.Ownership{Partition: id, Version: "v", Renewed: now, Owner: string(c)}
-				switch {
-				case c == '.':
-					continue
-				case c == '-':
-					r.Owner = ""
-				case c == '=':
-					r.Owner, r.Renewed = "", now.Add(-expiry)
-				case c == '+':
-					r.Renewed = now.Add(2 * time.Hour)
-				case c < 'a':
-					r.Renewed = now.Add(-expiry)
-				}
-				v.records[id] = r
-			}
-			d := v.plan(rand.New(rand.NewPCG(1, 1)))
-			if d.want != tt.want && !(d.want == 0 && tt.want == 0) {
-				t.Errorf("wants %d, should want %d", d.want, tt.want)
-			}
-			for _, c := range d.claims {
-				if d.want > 0 && kind[c.Partition] != tt.from || c.Owner != "m" || c.Version != v.records[c.Partition].Version {
-					t.Errorf("claims %+v of %q", c, kind[c.Partition])
-				}
-			}
-		})
-	}
 }
