@@ -29,7 +29,7 @@ type State struct {
 	Phase    Phase
 	URL      string           // used or tried last
 	Err      error            // why it is not connected; nil while connected
-	Attempts int              // failed attempts since it was last connected
+	Attempts int              // failed rounds over all URLs since it was last connected, and its loss
 	Retry    time.Duration    // how long it waits in PhaseWaiting and PhaseRefused
 	Session  uint32           // in PhaseConnected
 	Refused  map[string]error // names that the platform refused to bind on this connection; not to be changed
@@ -39,7 +39,8 @@ type State struct {
 type ClientConfig struct {
 	// Dial says how to connect. Its URL is ignored if URLs is set.
 	Dial DialConfig
-	// URLs are tried in turn, one per attempt.
+	// URLs are of instances of one platform. They are tried in turn, from the one that worked last, and again after a
+	// pause when none of them worked.
 	URLs []string
 	// Names are bound after each connect; more can be added by Bind.
 	Names []string
@@ -47,10 +48,10 @@ type ClientConfig struct {
 	Gateway Gateway
 	// OnState is called with each new state, one call at a time; it must not block nor call the Client.
 	OnState func(State)
-	// MinBackoff and MaxBackoff bound the wait between attempts, which doubles and is spread by half;
+	// MinBackoff and MaxBackoff bound the wait between rounds over the URLs, which doubles and is spread by half;
 	// defaults 250 ms and 30 s.
 	MinBackoff, MaxBackoff time.Duration
-	// RefusedBackoff is the wait after the platform refused the credential; default 60 s.
+	// RefusedBackoff is the wait after a round in which the platform refused the credential; default 60 s.
 	RefusedBackoff time.Duration
 	// BindTimeout bounds each BIND; default 30 s.
 	BindTimeout time.Duration
@@ -148,13 +149,11 @@ func (c *Client) Run(ctx context.Context) error {
 		case <-run.Done():
 		}
 	})
-	for failures := 0; run.Err() == nil; {
-		lived, err := c.connection(run, c.cfg.URLs[failures%len(c.cfg.URLs)])
-		if lived >= steadyAfter {
-			failures = 0
+	for next := (rota{urls: c.cfg.URLs}); run.Err() == nil; {
+		lived, err := c.connection(run, next.url())
+		if err := next.ended(lived, err); err != nil {
+			c.pause(run, next.rounds, err)
 		}
-		failures++
-		c.pause(run, failures, err)
 	}
 	cancel()
 	c.closing.Wait()
@@ -299,6 +298,17 @@ func (c *Client) Drop(reason error) {
 		}
 		conn.abort(reason)
 	}
+}
+
+// Move is Drop, and the next connection is to another URL than this one, unless none of the others works. It reports
+// false, and does nothing, if there is no other or no connection.
+func (c *Client) Move(reason error) bool {
+	conn := c.current.Load()
+	if conn == nil || len(c.cfg.URLs) < 2 {
+		return false
+	}
+	conn.abort(fmt.Errorf("%w: %w", errMoved, reason))
+	return true
 }
 
 // Serving is [Conn.Serving] of the current connection, 0 if there is none.

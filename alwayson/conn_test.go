@@ -378,21 +378,72 @@ func TestAPanicInAHandlerEndsOnlyItsConnection(t *testing.T) {
 	eventually(t, "one session is left", func() bool { return len(server.Sessions()) == 1 })
 }
 
-func TestASilentPlatformIsDroppedAfterTwoPings(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		// The platform answers AUTH and then reads on, but writes nothing any more.
-		_, l := startServer(t, ServerConfig{})
-		l.wrap = func(c net.Conn) net.Conn { return &deaf{Conn: c} }
-		began := time.Now()
-		conn := dialTest(t, dialConfig(l))
-		<-conn.Done()
-		if !errors.Is(conn.Err(), ErrSilentPeer) {
-			t.Errorf("ended with %v", conn.Err())
+func TestAConnectionThatIsCutOneWayIsDroppedWithinTwoPings(t *testing.T) {
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"what the platform sends does not come":         func(c net.Conn) net.Conn { return &deaf{Conn: c} },
+		"the platform sends, and hears nothing":         func(c net.Conn) net.Conn { return &mute{Conn: c} },
+		"the platform sends, and hears half of a frame": func(c net.Conn) net.Conn { return &mute{Conn: c, half: true} },
+	} {
+		for _, interval := range []time.Duration{0, time.Second} {
+			t.Run(fmt.Sprintf("%s, pinged each %v", name, interval), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var talks sync.WaitGroup
+					t.Cleanup(talks.Wait)
+					_, l := startServer(t, ServerConfig{Opened: func(s *Session) { talks.Go(func() { talk(s) }) }})
+					l.wrap = wrap
+					cfg := dialConfig(l)
+					cfg.PingInterval = interval
+					began := time.Now()
+					conn := dialTest(t, cfg)
+					<-conn.Done()
+					if !errors.Is(conn.Err(), ErrSilentPeer) {
+						t.Errorf("ended with %v", conn.Err())
+					}
+					if interval == 0 {
+						interval = maxPingInterval
+					}
+					if took := time.Since(began); took < interval || took > 2*interval {
+						t.Errorf("noticed after %v", took)
+					}
+				})
+			})
 		}
-		if took := time.Since(began); took < 2*maxPingInterval || took > 3*maxPingInterval {
-			t.Errorf("noticed after %v", took)
+	}
+}
+
+// talk has something to say all the time, until the session ends.
+func talk(s *Session) {
+	ticker := time.NewTicker(time.Second / 4)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.Done():
+			return
+		case <-ticker.C:
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			_, _ = s.Call(ctx, callX(infotable.Number(1))) // whether anybody answers is not the point
+			cancel()
 		}
-	})
+	}
+}
+
+// mute loses what is written after the upgrade and AUTH, as if the way there were cut.
+type mute struct {
+	net.Conn
+	writes int
+	half   bool // of the first write that is lost arrives
+}
+
+func (c *mute) Write(b []byte) (int, error) {
+	c.writes++
+	switch {
+	case c.writes <= 2:
+		return c.Conn.Write(b)
+	case c.half && c.writes == 3:
+		_, err := c.Conn.Write(b[:len(b)/2])
+		return len(b), err
+	}
+	return len(b), nil
 }
 
 // deaf loses what is read after the first message of the peer, as if the way back were cut.

@@ -36,8 +36,8 @@ type DialConfig struct {
 	Handler Handler
 	// HandshakeTimeout bounds TCP, TLS, upgrade and AUTH together; default 15 s.
 	HandshakeTimeout time.Duration
-	// PingInterval is the time between pings, at most and by default 25 s. The connection is dropped when
-	// nothing at all came from the platform after two pings.
+	// PingInterval is the time between pings, at most and by default 25 s. The connection is dropped when a ping was not
+	// answered within it, nor anything else: so it takes two of it at most to notice that the way there, or back, is cut.
 	PingInterval time.Duration
 	// UserAgent is sent in the upgrade; default "azx-alwayson".
 	UserAgent string
@@ -47,7 +47,7 @@ type DialConfig struct {
 const (
 	defaultHandshakeTimeout = 15 * time.Second
 	maxPingInterval         = 25 * time.Second
-	silentPings             = 2 // pings without a byte in return, before the platform counts as gone
+	silentPings             = 1 // pings without an answer, before the platform counts as gone
 )
 
 // Dial connects, upgrades, and authenticates. The error is an *UpgradeError or *Error if the platform refused,

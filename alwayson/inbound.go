@@ -57,6 +57,7 @@ func (l *link) message(message []byte) error {
 	l.in.mu.Lock()
 	defer l.in.mu.Unlock()
 	h, body, err := DecodeHeader(message)
+	l.sign(err == nil && h.Code.IsResponse())
 	switch {
 	case err != nil:
 		l.unreadable(h, err)

@@ -35,9 +35,9 @@ type link struct {
 	accept func(h Header, body []byte) error
 
 	tick      time.Duration // of the keeping loop
-	maxSilent int           // ticks without a byte from the peer, before it counts as gone
-	pings     bool
-	heard     atomic.Bool // since the last tick
+	maxSilent int           // ticks without a sign of life, before the peer counts as gone
+	pings     bool          // this side pings: a sign of life is an answer, else it is any byte
+	heard     atomic.Bool   // a sign of life since the last tick
 
 	ctx      context.Context // of the handlers
 	cancel   context.CancelCauseFunc

@@ -37,10 +37,18 @@ func (l *link) readLoop(early []byte) error {
 		n, err := l.conn.Read(buf[end:])
 		end += n
 		if n > 0 {
-			l.heard.Store(true)
+			l.sign(!l.pings)
 		} else if err != nil {
 			return readError(err)
 		}
+	}
+}
+
+// sign notes a sign of life, if what came is one. For a side that pings only an answer is: a peer that sends of its own
+// accord may get nothing of what is sent to it.
+func (l *link) sign(isOne bool) {
+	if isOne {
+		l.heard.Store(true)
 	}
 }
 
@@ -85,6 +93,7 @@ func (l *link) frame(f frame) error {
 		}
 		return nil
 	case ws.OpPong:
+		l.sign(true)
 		return nil
 	case ws.OpClose:
 		code, text := ws.ParseCloseFrameData(f.payload)
