@@ -3,7 +3,6 @@ package platform
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"azx/alwayson"
@@ -22,25 +21,27 @@ const (
 var errNoReply = errors.New("no reply in time")
 
 // ask sends a request until the platform accepted or rejected it, and returns that verdict with the answer;
-// or noReply or doubtful if it is the request that does not work, see patience. A probe has patience for one
-// time-out only. The error is that of ctx.
+// or noReply, unavailable or doubtful if it is the request that does not work, see patience. A probe has patience
+// for one time-out only. The error is that of ctx.
 func (l *lane) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayson.Response, verdict, error) {
+	began := l.writer.successes.Load()
 	t := try{
 		lane:     l,
-		patience: patience{others: l.writer.successes.Load()},
+		began:    began,
+		patience: patience{seen: began},
 		soon:     fault.Backoff{Min: minPause, Max: maxPause},
 		later:    fault.Backoff{Min: minCredentialPause, Max: maxCredentialPause},
 	}
 	if probe {
-		t.patience.silences = silentTries - 1
+		t.patience.silences, t.patience.excuses = silentTries-1, unableTries-1
 	}
 	defer t.end()
 	for {
 		if err := l.socket.Wait(ctx); ctx.Err() != nil {
-			return alwayson.Response{}, unavailable, ctx.Err()
+			return alwayson.Response{}, disconnected, ctx.Err()
 		} else if err != nil { // the socket has ended, and the Writer is about to
 			if err := t.soon.Pause(ctx); err != nil {
-				return alwayson.Response{}, unavailable, err
+				return alwayson.Response{}, disconnected, err
 			}
 			continue
 		}
@@ -73,10 +74,10 @@ func (l *lane) send(ctx context.Context, r alwayson.Request) (alwayson.Response,
 		v, resp = judgeError(err), alwayson.Response{Reason: err.Error()}
 	}
 	l.writer.cfg.Meter.Request(r.Target, resp.Code, time.Since(start))
-	switch {
-	case v == accepted:
+	if v == accepted {
 		l.writer.successes.Add(1)
-	case v == noReply && ctx.Err() == nil:
+	}
+	if moved := l.socket.judged(v); !moved && v == noReply && ctx.Err() == nil {
 		l.socket.Drop(errNoReply)
 	}
 	return resp, v
@@ -113,6 +114,7 @@ func (l *limit) stop() (over bool) {
 // try is the state of one request that is sent again and again.
 type try struct {
 	lane        *lane
+	began       int64 // requests of all lanes that had succeeded by then
 	patience    patience
 	soon, later fault.Backoff
 	refused     bool // counted among the lanes whose credential is refused
@@ -132,7 +134,7 @@ func (t *try) pause(ctx context.Context, v verdict) error {
 		w.cfg.Log.Warn("the platform refuses the connector's credential; trying again slowly", "event", "writes-refused",
 			"hint", "check the application key, and that its user may call services of the device Things")
 	}
-	if w.successes.Load() == t.patience.others { // nobody gets through: a new key needs a new session
+	if w.successes.Load() == t.began { // nobody gets through: a new key needs a new session
 		t.lane.socket.renew()
 	}
 	return t.later.Pause(ctx)
@@ -142,20 +144,5 @@ func (t *try) end() {
 	if t.refused {
 		t.refused = false
 		t.lane.writer.refused.Add(-1)
-	}
-}
-
-// wire is a socket shared by lanes.
-type wire struct {
-	Socket
-	renewed atomic.Int64 // when renew last closed it, in ms since 1970
-}
-
-// renew closes the connection so that the next one presents the credential again, for all lanes together
-// once in a while.
-func (w *wire) renew() {
-	now, last := time.Now().UnixMilli(), w.renewed.Load()
-	if now-last >= minCredentialPause.Milliseconds() && w.renewed.CompareAndSwap(last, now) {
-		w.Drop(&alwayson.Error{Code: alwayson.Unauthorized})
 	}
 }

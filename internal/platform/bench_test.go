@@ -97,6 +97,7 @@ type instant struct{ rows *infotable.Table }
 
 func (instant) Wait(context.Context) error { return nil }
 func (instant) Drop(error)                 {}
+func (instant) Move(error) bool            { return false }
 func (s instant) Call(_ context.Context, r alwayson.Request) (alwayson.Response, error) {
 	if r.Target == remotePropertiesService {
 		return alwayson.Response{Code: alwayson.Success, Content: s.rows}, nil

@@ -96,6 +96,8 @@ func (p *bindPlatform) Wait(ctx context.Context) error {
 
 func (p *bindPlatform) Drop(error) {}
 
+func (p *bindPlatform) Move(error) bool { return false }
+
 func (p *bindPlatform) State() alwayson.State {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -38,6 +38,7 @@ type fakePlatform struct {
 	log    []string // "GetAzureRemoteProperties T", "push T a=1 b=2", "drop"
 	events []alwayson.Request
 	waits  error // what Wait returns while it is set
+	others bool  // there are other instances
 	// hook may answer a request itself; it is called without the lock and may wait.
 	hook func(ctx context.Context, r alwayson.Request) (alwayson.Response, bool, error)
 }
@@ -87,6 +88,16 @@ func (p *fakePlatform) Wait(ctx context.Context) error {
 
 func (p *fakePlatform) Drop(error) {
 	p.with(func() { p.log = append(p.log, "drop") })
+}
+
+// Move says that there is no other instance, unless the test gave one.
+func (p *fakePlatform) Move(error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.others {
+		p.log = append(p.log, "move")
+	}
+	return p.others
 }
 
 func (p *fakePlatform) Call(ctx context.Context, r alwayson.Request) (alwayson.Response, error) {

@@ -26,7 +26,9 @@ type lane struct {
 	open    int           // messages that are not settled
 	idle    chan struct{} // closed while open is 0
 
-	// Of the lane's goroutine alone, kept for their memory.
+	// Of the lane's goroutine alone.
+	parked bool // the Thing whose turn it is did not answer of late: a write to it is a probe
+	// Kept for their memory.
 	batch  []delivery.Queued
 	items  []item
 	writes []message.Write

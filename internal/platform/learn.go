@@ -44,9 +44,10 @@ func (l *lane) learn(ctx context.Context, thing string) (knowledge, error) {
 		cfg.Meter.LookedUp("empty")
 	case table != nil:
 		k.until = k.asked.Add(cfg.KeepTable)
+		k.parked, k.pause = before.parked, before.pause // until a write gets through, too
 		cfg.Meter.LookedUp("table")
 		l.writer.tellLearned(thing, table.Gateway())
-	case problem.noReply:
+	case problem.stuck:
 		return l.park(thing, problem.outcome), nil
 	default:
 		k.outcome = problem.outcome
@@ -56,21 +57,29 @@ func (l *lane) learn(ctx context.Context, thing string) (knowledge, error) {
 	return l.tables.put(thing, k, mark), nil
 }
 
-// park notes that a Thing keeps its requests waiting until they time out, so that its messages end with o,
-// unsent, until a probe gets an answer.
+// park notes that a Thing keeps its requests waiting, so that its messages end with o, unsent, until a probe gets an
+// answer.
 func (l *lane) park(thing string, o delivery.Outcome) knowledge {
 	before, _ := l.tables.get(thing)
 	pause := max(minProbePause, min(2*before.pause, maxProbePause))
 	now := time.Now()
 	l.writer.cfg.Meter.LookedUp(o.Reason)
-	l.writer.cfg.Log.Warn("a Thing does not answer; its messages are put aside", "event", "thing-parked", "thing", thing, "probe", pause)
+	l.writer.cfg.Log.Warn("a Thing does not answer; its messages are put aside", "event", "thing-parked", "thing", thing, "reason", o.Reason, "probe", pause)
+	l.parked = true
 	return l.tables.put(thing, knowledge{outcome: o, asked: now, until: now.Add(pause), parked: true, pause: pause}, l.tables.mark())
+}
+
+// unpark notes that a write to a parked Thing was answered.
+func (l *lane) unpark(thing string) {
+	l.parked = false
+	l.tables.unpark(thing)
+	l.writer.cfg.Log.Info("a Thing answers again; its messages are written", "event", "thing-answers", "thing", thing)
 }
 
 // unusable says why a Thing has no table.
 type unusable struct {
 	outcome delivery.Outcome
-	noReply bool
+	stuck   bool // the Thing keeps requests waiting
 }
 
 // lookUp asks our extension's service, or else the platform's own two. Exactly one result is not nil.
@@ -237,7 +246,7 @@ func notRemote(thing string) delivery.Outcome {
 
 // notLearned says that the platform refused to tell about a Thing that may exist.
 func notLearned(thing string, r alwayson.Response, v verdict) *unusable {
-	u := &unusable{outcome: rejection(thing, r), noReply: v == noReply}
+	u := &unusable{outcome: rejection(thing, r), stuck: v.isStuck()}
 	u.outcome.Reason = "lookup-" + u.outcome.Reason
 	return u
 }

@@ -21,7 +21,7 @@ import (
 
 // LinkConfig says how to reach the platform.
 type LinkConfig struct {
-	// URLs of the platform; required. Only the first is used: fail-over between several is not built yet.
+	// URLs of the platform's instances; required. Each socket tries them in their order, from the one that worked last.
 	URLs []string
 	// AppKey returns the application key; it is asked at each dial. Required.
 	AppKey func(ctx context.Context) (string, error)
@@ -29,6 +29,8 @@ type LinkConfig struct {
 	TLS func() (*tls.Config, error)
 	// Dial opens the TCP connections; nil does so directly.
 	Dial dial.Func
+	// PingInterval is the time between pings; default 25 s, at most. A connection that is cut is noticed within two.
+	PingInterval time.Duration
 	// Sockets is how many connections share the lanes; default 2.
 	Sockets int
 	// Bind are names that the first socket binds, so that requests for them come here. May be empty: writing
@@ -74,9 +76,10 @@ type Link struct {
 // Health is what readiness and the status page show of a Link.
 type Health struct {
 	Sockets, Connected int
-	CredentialRefused  bool      // the platform refuses the application key
-	Since              time.Time // since when all sockets are connected, or not all are
-	Err                error     // why a socket is not connected; nil when all are
+	At                 map[string]int // connected sockets by URL; each URL is there
+	CredentialRefused  bool           // the platform refuses the application key
+	Since              time.Time      // since when all sockets are connected, or not all are
+	Err                error          // why a socket is not connected; nil when all are
 }
 
 // Ready reports whether all sockets are connected.
@@ -98,10 +101,10 @@ func NewLink(cfg LinkConfig) (*Link, error) {
 	l := &Link{cfg: cfg, log: cfg.Log, states: make([]alwayson.State, cfg.Sockets), since: time.Now()}
 	for i := range cfg.Sockets {
 		client := alwayson.ClientConfig{
-			URLs: cfg.URLs[:1],
+			URLs: cfg.URLs,
 			Dial: alwayson.DialConfig{
 				AppKey: cfg.AppKey, RenewTLS: cfg.TLS, NetDial: cfg.Dial, Handler: l.handle, UserAgent: "azx",
-				Limits: alwayson.Limits{MaxHandlers: cfg.MaxRequests},
+				PingInterval: cfg.PingInterval, Limits: alwayson.Limits{MaxHandlers: cfg.MaxRequests},
 			},
 			OnState: func(s alwayson.State) { l.note(i, s) },
 		}
@@ -152,11 +155,15 @@ func (l *Link) Wait(ctx context.Context) error {
 func (l *Link) Health() Health {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := Health{Sockets: len(l.states), Since: l.since}
+	h := Health{Sockets: len(l.states), Since: l.since, At: make(map[string]int, len(l.cfg.URLs))}
+	for _, url := range l.cfg.URLs {
+		h.At[url] = 0
+	}
 	for _, s := range l.states {
 		switch {
 		case s.Phase == alwayson.PhaseConnected:
 			h.Connected++
+			h.At[s.URL]++
 			continue
 		case s.Phase == alwayson.PhaseRefused:
 			h.CredentialRefused = true

@@ -10,13 +10,28 @@ import (
 )
 
 // SignIn connects to the platform once, as a Link with this configuration would, and disconnects. The error is a
-// fault.Problem that says what is in the way: of class Credential if the platform refuses the application key.
+// fault.Problem for each URL that says what is in the way: of class Credential if the platform refuses the application key.
 func SignIn(ctx context.Context, cfg LinkConfig) error {
 	if len(cfg.URLs) == 0 {
 		return errors.New("sign in to the platform: no URL")
 	}
+	var refused, failed error
+	for _, url := range cfg.URLs {
+		switch err := signInAt(ctx, cfg, url); {
+		case err == nil:
+			return nil
+		case fault.ClassOf(err) == fault.Credential:
+			refused = errors.Join(refused, err)
+		default:
+			failed = errors.Join(failed, err)
+		}
+	}
+	return errors.Join(refused, failed)
+}
+
+func signInAt(ctx context.Context, cfg LinkConfig, url string) error {
 	conn, err := alwayson.Dial(ctx, alwayson.DialConfig{
-		URL: cfg.URLs[0], AppKey: cfg.AppKey, RenewTLS: cfg.TLS, NetDial: cfg.Dial, UserAgent: "azx",
+		URL: url, AppKey: cfg.AppKey, RenewTLS: cfg.TLS, NetDial: cfg.Dial, UserAgent: "azx",
 	})
 	if err == nil {
 		if err = conn.Close(); err != nil {

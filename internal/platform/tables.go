@@ -18,7 +18,7 @@ type knowledge struct {
 	outcome delivery.Outcome
 	asked   time.Time     // when the answer came
 	until   time.Time     // when it has to be asked for again
-	parked  bool          // the Thing did not answer; asking again is a probe
+	parked  bool          // the Thing did not answer; whatever is sent to it is a probe
 	pause   time.Duration // between probes
 }
 
@@ -31,6 +31,7 @@ type tables struct {
 	entries map[string]*list.Element // of *entry
 	recent  list.List                // most recently used first
 	forgets int                      // counts forget: an answer that was under way by then is not kept
+	parked  int                      // entries that are
 }
 
 type entry struct {
@@ -71,16 +72,48 @@ func (t *tables) put(thing string, k knowledge, mark int) knowledge {
 		return k
 	}
 	if at, ok := t.entries[thing]; ok {
-		at.Value.(*entry).knowledge = k
+		t.change(at.Value.(*entry), k)
 		t.recent.MoveToFront(at)
 		return k
 	}
-	t.entries[thing] = t.recent.PushFront(&entry{thing, k})
+	e := &entry{thing: thing}
+	t.change(e, k)
+	t.entries[thing] = t.recent.PushFront(e)
 	if len(t.entries) > t.most {
 		oldest := t.recent.Remove(t.recent.Back()).(*entry)
+		t.change(oldest, knowledge{})
 		delete(t.entries, oldest.thing)
 	}
 	return k
+}
+
+// change replaces what an entry says, and keeps count.
+func (t *tables) change(e *entry, k knowledge) {
+	if e.parked {
+		t.parked--
+	}
+	if k.parked {
+		t.parked++
+	}
+	e.knowledge = k
+}
+
+// unpark notes that a Thing answers again.
+func (t *tables) unpark(thing string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at, ok := t.entries[thing]; ok {
+		e := at.Value.(*entry)
+		k := e.knowledge
+		k.parked, k.pause = false, 0
+		t.change(e, k)
+	}
+}
+
+func (t *tables) parkedThings() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.parked
 }
 
 func (t *tables) mark() int {

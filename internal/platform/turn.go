@@ -38,6 +38,7 @@ func (l *lane) turn(ctx context.Context, ln *line) error {
 		}
 	}
 	l.take(ln)
+	l.parked = k.parked
 	defer l.forgetBatch()
 	if k.table == nil {
 		l.end(l.batch, k.outcome, fresh)
@@ -154,7 +155,7 @@ func (l *lane) deliver(ctx context.Context, thing string, items []item, tried *m
 	case v == accepted:
 		l.accept(thing, items)
 		return nil
-	case v == noReply:
+	case v.isStuck():
 		o := rejection(thing, resp)
 		l.park(thing, o)
 		l.reject(items, o)
@@ -212,7 +213,10 @@ func (l *lane) push(ctx context.Context, thing string, items []item) (alwayson.R
 	}
 	l.body = alwayson.AppendPropertyPush(l.body[:0], l.values)
 	began := l.clock()
-	resp, v, err := l.ask(ctx, alwayson.PropertyPush(thing, l.body), false)
+	resp, v, err := l.ask(ctx, alwayson.PropertyPush(thing, l.body), l.parked)
+	if err == nil && l.parked && !v.isStuck() {
+		l.unpark(thing)
+	}
 	if err == nil {
 		l.trace(thing, items, began, v)
 	}

@@ -16,7 +16,7 @@ const (
 	accepted verdict = iota
 	// rejected: the same request would fail again.
 	rejected
-	// unavailable: the platform or the connection is not able to right now.
+	// unavailable: the platform answers that it, or what it needs, is not able to right now.
 	unavailable
 	// doubtful: a server error that blames nobody. It is tried again a few times; if others succeed
 	// meanwhile it was the request's fault after all.
@@ -25,11 +25,13 @@ const (
 	noReply
 	// badCredential: the platform does not accept the connector's credential.
 	badCredential
+	// disconnected: there is no connection, or it ended without an answer.
+	disconnected
 )
 
 // String names the verdict as metrics do.
 func (v verdict) String() string {
-	return [...]string{"accepted", "rejected", "unavailable", "server-error", "no-reply", "credential"}[v]
+	return [...]string{"accepted", "rejected", "unavailable", "server-error", "no-reply", "credential", "disconnected"}[v]
 }
 
 // judge is the one place that says what a reply code means. That 80, 83, 84 and 8D are the request's fault
@@ -56,40 +58,49 @@ func judgeError(err error) verdict {
 	case alwayson.IsCredentialRefused(err):
 		return badCredential
 	case errors.Is(err, alwayson.ErrNotConnected), errors.Is(err, alwayson.ErrClosed):
-		return unavailable
+		return disconnected
 	}
 	for _, cause := range [...]error{alwayson.ErrTooLarge, infotable.ErrLimit, infotable.ErrMalformed, infotable.ErrTruncated, infotable.ErrUnsupportedType} {
 		if errors.Is(err, cause) {
 			return rejected
 		}
 	}
-	return unavailable
+	return disconnected
 }
 
 const (
-	doubtfulTries = 3 // server errors in a row before the request is taken to be at fault
-	silentTries   = 5 // time-outs in a row before the Thing is taken to be stuck
+	doubtfulTries = 3  // server errors before the request is taken to be at fault
+	silentTries   = 3  // time-outs before the Thing is taken to be stuck
+	unableTries   = 10 // "unavailable" before that: with the pauses between, at least half a minute
 )
 
-// patience counts the failures of one request that may turn out to be its own fault. They do so only if
-// requests of other lanes succeeded since it was first sent: else the platform itself is in trouble.
+// patience counts the failures of one request that may turn out to be its own fault: only those since the last of
+// which requests of other lanes succeeded. Else the platform itself is in trouble, and no Thing is to blame.
 type patience struct {
-	doubts, silences int
-	others           int64 // requests of all lanes that had succeeded by then
+	doubts, silences, excuses int
+	seen                      int64 // requests of all lanes that had succeeded at the last failure, or the start
 }
 
 // exhausted counts the verdict and reports whether it is the request that is at fault.
 func (p *patience) exhausted(v verdict, successes int64) bool {
+	others := successes > p.seen
+	p.seen = successes
+	if !others {
+		return false
+	}
 	switch v {
 	case doubtful:
 		p.doubts++
 	case noReply:
 		p.silences++
-	default:
-		return false
+	case unavailable:
+		p.excuses++
 	}
-	return (p.doubts >= doubtfulTries || p.silences >= silentTries) && successes > p.others
+	return p.doubts >= doubtfulTries || p.silences >= silentTries || p.excuses >= unableTries
 }
+
+// isStuck reports whether a request that ended so says that its Thing keeps requests waiting.
+func (v verdict) isStuck() bool { return v == noReply || v == unavailable }
 
 // reasonOf names a rejection in a few fixed words.
 func reasonOf(code alwayson.Code) string {
@@ -104,6 +115,8 @@ func reasonOf(code alwayson.Code) string {
 		return "too-large"
 	case alwayson.InternalServerError:
 		return "server-error"
+	case alwayson.NotImplemented, alwayson.BadGateway, alwayson.ServiceUnavailable, alwayson.GatewayTimeout:
+		return "unavailable"
 	case 0:
 		return "no-reply"
 	}

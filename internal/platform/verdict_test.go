@@ -52,16 +52,16 @@ func TestWhatItMeansThatThereIsNoReply(t *testing.T) {
 		want verdict
 	}{
 		{context.DeadlineExceeded, noReply},
-		{alwayson.ErrNotConnected, unavailable},
-		{fmt.Errorf("read: %w", alwayson.ErrClosed), unavailable},
-		{errors.New("anything else"), unavailable},
+		{alwayson.ErrNotConnected, disconnected},
+		{fmt.Errorf("read: %w", alwayson.ErrClosed), disconnected},
+		{errors.New("anything else"), disconnected},
 		{&alwayson.UpgradeError{Status: 401}, badCredential},
 		{alwayson.ErrTooLarge, rejected},
 		{fmt.Errorf("decode response: %w", infotable.ErrLimit), rejected},
 		{infotable.ErrMalformed, rejected},
 		{infotable.ErrTruncated, rejected},
 		{infotable.ErrUnsupportedType, rejected},
-		{fmt.Errorf("%w: %w", alwayson.ErrClosed, infotable.ErrMalformed), unavailable}, // the connection is what failed
+		{fmt.Errorf("%w: %w", alwayson.ErrClosed, infotable.ErrMalformed), disconnected}, // the connection is what failed
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%v is %s", tt.err, tt.want), func(t *testing.T) {
@@ -69,6 +69,18 @@ func TestWhatItMeansThatThereIsNoReply(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		})
+	}
+}
+
+// A platform that stops answering is in trouble as a whole, also if much had succeeded in the moment before.
+func TestSuccessesBeforeAFailureBlameNobody(t *testing.T) {
+	for _, v := range []verdict{noReply, unavailable, doubtful} {
+		p := patience{seen: 100}
+		for try := range 100 {
+			if p.exhausted(v, 150) {
+				t.Errorf("%s: at fault after try %d", v, try+1)
+			}
+		}
 	}
 }
 
@@ -83,15 +95,17 @@ func TestARequestIsAtFaultOnlyIfOthersSucceed(t *testing.T) {
 		{"server errors of all", doubtful, 0, 0},
 		{"time-outs while others succeed", noReply, 1, silentTries},
 		{"time-outs of all", noReply, 0, 0},
-		{"unavailable", unavailable, 1, 0},
+		{"unavailable while others succeed", unavailable, 1, unableTries},
+		{"unavailable for all", unavailable, 0, 0},
+		{"no connection", disconnected, 1, 0},
 		{"a refused credential", badCredential, 1, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := patience{others: 100}
+			p := patience{seen: 100}
 			got := 0
 			for try := 1; try <= 20 && got == 0; try++ {
-				if p.exhausted(tt.v, 100+tt.others) {
+				if p.exhausted(tt.v, 100+int64(try)*tt.others) {
 					got = try
 				}
 			}

@@ -54,6 +54,8 @@ type Socket interface {
 	Call(ctx context.Context, r alwayson.Request) (alwayson.Response, error)
 	// Drop ends the connection, so that nothing more of it is carried out, and makes a new one. It does not wait.
 	Drop(reason error)
+	// Move is Drop with a new connection to another instance of the platform; false, and nothing done, if none is known.
+	Move(reason error) bool
 }
 
 // WriterConfig sets up a Writer. Zero fields mean their defaults.
@@ -220,6 +222,15 @@ func (w *Writer) Waiting() int {
 	n := 0
 	for _, l := range w.lanes {
 		n += l.waiting()
+	}
+	return n
+}
+
+// Parked returns the number of Things whose messages are put aside because they do not answer.
+func (w *Writer) Parked() int {
+	n := 0
+	for _, l := range w.lanes {
+		n += l.tables.parkedThings()
 	}
 	return n
 }

@@ -305,7 +305,7 @@ func TestAThingThatNeverAnswersIsParkedUntilAProbeIsAnswered(t *testing.T) {
 		b.platform.gate("Pump")
 		own := &bench{t: t, writer: b.writer, platform: b.platform}
 		first := own.send("Pump", `{"n":1}`)
-		pass(3 * time.Minute)
+		pass(2 * time.Minute)
 		own.want(first, "refused lookup-no-reply")
 		tries := len(b.platform.calls("Pump"))
 		second := own.send("Pump", `{"n":2}`)
@@ -335,12 +335,29 @@ func TestAThingWhoseWritesTimeOutIsParkedInOrder(t *testing.T) {
 			}
 		})
 		results := []*result{own.send("Pump", `{"n":2}`), own.send("Pump", `{"n":3}`)}
-		pass(3 * time.Minute)
+		pass(2 * time.Minute)
 		results = append(results, own.send("Pump", `{"n":4}`))
 		for _, r := range results {
 			own.want(r, "refused no-reply")
 		}
 		own.wantCount("drop", silentTries)
+		if got := b.writer.Parked(); got != 1 {
+			t.Errorf("%d Things are parked", got)
+		}
+		pass(time.Minute)
+		again := own.send("Pump", `{"n":5}`)
+		pass(31 * time.Second)
+		own.want(again, "refused no-reply") // it tells its properties, and lets one more write time out
+		own.wantCount("drop", silentTries+1)
+		pass(time.Minute) // the next probe is in two
+		own.want(own.send("Pump", `{"n":6}`), "refused no-reply")
+		own.wantCount("push Pump", 1+silentTries+1)
+		b.platform.with(func() { b.platform.hook = nil })
+		pass(time.Minute)
+		own.want(own.send("Pump", `{"n":7}`), "accepted")
+		if got := b.writer.Parked(); got != 0 {
+			t.Errorf("%d Things are parked although it answers", got)
+		}
 		if hint := fault.HintOf(results[0].err()); !strings.Contains(hint, "slow subscriptions") {
 			t.Errorf("the hint is %q", hint)
 		}
