@@ -42,6 +42,8 @@ type Options struct {
 	Pprof bool
 	// Partitions gives the accounts by hub Thing and partition, for /status; may be nil.
 	Partitions func() map[string]map[string]delivery.Counts
+	// Platform gives the connections to each instance of the platform by its URL, for /status; may be nil.
+	Platform func() map[string]int
 	// Reload reads the configuration again and returns what came of it, which /reload answers as JSON; an error says that
 	// it cannot now. It may take long. nil: there is no such page.
 	Reload func(ctx context.Context) (any, error)

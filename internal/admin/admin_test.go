@@ -114,6 +114,7 @@ func TestStatusHasTheChecksAndTheAccounts(t *testing.T) {
 		Partitions: func() map[string]map[string]delivery.Counts {
 			return map[string]map[string]delivery.Counts{"H": {"0": {Received: 10, Delivered: 4, Quarantined: 3, Skipped: 2, InFlight: 1}}}
 		},
+		Platform: func() map[string]int { return map[string]int{"ws://a": 2, "ws://b": 0} },
 	})
 	code, body := ask(t, s, "GET", "/status", "127.0.0.1")
 	var got Status
@@ -122,6 +123,9 @@ func TestStatusHasTheChecksAndTheAccounts(t *testing.T) {
 	}
 	if got.Hubs["H"]["0"] != (Account{10, 4, 3, 2, 1}) || !got.Live[0].OK || got.Ready[0].OK || got.Ready[0].Reason != "no" {
 		t.Errorf("got %+v", got)
+	}
+	if got.Platform["ws://a"] != 2 || len(got.Platform) != 2 {
+		t.Errorf("connections %v", got.Platform)
 	}
 	if !strings.Contains(body, `"inFlight": 1`) || time.Since(got.Started) > time.Minute {
 		t.Errorf("got %s", body)

@@ -150,6 +150,8 @@ type Status struct {
 	Started time.Time `json:"started"` // UTC
 	Live    []Result  `json:"live"`
 	Ready   []Result  `json:"ready"`
+	// Platform has the connections to each instance of the platform by its URL.
+	Platform map[string]int `json:"platform"`
 	// Hubs has the account of each partition by hub Thing and partition id.
 	Hubs map[string]map[string]Account `json:"hubs"`
 }
@@ -169,6 +171,9 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 		Live:    run(s.options.Live),
 		Ready:   run(s.options.Ready),
 		Hubs:    map[string]map[string]Account{},
+	}
+	if s.options.Platform != nil {
+		status.Platform = s.options.Platform()
 	}
 	if s.options.Partitions != nil {
 		for hub, partitions := range s.options.Partitions() {

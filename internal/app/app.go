@@ -123,7 +123,7 @@ func build(o Options) (c *connector, err error) {
 	}
 	c.openAdapter(book)
 	c.meter.WatchPartitions(c.file.Thing, c.snapshot)
-	c.meter.WatchPlatform(func() int { return c.link.Health().Connected }, c.platformRefused)
+	c.meter.WatchPlatform(c.platformState)
 	c.meter.WatchHub(c.file.Thing, c.hubState)
 	c.meter.WatchChecks(c.inOrder)
 	c.openTracer()
@@ -132,7 +132,8 @@ func build(o Options) (c *connector, err error) {
 		Tail: &c.tail, TailKey: key,
 		Listen: o.Config.Admin.Listen, Log: o.Log, Metrics: c.meter.Handler(),
 		Live: []admin.Check{{Name: "loops turn", Run: c.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,
-		Pprof: bool(o.Config.Admin.Pprof), Reload: c.reload,
+		Platform: func() map[string]int { return c.link.Health().At },
+		Pprof:    bool(o.Config.Admin.Pprof), Reload: c.reload,
 	})
 	if err == nil {
 		err = c.tellAdmin(key)

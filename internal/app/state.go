@@ -181,9 +181,15 @@ func (c *connector) hubState() observe.Hub {
 	return observe.Hub{Connected: broken == nil, Refused: fault.ClassOf(broken) == fault.Credential, Told: c.state.knownHeads().told}
 }
 
-// platformRefused reports whether the platform does not accept the application key, at the sign-in or with a write.
-func (c *connector) platformRefused() bool {
-	return c.link.Health().CredentialRefused || c.made.Load() && c.writer.CredentialRefused()
+// platformState tells a scrape of the platform's side.
+func (c *connector) platformState() observe.Platform {
+	h := c.link.Health()
+	now := observe.Platform{Connections: h.Connected, ByURL: h.At, Refused: h.CredentialRefused}
+	if c.made.Load() {
+		now.Refused = now.Refused || c.writer.CredentialRefused() // at the sign-in or with a write
+		now.Parked = c.writer.Parked()
+	}
+	return now
 }
 
 // inOrder gives the results of the checks for a scrape.

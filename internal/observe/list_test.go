@@ -48,7 +48,7 @@ func list(t *testing.T) map[string]known {
 	e.TwinEvent("pushed")
 	e.Outcome("Success")
 	e.FellBack()
-	m.WatchPlatform(func() int { return 1 }, func() bool { return false })
+	m.WatchPlatform(func() Platform { return Platform{ByURL: map[string]int{"ws://p": 1}} })
 	m.WatchHub("H", func() Hub { return Hub{Told: time.Now()} })
 	m.WatchChecks(func() map[string]bool { return map[string]bool{"c": true} })
 	m.WatchBinding("H", func() Binding { return Binding{} })
@@ -77,7 +77,7 @@ func list(t *testing.T) map[string]known {
 
 // TestNoLabelIsOfADevice holds the labels to those whose values have a bound.
 func TestNoLabelIsOfADevice(t *testing.T) {
-	allowed := []string{"hub", "partition", "service", "reason", "result", "outcome", "verb", "kind", "via", "status", "event", "mode", "check", "version"}
+	allowed := []string{"hub", "partition", "service", "reason", "result", "outcome", "verb", "kind", "via", "status", "event", "mode", "check", "version", "url"}
 	for name, one := range list(t) {
 		for _, label := range one.labels {
 			if strings.HasPrefix(name, "azx_") && !slices.Contains(allowed, label) {

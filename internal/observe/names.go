@@ -21,6 +21,8 @@ const (
 	nameEvents           = "azx_platform_events_total"
 	nameReloads          = "azx_settings_reloads_total"
 	nameConnections      = "azx_platform_connections"
+	nameURLConnections   = "azx_platform_url_connections"
+	nameParked           = "azx_things_parked"
 	nameHubConnected     = "azx_hub_connected"
 	nameReceiveErrors    = "azx_receive_errors_total"
 	nameCheckpointErrors = "azx_checkpoint_errors_total"
@@ -69,6 +71,8 @@ var help = map[string]string{
 	nameEvents:           "Events for people on the platform, by what became of them: sent, failed, or held back because of the limit.",
 	nameReloads:          "Looks at the settings of the hub Thing, by what they brought: same, changed, refused or failed.",
 	nameConnections:      "Authenticated connections to the platform.",
+	nameURLConnections:   "Authenticated connections to each instance of the platform.",
+	nameParked:           "Things that do not answer, whose messages are put aside until one does.",
 	nameHubConnected:     "1 while messages can be received from the hub, else 0.",
 	nameReceiveErrors:    "Errors while receiving from a partition.",
 	nameCheckpointErrors: "Checkpoints that were not stored; the next try may store them.",

@@ -59,7 +59,9 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 	m.Event("EdgeError", "sent")
 	m.Event("EdgeError", "held back")
 	m.Reloaded("H", "changed")
-	m.WatchPlatform(func() int { return 3 }, func() bool { return true })
+	m.WatchPlatform(func() Platform {
+		return Platform{Connections: 3, ByURL: map[string]int{"ws://a": 3, "ws://b": 0}, Refused: true, Parked: 2}
+	})
 	m.Ended("H", "0", delivery.Delivered, "")
 	m.Ended("H", "0", delivery.Skipped, "no-keys")
 	m.Ended("H", "1", delivery.Quarantined, "wrong-type")
@@ -85,21 +87,24 @@ func TestEveryMethodCountsInItsMetric(t *testing.T) {
 		`azx_platform_events_total{event="EdgeError",result="held back"}`:                           "1",
 		`azx_settings_reloads_total{hub="H",result="changed"}`:                                      "1",
 		`azx_platform_connections`:                                                                  "3",
-		`azx_messages_skipped_total{hub="H",reason="no-keys"}`:                                      "1",
-		`azx_messages_quarantined_total{hub="H",reason="wrong-type"}`:                               "1",
-		`azx_messages_evicted_total{hub="H"}`:                                                       "4",
-		`azx_creation_time_replaced_total{hub="H"}`:                                                 "1",
-		`azx_receive_errors_total{hub="H",partition="1"}`:                                           "1",
-		`azx_checkpoint_errors_total{hub="H",partition="1"}`:                                        "1",
-		`azx_hub_connected{hub="H"}`:                                                                "1",
-		`azx_hub_connected{hub="I"}`:                                                                "0",
-		`azx_hub_credential_refused{hub="H"}`:                                                       "0",
-		`azx_hub_credential_refused{hub="I"}`:                                                       "1",
-		`azx_hub_heads_age_seconds{hub="H"}`:                                                        "0",
-		`azx_hub_heads_age_seconds{hub="I"}`:                                                        "",
-		`azx_platform_credential_refused`:                                                           "1",
-		`azx_check_ok{check="hub open"}`:                                                            "1",
-		`azx_check_ok{check="platform connected"}`:                                                  "0",
+		`azx_platform_url_connections{url="ws://a"}`:                                                "3",
+		`azx_platform_url_connections{url="ws://b"}`:                                                "0",
+		`azx_things_parked`: "2",
+		`azx_messages_skipped_total{hub="H",reason="no-keys"}`:        "1",
+		`azx_messages_quarantined_total{hub="H",reason="wrong-type"}`: "1",
+		`azx_messages_evicted_total{hub="H"}`:                         "4",
+		`azx_creation_time_replaced_total{hub="H"}`:                   "1",
+		`azx_receive_errors_total{hub="H",partition="1"}`:             "1",
+		`azx_checkpoint_errors_total{hub="H",partition="1"}`:          "1",
+		`azx_hub_connected{hub="H"}`:                                  "1",
+		`azx_hub_connected{hub="I"}`:                                  "0",
+		`azx_hub_credential_refused{hub="H"}`:                         "0",
+		`azx_hub_credential_refused{hub="I"}`:                         "1",
+		`azx_hub_heads_age_seconds{hub="H"}`:                          "0",
+		`azx_hub_heads_age_seconds{hub="I"}`:                          "",
+		`azx_platform_credential_refused`:                             "1",
+		`azx_check_ok{check="hub open"}`:                              "1",
+		`azx_check_ok{check="platform connected"}`:                    "0",
 	})
 }
 

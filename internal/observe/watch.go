@@ -38,12 +38,25 @@ func (m *Metrics) WatchPartitions(hub string, snapshot func() map[string]Partiti
 	m.registry.MustRegister(&partitions{hub: hub, snapshot: snapshot})
 }
 
-// WatchPlatform adds the number of authenticated connections to the platform, and whether it refuses the application
-// key, asked for at every scrape.
-func (m *Metrics) WatchPlatform(connections func() int, refused func() bool) {
-	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts(options(nameConnections)), func() float64 { return float64(connections()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts(options(namePlatformRefused)), func() float64 { return bit(refused()) }))
+// Platform is what a scrape tells about the connections to the platform.
+type Platform struct {
+	Connections int            // that are authenticated
+	ByURL       map[string]int // the same by the URL of each instance, also those with none
+	Refused     bool           // the platform does not accept the application key
+	Parked      int            // Things that do not answer
+}
+
+// WatchPlatform adds the state of the platform's side, asked for at every scrape.
+func (m *Metrics) WatchPlatform(state func() Platform) {
+	m.registry.MustRegister(collect(func(out chan<- prometheus.Metric) {
+		now := state()
+		send(out, nameConnections, float64(now.Connections), nil)
+		for url, n := range now.ByURL {
+			send(out, nameURLConnections, float64(n), []string{"url"}, url)
+		}
+		send(out, namePlatformRefused, bit(now.Refused), nil)
+		send(out, nameParked, float64(now.Parked), nil)
+	}))
 }
 
 // WatchHub adds the state of the event side of a hub, asked for at every scrape; hub is the name of the hub Thing. Call it
