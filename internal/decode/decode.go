@@ -15,8 +15,8 @@ import (
 
 // Limits of a body. A message of the hub is at most 256 KiB, so they bound time as well as memory.
 const (
-	MaxDepth   = 64     // nesting of objects and arrays
-	MaxMembers = 10_000 // members of the outermost object
+	MaxDepth   = 64                 // nesting of objects and arrays
+	MaxMembers = message.MaxMembers // members of the outermost object
 )
 
 // ErrEmpty says that a message has no body: a sign of life, with nothing to write.

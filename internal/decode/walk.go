@@ -44,8 +44,7 @@ func article(k message.Kind) string {
 }
 
 func (w *walker) outermost() ([]message.Reading, error) {
-	const typical = 13 // bytes of text a member takes; a wrong guess costs one more allocation
-	readings := make([]message.Reading, 0, min(len(w.text)/typical+1, 1024))
+	readings := make([]message.Reading, 0, message.MostMembers(w.text))
 	err := w.list('}', func() error {
 		if len(readings) == MaxMembers {
 			return fmt.Errorf("more than %d members", MaxMembers)

@@ -476,7 +476,7 @@ func TestChangesBeyondTheQueueMakeTheTwinBeReadAgain(t *testing.T) {
 		r.things.mu.Unlock()
 		r.wantValue(r.do(reading("d", "twinReported")), text(`{"x":"y"}`))
 		synctest.Wait()
-		if got := r.changes.bytes.Load(); got != 0 || !strings.Contains(r.meter.String(), "event overflow: 7") {
+		if got := r.changes.bytes.Load(); got != 0 || !strings.Contains(r.meter.String(), "event overflow: 3") {
 			t.Errorf("%d bytes are left; counted %s", got, r.meter)
 		}
 	})

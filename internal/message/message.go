@@ -3,6 +3,7 @@
 package message
 
 import (
+	"bytes"
 	"time"
 
 	"azx/alwayson/infotable"
@@ -36,14 +37,27 @@ const (
 // PropertyCreationTime is the application property in which a device states when a message was made.
 const PropertyCreationTime = "iothub-creation-time-utc"
 
-// Size is the memory, in bytes, that a message is reckoned to hold while in flight, once it is decoded.
+// MaxMembers is how many members the outermost object of a body may have.
+const MaxMembers = 10_000
+
+// MostMembers returns how many members the outermost object of a JSON text has at most, within MaxMembers: each needs a
+// colon.
+func MostMembers(text []byte) int { return min(bytes.Count(text, []byte{':'}), MaxMembers) }
+
+// Size is the memory, in bytes, that a message is reckoned to hold at most while in flight, once it is decoded and while
+// it is being written.
 func (m *Message) Size() int {
 	const (
-		fixed   = 512 // struct, receipt and queue entry
-		perByte = 6   // the body, and its readings: 56 bytes for each 13 of a usual text
+		fixed     = 768 // struct, receipt, queue entries and short texts
+		perText   = 96  // an entry of a map
+		perByte   = 2   // of the body, and of keys that had to be unescaped
+		perMember = 256 // a reading, its write and its value in a request, of 56, 64 and 80 bytes, and that encoded
 	)
-	n := fixed + perByte*len(m.Body)
+	n := fixed + perByte*len(m.Body) + perMember*MostMembers(m.Body) + perText*(len(m.Properties)+len(m.System))
 	for k, v := range m.Properties {
+		n += len(k) + len(v)
+	}
+	for k, v := range m.System {
 		n += len(k) + len(v)
 	}
 	return n

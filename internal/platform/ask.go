@@ -28,12 +28,9 @@ func (l *lane) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayso
 	t := try{
 		lane:     l,
 		began:    began,
-		patience: patience{seen: began},
+		patience: patience{seen: began, probe: probe},
 		soon:     fault.Backoff{Min: minPause, Max: maxPause},
 		later:    fault.Backoff{Min: minCredentialPause, Max: maxCredentialPause},
-	}
-	if probe {
-		t.patience.silences, t.patience.excuses = silentTries-1, unableTries-1
 	}
 	defer t.end()
 	for {

@@ -38,7 +38,7 @@ func TestAThingThatIsNeverAvailableIsParkedAndTheOthersOfItsLaneGoOn(t *testing.
 				waiting := own.send(neighbour, `{"n":1}`)
 				pass(20 * time.Second)
 				own.want(results[0], "open") // a Thing may take half a minute to restart
-				pass(100 * time.Second)
+				pass(70 * time.Second)
 				for _, r := range append(results, own.send("Pump", `{"n":4}`)) {
 					own.want(r, "refused unavailable")
 				}

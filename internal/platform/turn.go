@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,12 +51,23 @@ func (l *lane) turn(ctx context.Context, ln *line) error {
 // usable reports whether anything can be written to a Thing: one that was just made has no properties yet.
 func usable(k knowledge) bool { return k.table != nil && k.table.Len() > 0 }
 
-// forgetBatch lets go of what the lane's reused memory refers to.
+// forgetBatch lets go of what the lane's reused memory refers to, and of memory that an unusual batch took.
 func (l *lane) forgetBatch() {
-	clear(l.batch)
-	clear(l.items)
-	clear(l.writes)
-	clear(l.values)
+	most := 2 * l.writer.cfg.MaxValues
+	l.batch, l.items = recycle(l.batch, most), recycle(l.items, most)
+	l.writes, l.values = recycle(l.writes, most), recycle(l.values, most)
+	if cap(l.body) > 2*l.writer.cfg.MaxBytes {
+		l.body = nil
+	}
+}
+
+// recycle clears a slice, and gives it up if it has room for more than most.
+func recycle[T any](s []T, most int) []T {
+	if cap(s) > most {
+		return nil
+	}
+	clear(s[:cap(s)])
+	return s[:0]
 }
 
 // end settles messages with one outcome. fresh says that the platform has just been asked for their Thing.
@@ -91,7 +103,11 @@ func (l *lane) write(ctx context.Context, thing string, k knowledge) error {
 
 // translate turns the lane's batch into its items and returns how many keys have no property.
 func (l *lane) translate(t *mapping.Table) (unknown int) {
-	l.items, l.writes = l.items[:0], l.writes[:0]
+	readings := 0
+	for i := range l.batch {
+		readings += len(l.batch[i].Telemetry.Readings)
+	}
+	l.items, l.writes = l.items[:0], slices.Grow(l.writes[:0], readings)
 	for _, q := range l.batch {
 		from := len(l.writes)
 		keys, err := l.mapOne(t, q.Telemetry)
@@ -205,7 +221,7 @@ func (l *lane) relearn(ctx context.Context, thing string, items []item, tried *m
 
 // push sends the values of items, in their order.
 func (l *lane) push(ctx context.Context, thing string, items []item) (alwayson.Response, verdict, error) {
-	l.values = l.values[:0]
+	l.values = slices.Grow(l.values[:0], len(l.writes))
 	for i := range items {
 		for _, w := range l.writes[items[i].from:items[i].to] {
 			l.values = append(l.values, alwayson.PropertyValue{Name: w.Property, Value: w.Value, TimeMs: w.Time})

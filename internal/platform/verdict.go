@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"time"
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
@@ -69,34 +70,43 @@ func judgeError(err error) verdict {
 }
 
 const (
-	doubtfulTries = 3  // server errors before the request is taken to be at fault
-	silentTries   = 3  // time-outs before the Thing is taken to be stuck
-	unableTries   = 10 // "unavailable" before that: with the pauses between, at least half a minute
+	doubtfulTries = 3                // server errors before the request is taken to be at fault
+	silentTries   = 3                // time-outs before the Thing is taken to be stuck
+	unableTries   = 5                // "unavailable" before that,
+	unableFor     = 45 * time.Second // and for how long: a Thing may be restarting
 )
 
 // patience counts the failures of one request that may turn out to be its own fault: only those since the last of
 // which requests of other lanes succeeded. Else the platform itself is in trouble, and no Thing is to blame.
 type patience struct {
+	probe                     bool // one failure is enough
 	doubts, silences, excuses int
-	seen                      int64 // requests of all lanes that had succeeded at the last failure, or the start
+	unable                    time.Time // of the first "unavailable"
+	seen                      int64     // requests of all lanes that had succeeded at the last failure, or the start
 }
 
 // exhausted counts the verdict and reports whether it is the request that is at fault.
 func (p *patience) exhausted(v verdict, successes int64) bool {
 	others := successes > p.seen
 	p.seen = successes
+	if v == unavailable && p.unable.IsZero() {
+		p.unable = time.Now()
+	}
 	if !others {
 		return false
 	}
 	switch v {
 	case doubtful:
 		p.doubts++
+		return p.doubts >= doubtfulTries
 	case noReply:
 		p.silences++
+		return p.probe || p.silences >= silentTries
 	case unavailable:
 		p.excuses++
+		return p.probe || p.excuses >= unableTries && time.Since(p.unable) >= unableFor
 	}
-	return p.doubts >= doubtfulTries || p.silences >= silentTries || p.excuses >= unableTries
+	return false
 }
 
 // isStuck reports whether a request that ended so says that its Thing keeps requests waiting.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
@@ -89,29 +91,40 @@ func TestARequestIsAtFaultOnlyIfOthersSucceed(t *testing.T) {
 		name    string
 		v       verdict
 		others  int64
+		pause   time.Duration
+		probe   bool
 		atFault int // the try after which the request is at fault; 0: never
 	}{
-		{"server errors while others succeed", doubtful, 1, doubtfulTries},
-		{"server errors of all", doubtful, 0, 0},
-		{"time-outs while others succeed", noReply, 1, silentTries},
-		{"time-outs of all", noReply, 0, 0},
-		{"unavailable while others succeed", unavailable, 1, unableTries},
-		{"unavailable for all", unavailable, 0, 0},
-		{"no connection", disconnected, 1, 0},
-		{"a refused credential", badCredential, 1, 0},
+		{"server errors while others succeed", doubtful, 1, 0, false, doubtfulTries},
+		{"server errors of all", doubtful, 0, time.Minute, false, 0},
+		{"time-outs while others succeed", noReply, 1, 0, false, silentTries},
+		{"time-outs of all", noReply, 0, time.Minute, false, 0},
+		{"unavailable while others succeed", unavailable, 1, time.Minute, false, unableTries},
+		{"unavailable for a short time", unavailable, 1, time.Second, false, 0},
+		{"unavailable for long enough", unavailable, 1, 5 * time.Second, false, 10},
+		{"unavailable for all", unavailable, 0, time.Minute, false, 0},
+		{"no connection", disconnected, 1, time.Minute, false, 0},
+		{"a refused credential", badCredential, 1, time.Minute, false, 0},
+		{"a time-out of a probe", noReply, 1, 0, true, 1},
+		{"unavailable for a probe", unavailable, 1, 0, true, 1},
+		{"a time-out of a probe, and of all others", noReply, 0, time.Minute, true, 0},
+		{"a server error of a probe", doubtful, 1, 0, true, doubtfulTries},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := patience{seen: 100}
-			got := 0
-			for try := 1; try <= 20 && got == 0; try++ {
-				if p.exhausted(tt.v, 100+int64(try)*tt.others) {
-					got = try
+			synctest.Test(t, func(t *testing.T) {
+				p := patience{seen: 100, probe: tt.probe}
+				got := 0
+				for try := 1; try <= 20 && got == 0; try++ {
+					if p.exhausted(tt.v, 100+int64(try)*tt.others) {
+						got = try
+					}
+					pass(tt.pause)
 				}
-			}
-			if got != tt.atFault {
-				t.Errorf("at fault after try %d, want %d", got, tt.atFault)
-			}
+				if got != tt.atFault {
+					t.Errorf("at fault after try %d, want %d", got, tt.atFault)
+				}
+			})
 		})
 	}
 }
