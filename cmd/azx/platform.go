@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"azx/internal/local/thingworx"
 	"azx/internal/local/thingworx/serve"
 	"azx/internal/observe"
 )
@@ -34,12 +35,17 @@ installed in it, or brought up to date, unless --bare.`,
 			default:
 				return usage(fmt.Errorf("--import-mode %q: want explain or silent", importMode))
 			}
+			if err := thingworx.CheckUnknownMode(o.Unknown); err != nil {
+				return usage(fmt.Errorf("--unknown-properties %w", err))
+			}
 			return runPlatform(cmd, o)
 		},
 	}
 	cmd.PersistentFlags().StringVar(&o.Dir, "dir", "", "folder of the platform")
 	cmd.Flags().StringVar(&o.Listen, "listen", serve.DefaultListen, "loopback address and port")
 	cmd.Flags().BoolVar(&o.NoGroupBind, "no-group-bind", false, "ignore binds of routing groups, to try what bind: auto does then")
+	cmd.Flags().StringVar((*string)(&o.Unknown), "unknown-properties", string(thingworx.UnknownStrict),
+		"what becomes of a push with a property that the Thing does not have: strict or silent-ignore")
 	cmd.Flags().BoolVar(&o.Bare, "bare", false, "without the two extension packages")
 	cmd.Flags().StringVar(&importMode, "import-mode", "explain", "explain what is wrong with a package that is imported, or be silent as a real platform")
 	cmd.Flags().StringVar(&logLevel, "log-level", "warn", "debug, info, warn or error")

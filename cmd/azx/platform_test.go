@@ -24,6 +24,7 @@ func TestThingsAreAddedToARunningPlatform(t *testing.T) {
 		text string
 	}{
 		{[]string{"--import-mode", "loud"}, 2, "want explain or silent"},
+		{[]string{"--unknown-properties", "loud"}, 2, "want strict or silent-ignore"},
 		{[]string{"thing", "add", "pump-1", "--property", "temperature:NUMBER:temp", "--property", "on:BOOLEAN"}, 0, "added Thing pump-1 with 2 remote properties\n"},
 		{[]string{"thing", "ls"}, 0, "pump-1\n"},
 		{[]string{"thing", "add", "pump-1"}, 1, "a Thing of that name exists"},

@@ -27,6 +27,7 @@ type Options struct {
 	Waiting       int              // how many devices without a Thing are listed; default 1,000
 	Things        int              // how many Things there may be; default 100,000
 	NoGroupBind   bool             // a bind of a routing group does not carry the requests of the Things behind the hub Thing
+	Unknown       UnknownMode      // what becomes of values for properties that are not there; default UnknownStrict
 	EdgeTimeout   time.Duration    // how long an edge may take to answer; default 30 s, as the platform's (read)
 	Pick          func(n int) int  // a random number from 0 to n-1, for routing; default math/rand/v2.IntN
 	Now           func() time.Time // the clock; default time.Now
@@ -40,6 +41,9 @@ func (o Options) withDefaults() Options {
 	o.Things = orDefault(o.Things, 100_000)
 	if o.EdgeTimeout <= 0 {
 		o.EdgeTimeout = 30 * time.Second
+	}
+	if o.Unknown == "" {
+		o.Unknown = UnknownStrict
 	}
 	if o.Pick == nil {
 		o.Pick = rand.IntN
@@ -95,6 +99,7 @@ type Platform struct {
 	unsaved  *unsaved
 	saving   sync.Mutex // held by who saves: what was noted before is kept when it is free again
 	stats    counters
+	unknown  atomic.Pointer[UnknownMode]
 	changes  atomic.Uint64 // grows with every change; see Changes
 	shape    atomic.Uint64 // value of changes when a Thing was last added or removed
 	retime   chan struct{} // one entry: timers may have changed
@@ -121,6 +126,9 @@ func New(o Options) (*Platform, error) {
 	p := &Platform{
 		opts: o, things: map[string]*thing{}, folded: map[string]string{}, identifiers: map[string]string{},
 		ledger: newLedger(o.LedgerEntries, o.LedgerBytes), unsaved: newUnsaved(), queue: newQueue(), natives: nativeServices(), retime: make(chan struct{}, 1),
+	}
+	if err := p.SetUnknownMode(o.Unknown); err != nil {
+		return nil, err
 	}
 	p.bindings.holders = map[string][]holder{}
 	p.waiting = newWaitingList(o.Waiting)

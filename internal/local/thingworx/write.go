@@ -33,7 +33,7 @@ func (p *Platform) Push(ctx context.Context, thingName string, writes []Write) e
 	if err := p.may(ctx, subject{thing: t}, security.ServiceInvoke, serviceUpdateSubscribed); err != nil {
 		return err
 	}
-	return p.store(ctx, t, writes, (*thing).pushTarget)
+	return p.store(ctx, t, p.known(t, writes), (*thing).pushTarget)
 }
 
 // SetByEdge stores values that an edge wrote with the names of properties: remote-bound ones are taken as pushed,

@@ -88,6 +88,35 @@ func limit(q url.Values) (int, error) {
 	return n, nil
 }
 
+// Unknown is what GET /azx/unknown-properties answers and PUT takes: what becomes of pushed values for properties that a
+// Thing does not have, "strict" or "silent-ignore".
+type Unknown struct {
+	Mode thingworx.UnknownMode `json:"mode"`
+}
+
+func (h *Handler) unknownProperties(r *request) (answer, error) {
+	if err := only(r, http.MethodGet, http.MethodPut); err != nil {
+		return answer{}, err
+	}
+	if err := h.platform.Administers(r.Context()); err != nil {
+		return answer{}, err
+	}
+	if r.Method == http.MethodPut {
+		members, err := object(r)
+		if err != nil {
+			return answer{}, err
+		}
+		var mode thingworx.UnknownMode
+		if err := json.Unmarshal(members["mode"], &mode); err != nil {
+			return answer{}, thingworx.Refuse(thingworx.Invalid, "mode must be a text")
+		}
+		if err := h.platform.SetUnknownMode(mode); err != nil {
+			return answer{}, err
+		}
+	}
+	return marshal(Unknown{h.platform.UnknownMode()})
+}
+
 // FiredEvent is one event in FiredEvents.
 type FiredEvent struct {
 	Index uint64          `json:"index"` // from 1, in the order in which they were fired

@@ -111,6 +111,30 @@ func TestFiredEventsAreShownTheNewestFirst(t *testing.T) {
 	}
 }
 
+func TestWhatBecomesOfUnknownPropertiesIsToldAndChanged(t *testing.T) {
+	h, p := plant(t)
+	const path = "/azx/unknown-properties"
+	for _, step := range []struct {
+		method, body string
+		code         int
+		want         string
+	}{
+		{"GET", "", 200, `{"mode":"strict"}`},
+		{"PUT", `{"mode":"silent-ignore"}`, 200, `{"mode":"silent-ignore"}`},
+		{"PUT", `{"mode":"loud"}`, 400, "want strict or silent-ignore"},
+		{"PUT", `{}`, 400, "mode must be a text"},
+		{"DELETE", "", 405, ""},
+		{"GET", "", 200, `{"mode":"silent-ignore"}`},
+	} {
+		if code, text := do(h, step.method, path, step.body, nil); code != step.code || !strings.Contains(text, step.want) {
+			t.Errorf("%s %s: got %d %s", step.method, step.body, code, text)
+		}
+	}
+	if p.UnknownMode() != thingworx.UnknownIgnored {
+		t.Errorf("the mode is %s", p.UnknownMode())
+	}
+}
+
 func TestAServiceDefinitionShowsItsBindingAndTheColumnsOfItsResult(t *testing.T) {
 	h, _ := plant(t)
 	ok(t, h, "POST", "/Thingworx/Resources/EntityServices/Services/CreateDataShape", `{"name":"Sum","fields":{"dataShape":{"fieldDefinitions":

@@ -30,7 +30,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Handler answers REST requests. Mount it at /Thingworx/, /azx/ledger and /azx/events.
+// Handler answers REST requests. Mount it at /Thingworx/, /azx/ledger, /azx/events and /azx/unknown-properties.
 type Handler struct {
 	platform *thingworx.Platform
 	silent   bool
@@ -109,17 +109,24 @@ func (h *Handler) serve(w http.ResponseWriter, r *request) (answer, error) {
 		return answer{}, err
 	}
 	r.Request = r.WithContext(thingworx.WithCaller(r.Context(), thingworx.Caller{User: r.user, Via: "rest"}))
-	if len(r.path) == 2 && r.path[0] == "azx" && r.path[1] == "ledger" {
-		return h.ledger(r)
-	}
-	if len(r.path) == 2 && r.path[0] == "azx" && r.path[1] == "events" {
-		return h.events(r)
+	if serve := h.own(r.path); serve != nil {
+		return serve(r)
 	}
 	if len(r.path) == 0 || !equal(r.path[0], "Thingworx") {
 		return answer{}, notHere(r)
 	}
 	r.path = r.path[1:]
 	return h.route(r)
+}
+
+// own returns what serves a path that no real platform has; nil if it is not one.
+func (h *Handler) own(path []string) func(*request) (answer, error) {
+	if len(path) != 2 || path[0] != "azx" {
+		return nil
+	}
+	return map[string]func(*request) (answer, error){
+		"ledger": h.ledger, "events": h.events, "unknown-properties": h.unknownProperties,
+	}[path[1]]
 }
 
 // route serves what is below /Thingworx.

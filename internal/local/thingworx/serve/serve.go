@@ -45,6 +45,8 @@ type Options struct {
 	NextFreePort bool
 	// NoGroupBind makes a BIND of a routing group a plain one: it does not carry the requests of device Things.
 	NoGroupBind bool
+	// Unknown is what becomes of pushed values for properties that a Thing does not have; default thingworx.UnknownStrict.
+	Unknown thingworx.UnknownMode
 	// Bare leaves out the two extension packages, which are installed, or brought up to date, otherwise.
 	Bare bool
 	// SilentImport takes packages and exports by REST as a real platform does: without a word of what it drops, keeps broken
@@ -97,7 +99,7 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 
 // open takes the folder, makes the core, opens the port and starts the fronts.
 func (r *Running) open(o Options) error {
-	options := thingworx.Options{LedgerEntries: o.LedgerEntries, NoGroupBind: o.NoGroupBind, Log: o.Log}
+	options := thingworx.Options{LedgerEntries: o.LedgerEntries, NoGroupBind: o.NoGroupBind, Unknown: o.Unknown, Log: o.Log}
 	key := newKey()
 	if o.Dir != "" {
 		var err error
@@ -223,6 +225,7 @@ func (r *Running) start(l net.Listener, o Options) error {
 	mux.Handle("/Thingworx/", api)
 	mux.Handle("/azx/ledger", api)
 	mux.Handle("/azx/events", api)
+	mux.Handle("/azx/unknown-properties", api)
 	mux.Handle("/", people)
 	r.group.Go("web server", func(ctx context.Context) error {
 		saving := supervise.New(context.WithoutCancel(ctx))
