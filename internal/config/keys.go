@@ -38,7 +38,7 @@ var (
 			path: "availabilityGroup", otherwise: "what the connector Thing has",
 			about: "connectors with the same one stand in for each other: one of them is `active` on the platform",
 		},
-		{path: "platform.urls", about: "AlwaysOn addresses, `ws://` or `wss://`", otherwise: needed},
+		{path: "platform.urls", about: "AlwaysOn addresses of the platform's instances, `ws://` or `wss://`; they are tried in their order", otherwise: needed},
 		{path: "platform.appKey", about: "the application key", otherwise: needed, when: live},
 		{path: "platform.caFile", about: "PEM file of extra roots", otherwise: "the system's"},
 		{path: "platform.certFile", about: "PEM file of a client's certificate, if the platform asks for one", otherwise: "none"},

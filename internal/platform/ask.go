@@ -74,7 +74,7 @@ func (l *lane) send(ctx context.Context, r alwayson.Request) (alwayson.Response,
 	if v == accepted {
 		l.writer.successes.Add(1)
 	}
-	if moved := l.socket.judged(v); !moved && v == noReply && ctx.Err() == nil {
+	if moved := l.socket.judged(v, start); !moved && v == noReply && ctx.Err() == nil {
 		l.socket.Drop(errNoReply)
 	}
 	return resp, v

@@ -24,9 +24,15 @@ type served struct {
 	url    string
 	key    atomic.Pointer[string] // the application key that is accepted
 	bound  chan string
+	hang   atomic.Bool // requests are not answered
 }
 
 func serve(tb testing.TB, request func(context.Context, *alwayson.Session, alwayson.Request) alwayson.Response) *served {
+	tb.Helper()
+	return serveAt(tb, "127.0.0.1:0", request)
+}
+
+func serveAt(tb testing.TB, address string, request func(context.Context, *alwayson.Session, alwayson.Request) alwayson.Response) *served {
 	tb.Helper()
 	s := &served{fakePlatform: newFakePlatform(), bound: make(chan string, 16)}
 	right := "right"
@@ -52,7 +58,7 @@ func serve(tb testing.TB, request func(context.Context, *alwayson.Session, alway
 	if err != nil {
 		tb.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,6 +77,9 @@ func serve(tb testing.TB, request func(context.Context, *alwayson.Session, alway
 
 // call answers a request as it came over the wire, parameters decoded.
 func (s *served) call(ctx context.Context, _ *alwayson.Session, r alwayson.Request) alwayson.Response {
+	if s.hang.Load() {
+		<-ctx.Done()
+	}
 	resp, err := s.fakePlatform.Call(ctx, r)
 	if err != nil {
 		return alwayson.Refuse(alwayson.ServiceUnavailable, err.Error())

@@ -135,7 +135,7 @@ func TestASocketLeavesAnInstanceThatCarriesOutNothing(t *testing.T) {
 				p.others = tt.others
 				w := &wire{Socket: p}
 				for i := range 650 { // seconds: 10, 20, 40, 80, 160, 300 and a bit
-					w.judged(tt.v[i%len(tt.v)])
+					w.judged(tt.v[i%len(tt.v)], time.Now())
 					pass(time.Second)
 				}
 				if got := len(p.calls("move")); got != tt.want {
@@ -144,6 +144,27 @@ func TestASocketLeavesAnInstanceThatCarriesOutNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestASocketLeavesAnInstanceThatHangsAfterOneTimeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePlatform()
+		p.others = true
+		w := &wire{Socket: p}
+		sent := time.Now()
+		pass(10 * time.Second)
+		w.judged(accepted, sent)
+		pass(20 * time.Second)
+		if w.judged(noReply, sent) {
+			t.Error("it left although another request succeeded meanwhile")
+		}
+		w.judged(accepted, sent)
+		sent = time.Now()
+		pass(30 * time.Second)
+		if !w.judged(noReply, sent) || w.judged(noReply, sent) {
+			t.Error("it did not leave, or twice")
+		}
+	})
 }
 
 // An instance that turns to read-only answers that it cannot; the lanes go to another one, and each Thing's order stays.

@@ -23,17 +23,19 @@ type wire struct {
 	Socket
 	renewed atomic.Int64 // when renew last closed it, in ms since 1970
 
-	ails  atomic.Bool // since is set
+	good  atomic.Int64 // when the last good answer came, in ns since 1970
+	ails  atomic.Bool  // since is set
 	mu    sync.Mutex
-	since time.Time     // of the first request that the instance failed to carry out, with no good answer after it
+	since time.Time     // when the first request was sent that the instance failed to carry out, with no good answer after it
 	after time.Duration // how long since may be ago
 }
 
-// judged hears the verdict on each request, and reports whether the socket moved to another instance because of it.
-// A rejection is a good answer: the instance is able to judge.
-func (w *wire) judged(v verdict) (moved bool) {
+// judged hears the verdict on each request and when that was sent, and reports whether the socket moved to another instance
+// because of it. A rejection is a good answer: the instance is able to judge.
+func (w *wire) judged(v verdict, sent time.Time) (moved bool) {
 	switch v {
 	case accepted, rejected:
+		w.good.Store(time.Now().UnixNano())
 		if w.ails.Load() {
 			w.mu.Lock()
 			w.since, w.after = time.Time{}, 0
@@ -41,19 +43,21 @@ func (w *wire) judged(v verdict) (moved bool) {
 			w.mu.Unlock()
 		}
 	case unavailable, doubtful, noReply:
-		return w.failed(time.Now())
+		return w.failed(sent, time.Now())
 	case disconnected, badCredential: // these are the socket's own affair, which tries other instances by itself
 	}
 	return false
 }
 
-func (w *wire) failed(now time.Time) (moved bool) {
+func (w *wire) failed(sent, now time.Time) (moved bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.since.IsZero() {
-		w.since, w.after = now, max(w.after, moveAfter)
+		if sent.UnixNano() < w.good.Load() { // it answered others meanwhile
+			sent = now
+		}
+		w.since, w.after = sent, moveAfter
 		w.ails.Store(true)
-		return false
 	}
 	if now.Sub(w.since) < w.after {
 		return false
