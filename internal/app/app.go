@@ -241,7 +241,7 @@ func (c *connector) flow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	flow, err := c.newFlow(events, store)
+	flow, err := c.newFlow(ctx, events, store)
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
@@ -265,7 +265,7 @@ func (c *connector) tellReady(ctx context.Context) error {
 }
 
 // newFlow gives each partition its pump, and the position where it begins.
-func (c *connector) newFlow(events *events, store *checkpoint.File) (*ingress.Flow, error) {
+func (c *connector) newFlow(ctx context.Context, events *events, store checkpoint.Store) (*ingress.Flow, error) {
 	flow := &ingress.Flow{
 		Hub: events, HubThing: c.hub.Thing, Checkpoints: store, Meter: c.meter, Log: c.Log,
 		SaveInterval: saveInterval, DrainTimeout: drainTimeout,
@@ -273,7 +273,7 @@ func (c *connector) newFlow(events *events, store *checkpoint.File) (*ingress.Fl
 	}
 	budget := ingress.NewBudget(int64(c.Config.Memory))
 	for _, part := range events.partitions {
-		start, err := c.startOf(part, store)
+		start, err := c.startOf(ctx, part, store)
 		if err != nil {
 			return nil, err
 		}

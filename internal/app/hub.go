@@ -155,8 +155,8 @@ func (c *connector) openCheckpoints(e *events) (*checkpoint.File, error) {
 }
 
 // startOf is where a partition begins: behind its checkpoint, else where the file or the command line says.
-func (c *connector) startOf(part hub.Partition, store *checkpoint.File) (delivery.Start, error) {
-	at, found, err := store.Load(part.ID)
+func (c *connector) startOf(ctx context.Context, part hub.Partition, store checkpoint.Store) (delivery.Start, error) {
+	at, found, err := store.Load(ctx, part.ID)
 	if err != nil {
 		return delivery.Start{}, fmt.Errorf("load checkpoint of partition %s: %w", part.ID, err)
 	}

@@ -33,7 +33,10 @@ const (
 //
 // A file a partition, because each is then written whole by a rename: a crash leaves the old or the
 // new one, and a damaged one concerns nobody else. A save costs one small write and two syncs.
+//
+// Nobody else may use the folder, so who reads a partition is kept in memory.
 type File struct {
+	owners
 	identity Identity
 	dir      string // of the identity
 	lock     *folder.Lock
@@ -43,15 +46,6 @@ type File struct {
 	at     map[string]delivery.Checkpoint
 	closed bool
 }
-
-// Option changes how OpenFile opens.
-type Option func(*options)
-
-type options struct{ allowNew bool }
-
-// AllowNewIdentity lets OpenFile begin without checkpoints although the folder has those of another
-// identity: for an explicit --start, and after a failover of the hub.
-func AllowNewIdentity() Option { return func(o *options) { o.allowNew = true } }
 
 // document is the content of a partition's file.
 type document struct {
@@ -65,10 +59,6 @@ type document struct {
 // the folder is held by another process, was last used with another identity and has no checkpoint of
 // this one, or has a file that is no checkpoint.
 func OpenFile(dir string, identity Identity, holder string, opts ...Option) (*File, error) {
-	var o options
-	for _, opt := range opts {
-		opt(&o)
-	}
 	lock, err := folder.Take(dir, holder)
 	switch {
 	case errors.Is(err, folder.ErrInUse):
@@ -83,7 +73,7 @@ func OpenFile(dir string, identity Identity, holder string, opts ...Option) (*Fi
 		replace:  folder.Replace,
 		at:       map[string]delivery.Checkpoint{},
 	}
-	if err := f.open(dir, o); err != nil {
+	if err := f.open(dir, optionsOf(opts)); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return f, nil
@@ -101,9 +91,7 @@ func (f *File) open(root string, o options) error {
 		return err
 	}
 	if ok && !recorded.equal(f.identity) && len(f.at) == 0 && !o.allowNew {
-		return problem(root, fmt.Errorf("its checkpoints are of %s, and %s has none", recorded, f.identity),
-			"say where to begin with --start earliest, latest or a time; "+
-				"or take the positions over with azx checkpoint copy, if it is the same log read by another consumer group")
+		return problem(root, otherIdentity(recorded, f.identity), hintOtherIdentity)
 	}
 	data, err := json.MarshalIndent(f.identity, "", "  ")
 	if err != nil {
@@ -154,7 +142,10 @@ func (f *File) read(path, partition string) (delivery.Checkpoint, error) {
 }
 
 // Load is Store's. It answers from memory: nobody else writes the folder.
-func (f *File) Load(partition string) (delivery.Checkpoint, bool, error) {
+func (f *File) Load(ctx context.Context, partition string) (delivery.Checkpoint, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return delivery.Checkpoint{}, false, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	at, ok := f.at[partition]
@@ -168,18 +159,18 @@ func (f *File) Save(ctx context.Context, partition string, at delivery.Checkpoin
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.closed {
+		return ErrClosed
+	}
+	if err := check("save", partition, at); err != nil {
+		return err
+	}
 	old, had := f.at[partition]
 	switch {
-	case f.closed:
-		return ErrClosed
 	case had && at.Sequence < old.Sequence:
 		return behind(partition, old, at)
 	case had && at.Sequence == old.Sequence:
 		return nil
-	case !validPartition(partition):
-		return fmt.Errorf("save checkpoint: %q is no partition id", partition)
-	case at.Offset == "":
-		return fmt.Errorf("save checkpoint: partition %s: no offset", partition)
 	}
 	data, err := json.Marshal(document{f.identity.String(), partition, at})
 	if err != nil {
@@ -195,6 +186,7 @@ func (f *File) Save(ctx context.Context, partition string, at delivery.Checkpoin
 
 // Close is Store's: the folder is free for another process afterwards.
 func (f *File) Close() error {
+	f.owners.close()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -204,20 +196,10 @@ func (f *File) Close() error {
 	return f.lock.Close()
 }
 
-func behind(partition string, old, at delivery.Checkpoint) error {
-	return fmt.Errorf("save checkpoint: partition %s: sequence %d after %d: %w",
-		partition, at.Sequence, old.Sequence, ErrBehind)
-}
-
 // folderOf names the folder of an identity: its own text may be long and has slashes.
 func folderOf(i Identity) string {
 	sum := sha256.Sum256([]byte(i.String()))
 	return hex.EncodeToString(sum[:8])
-}
-
-// validPartition keeps partition ids to what is a safe file name; Event Hubs numbers them.
-func validPartition(id string) bool {
-	return id != "" && len(id) <= 32 && strings.Trim(id, "0123456789") == ""
 }
 
 func readIdentity(root string) (Identity, bool, error) {
@@ -227,7 +209,7 @@ func readIdentity(root string) (Identity, bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return Identity{}, false, nil
 	}
-	if err == nil && (i.Endpoint == "" || i.EventHub == "" || i.Group == "") {
+	if err == nil && !i.complete() {
 		err = errors.New("it has no complete identity")
 	}
 	if err != nil {

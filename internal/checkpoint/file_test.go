@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"go.uber.org/goleak"
 
 	"azx/internal/delivery"
 	"azx/internal/fault"
@@ -21,6 +24,31 @@ var plant = Identity{
 	Endpoint: "ihsuprod.servicebus.windows.net",
 	EventHub: "iothub-ehub-plant1-1",
 	Group:    "azx",
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func at(sequence int64) delivery.Checkpoint {
+	return delivery.Checkpoint{
+		Sequence: sequence,
+		Offset:   fmt.Sprint(sequence * 100),
+		Enqueued: time.Date(2026, 11, 22, 20, 0, 0, int(sequence), time.UTC),
+	}
+}
+
+func save(t *testing.T, s Store, partition string, sequence int64) {
+	t.Helper()
+	if err := s.Save(t.Context(), partition, at(sequence)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t *testing.T, s Store, partition string, sequence int64) {
+	t.Helper()
+	got, ok, err := s.Load(t.Context(), partition)
+	if err != nil || !ok || got != at(sequence) {
+		t.Errorf("partition %s: got %+v, %v, %v; want sequence %d", partition, got, ok, err, sequence)
+	}
 }
 
 func mustOpen(t *testing.T, dir string, i Identity, opts ...Option) *File {
@@ -104,7 +132,7 @@ func TestAnIdentityWithoutCheckpointsIsRefusedBesideAnother(t *testing.T) {
 
 	closeFile(t, mustOpen(t, dir, plant)) // the refusal has changed nothing
 	f = mustOpen(t, dir, other, AllowNewIdentity())
-	if _, ok, _ := f.Load("0"); ok {
+	if _, ok, _ := f.Load(t.Context(), "0"); ok {
 		t.Error("it has the other one's checkpoint")
 	}
 	save(t, f, "0", 1)

@@ -93,13 +93,11 @@ func (i Identity) SameLog(other Identity) bool {
 func (f *File) Set(partition string, at delivery.Checkpoint) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
-	case f.closed:
+	if f.closed {
 		return ErrClosed
-	case !validPartition(partition):
-		return fmt.Errorf("set checkpoint: %q is no partition id", partition)
-	case at.Offset == "":
-		return fmt.Errorf("set checkpoint: partition %s: no offset", partition)
+	}
+	if err := check("set", partition, at); err != nil {
+		return err
 	}
 	data, err := json.Marshal(document{f.identity.String(), partition, at})
 	if err == nil {

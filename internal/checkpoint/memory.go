@@ -9,6 +9,8 @@ import (
 
 // Memory is a Store that forgets everything with the process: for demonstrations and tests.
 type Memory struct {
+	owners
+
 	mu     sync.Mutex
 	at     map[string]delivery.Checkpoint
 	closed bool
@@ -17,8 +19,11 @@ type Memory struct {
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory { return &Memory{at: map[string]delivery.Checkpoint{}} }
 
-// Load is Store's; its error is always nil.
-func (m *Memory) Load(partition string) (delivery.Checkpoint, bool, error) {
+// Load is Store's.
+func (m *Memory) Load(ctx context.Context, partition string) (delivery.Checkpoint, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return delivery.Checkpoint{}, false, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at, ok := m.at[partition]
@@ -35,6 +40,9 @@ func (m *Memory) Save(ctx context.Context, partition string, at delivery.Checkpo
 	if m.closed {
 		return ErrClosed
 	}
+	if err := check("save", partition, at); err != nil {
+		return err
+	}
 	if old, ok := m.at[partition]; ok && at.Sequence < old.Sequence {
 		return behind(partition, old, at)
 	}
@@ -44,6 +52,7 @@ func (m *Memory) Save(ctx context.Context, partition string, at delivery.Checkpo
 
 // Close is Store's.
 func (m *Memory) Close() error {
+	m.owners.close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true

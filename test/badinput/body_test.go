@@ -332,7 +332,7 @@ func (s *site) checkpoint(t *testing.T) delivery.Checkpoint {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	at, _, err := store.Load("0")
+	at, _, err := store.Load(t.Context(), "0")
 	if err != nil {
 		t.Fatal(err)
 	}
