@@ -45,6 +45,7 @@ part_conformance() { # clients that others wrote, unmodified, Microsoft's SDKs f
   need npm nodejs npm || return
   install_debian test/conformance/debian-packages || return
   install_peers test/conformance || return
+  install_peers test/azurite || return
   go_test -vet=off -count=1 -timeout 5m ./test/conformance/...
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -39,8 +40,9 @@ func (b *blobs) problem(verb, name string, client *container.Client, err error) 
 	case errors.As(err, &sent):
 		p.Cause, p.Hint = cause(err), hintReach
 	case isAuthentication(err):
-		p.Class, p.Cause, p.Hint = fault.Credential, errors.New("there is no token of Microsoft Entra for it"),
-			"may this machine's identity sign in? azx doctor tells more"
+		said, _, _ := strings.Cut(err.Error(), "\n") // pages may follow
+		p.Class, p.Cause, p.Hint = fault.Credential, fmt.Errorf("there is no token of Microsoft Entra for it: %.300s", said),
+			"may this machine's identity sign in?"
 	default:
 		p.Cause = err
 	}
@@ -58,7 +60,7 @@ func cause(err error) error {
 	return err
 }
 
-// isAuthentication reports whether a source of tokens gave none. Its text may be pages long.
+// isAuthentication reports whether a source of tokens gave none.
 func isAuthentication(err error) bool {
 	var refused interface{ NonRetriable() }
 	return errors.As(err, &refused)

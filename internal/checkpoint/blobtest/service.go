@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -41,17 +42,23 @@ type blob struct {
 }
 
 // Start starts one, whose container is empty. It ends with the test.
-func Start(t testing.TB) *Service { return start(t, httptest.NewServer) }
+func Start(t testing.TB) *Service {
+	s := newService(t)
+	s.server.Start()
+	return s
+}
 
-// StartTLS starts one that speaks TLS, as Client of the returned server trusts it.
+// StartTLS starts one that speaks TLS, with the certificate of the returned server.
 func StartTLS(t testing.TB) (*Service, *httptest.Server) {
-	s := start(t, httptest.NewTLSServer)
+	s := newService(t)
+	s.server.StartTLS()
 	return s, s.server
 }
 
-func start(t testing.TB, listen func(http.Handler) *httptest.Server) *Service {
+func newService(t testing.TB) *Service {
 	s := &Service{t: t, blobs: map[string]blob{}}
-	s.server = listen(s)
+	s.server = httptest.NewUnstartedServer(s)
+	s.server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are meant to fail
 	t.Cleanup(s.server.Close)
 	return s
 }
@@ -63,6 +70,9 @@ func (s *Service) URL() string { return s.server.URL + "?sig=canary-of-a-sas" }
 func (s *Service) ConnectionString() string {
 	return "DefaultEndpointsProtocol=http;AccountName=acct;AccountKey=Y2FuYXJ5LW9mLWEta2V5;BlobEndpoint=" + s.server.URL + ";"
 }
+
+// Close ends the service: nothing listens there afterwards.
+func (s *Service) Close() { s.server.Close() }
 
 // Refuse has calls answered with a status and a code of the service, unless the status is 0. Nil ends that.
 func (s *Service) Refuse(refuse func(r *http.Request) (status int, code string)) {
