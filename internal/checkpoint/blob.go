@@ -239,7 +239,7 @@ func (b *Blob) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	b.blobs.transport.CloseIdleConnections()
+	b.blobs.close()
 	return nil
 }
 

@@ -53,6 +53,8 @@ func openBlobs(c Container) (*blobs, error) {
 	return b, err
 }
 
+func (b *blobs) close() { b.transport.CloseIdleConnections() }
+
 // client is made anew once the credential has changed.
 func (b *blobs) client() (*container.Client, error) {
 	text, err := b.container.text()

@@ -2,13 +2,17 @@ package checkpoint
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"azx/internal/delivery"
@@ -34,14 +38,42 @@ type lease struct {
 // group is not "", only those in a folder of that name are taken, where there is one. It returns the checkpoints by
 // partition, and the names of files that are none. Partitions without a position yet are left out.
 func ReadLeases(path, group string) (found map[string]delivery.Checkpoint, others []string, err error) {
-	files, err := leaseFiles(path, group)
+	files, err := leaseFiles(path)
 	if err != nil {
 		return nil, nil, err
 	}
+	return readLeases(ofGroup(files, group), readFile)
+}
+
+// ReadLeaseBlobs is ReadLeases for the container itself.
+func ReadLeaseBlobs(ctx context.Context, c Container, group string) (found map[string]delivery.Checkpoint, others []string, err error) {
+	calls, err := openBlobs(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer calls.close()
+	all, _, err := calls.list(ctx, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if validPartition(path.Base(name)) {
+			names = append(names, name)
+		}
+	}
+	return readLeases(ofGroup(names, group), func(name string) ([]byte, error) { return calls.content(ctx, name) })
+}
+
+func readLeases(names []string, read func(name string) ([]byte, error)) (found map[string]delivery.Checkpoint, others []string, err error) {
 	found = map[string]delivery.Checkpoint{}
 	from := map[string]string{}
-	for _, name := range files {
-		l, ok, err := readLease(name)
+	for _, name := range names {
+		data, err := read(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		l, ok, err := parseLease(name, data)
 		switch {
 		case err != nil:
 			return nil, nil, err
@@ -60,7 +92,7 @@ func ReadLeases(path, group string) (found map[string]delivery.Checkpoint, other
 	return found, others, nil
 }
 
-func leaseFiles(path, group string) (files []string, err error) {
+func leaseFiles(path string) (files []string, err error) {
 	err = filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() {
 			files = append(files, name)
@@ -73,29 +105,38 @@ func leaseFiles(path, group string) (files []string, err error) {
 	if err != nil {
 		return nil, problem(path, err, "name the folder into which the container was downloaded")
 	}
-	var ofGroup []string
-	for _, name := range files {
-		if strings.EqualFold(filepath.Base(filepath.Dir(name)), group) {
-			ofGroup = append(ofGroup, name)
-		}
-	}
-	if len(ofGroup) > 0 {
-		return ofGroup, nil
-	}
 	return files, nil
 }
 
-// readLease reads a file; ok is false if it holds something else.
-func readLease(name string) (l lease, ok bool, err error) {
+// ofGroup are the names in a folder of a consumer group; all of them if there is no such folder.
+func ofGroup(names []string, group string) []string {
+	var in []string
+	for _, name := range names {
+		if strings.EqualFold(path.Base(path.Dir(filepath.ToSlash(name))), group) {
+			in = append(in, name)
+		}
+	}
+	if len(in) > 0 {
+		return in
+	}
+	return names
+}
+
+func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return l, false, problem(name, err, "")
+		return nil, problem(name, err, "")
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return l, false, problem(name, err, "")
+		return nil, problem(name, err, "")
 	}
+	return data, nil
+}
+
+// parseLease reads what a blob holds; ok is false if that is something else.
+func parseLease(name string, data []byte) (l lease, ok bool, err error) {
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
 	if len(data) > maxFile || json.Unmarshal(data, &l) != nil || l.PartitionID == "" {
 		return l, false, nil
