@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -169,23 +170,34 @@ another event hub mean nothing; --force copies them all the same, and replaces w
 func checkpointImportCommand(file *string) *cobra.Command {
 	var log string
 	var force bool
+	var from app.LeaseSource
 	cmd := &cobra.Command{
-		Use:   "import FOLDER -c azx.yaml",
+		Use:   "import [FOLDER] -c azx.yaml",
 		Short: "Take over the positions of another connector's EventProcessorHost",
 		Long: `Take over the positions that a connector with the older EventProcessorHost left behind: its lease blobs, which it kept
-in a storage container as GROUP/PARTITION. FOLDER has them as files, as the Azure tools download a container:
+in a storage container as GROUP/PARTITION. --container reads them there, and --account-file names a file with the
+storage account's connection string, or its URL with a shared access signature that allows to read and list. Or FOLDER has
+them as files, as the Azure tools download a container:
 
   az storage blob download-batch --account-name ACCOUNT --source CONTAINER --destination FOLDER
 
-Only the blobs of the file's consumer group are taken, where there are folders for groups. Reading the container itself
-is not built yet. Stop that connector first: what it reads afterwards would be written twice.`,
-		Args: cobra.ExactArgs(1),
+Only the blobs of the file's consumer group are taken, where there are folders for groups. Stop that connector first: what
+it reads afterwards would be written twice.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 1) == cmd.Flags().Changed("container") {
+				return errors.New("name the blobs once: either FOLDER or --container")
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				from.Folder = args[0]
+			}
 			cfg, err := load(cmd, *file)
 			if err != nil {
 				return err
 			}
-			done, err := app.ImportCheckpoints(cmd.Context(), cfg, args[0], log, force)
+			done, err := app.ImportCheckpoints(cmd.Context(), cfg, from, log, force)
 			for _, name := range done.Ignored {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s is no lease\n", name)
 			}
@@ -197,6 +209,9 @@ is not built yet. Stop that connector first: what it reads afterwards would be w
 		},
 	}
 	cmd.Flags().StringVar(&log, "log", "", "the log, if it is not that of the file's hub")
+	cmd.Flags().StringVar(&from.Container, "container", "", "the storage container, instead of FOLDER")
+	cmd.Flags().StringVar(&from.AccountFile, "account-file", "", "file with the account's connection string, or its URL with a SAS")
+	cmd.MarkFlagsRequiredTogether("container", "account-file")
 	cmd.Flags().BoolVar(&force, "force", false, "replace checkpoints that are there")
 	return cmd
 }

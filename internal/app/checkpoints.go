@@ -18,6 +18,7 @@ import (
 	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/folder"
+	"azx/internal/secret"
 )
 
 // checkpointHolder is who has the folder while a person changes it.
@@ -147,23 +148,81 @@ type ImportedCheckpoints struct {
 	Ignored    []string              `json:"ignored,omitempty"` // files that are no leases
 }
 
-// ImportCheckpoints takes over what an EventProcessorHost of the older layout left behind: its lease blobs, downloaded to
-// a folder. identity is "" for that of the file's hub, which is asked for it if the folder of checkpoints does not know.
-func ImportCheckpoints(ctx context.Context, cfg *config.Config, path, identity string, force bool) (ImportedCheckpoints, error) {
+// LeaseSource is where the lease blobs of an EventProcessorHost are: in a folder, to which they were downloaded, or in
+// their container.
+type LeaseSource struct {
+	Folder      string // or a file; "" for a container
+	Container   string
+	AccountFile string // has the storage account's connection string, or its URL with a shared access signature
+}
+
+// read returns the positions, and the names of what is no lease.
+func (s LeaseSource) read(ctx context.Context, cfg *config.Config, group string) (map[string]delivery.Checkpoint, []string, error) {
+	if s.Folder != "" {
+		return checkpoint.ReadLeases(s.Folder, group)
+	}
+	dialer, err := openDialer(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	container, err := containerIn(s.Container, s.AccountFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	container.Dial = dialer.DialContext
+	return checkpoint.ReadLeaseBlobs(ctx, container, group)
+}
+
+// containerIn names a container of the account of which a file has the connection string or the URL.
+func containerIn(name, accountFile string) (checkpoint.Container, error) {
+	account, text, err := readSource(accountFile)
+	switch {
+	case err != nil:
+		return checkpoint.Container{}, &fault.Problem{Op: "read " + accountFile, Class: fault.Fatal, Cause: err,
+			Hint: "it has the storage account's connection string, or its URL with a shared access signature"}
+	case strings.HasPrefix(text, "http"):
+		return checkpoint.Container{Name: name, URL: account}, nil
+	}
+	return checkpoint.Container{Name: name, ConnectionString: account}, nil
+}
+
+// readSource makes a source of a file, and reads it.
+func readSource(file string) (source secret.Source, text string, err error) {
+	if file, err = filepath.Abs(file); err != nil {
+		return source, "", err
+	}
+	if source, err = secret.Parse("${file:"+file+"}", ""); err != nil {
+		return source, "", err
+	}
+	text, err = source.Value()
+	return source, text, err
+}
+
+// String names the source for people.
+func (s LeaseSource) String() string {
+	if s.Folder != "" {
+		return filepath.Clean(s.Folder)
+	}
+	return "container " + s.Container
+}
+
+// ImportCheckpoints takes over what an EventProcessorHost of the older layout left behind: its lease blobs. identity is ""
+// for that of the file's hub, which is asked for it if the folder of checkpoints does not know.
+func ImportCheckpoints(ctx context.Context, cfg *config.Config, from LeaseSource, identity string, force bool) (ImportedCheckpoints, error) {
 	const op = "import checkpoints"
 	id, err := identityFor(ctx, cfg, identity)
 	if err != nil {
 		return ImportedCheckpoints{}, err
 	}
 	done := ImportedCheckpoints{Identity: id.String()}
-	leases, ignored, err := checkpoint.ReadLeases(path, id.Group)
+	leases, ignored, err := from.read(ctx, cfg, id.Group)
 	if err != nil {
 		return done, err
 	}
 	done.Ignored = ignored
 	if len(leases) == 0 {
-		return done, fault.Reject(op, "download the container of the other connector into a folder: one file for each blob, "+
-			"such as GROUP/0", "there is no lease with a position in %s", filepath.Clean(path))
+		return done, fault.Reject(op, "download the container of the other connector into a folder, one file for each blob, "+
+			"such as GROUP/0; or name it with --container", "there is no lease with a position in %s", from)
 	}
 	done.Partitions, err = put(cfg, op, id, leases, force)
 	return done, err
