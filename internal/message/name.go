@@ -16,7 +16,7 @@ func ThingName(deviceID string) string {
 	var b strings.Builder
 	for i := range len(deviceID) {
 		c := deviceID[i]
-		if plain(c) && !(i == 0 && (c == '.' || reserved[deviceID])) && !isEscape(deviceID[i:]) {
+		if plain(c) && !(i == 0 && (c == '.' || reserved[deviceID])) && !opensEscape(deviceID[i:]) {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "_x%02X_", c)
@@ -45,11 +45,12 @@ func DeviceID(thing string) (string, bool) {
 const escapeLen = len("_xHH_")
 
 // isEscape tells whether s begins with an escape as ThingName writes it.
-func isEscape(s string) bool {
-	if len(s) < escapeLen || s[0] != '_' || s[1] != 'x' || s[4] != '_' {
-		return false
-	}
-	return upperHex(s[2]) && upperHex(s[3])
+func isEscape(s string) bool { return opensEscape(s) && s[4] == '_' }
+
+// opensEscape tells whether s would begin with an escape once the character behind "_xHH" is written: as an underscore, or as
+// an escape of its own, which begins with one.
+func opensEscape(s string) bool {
+	return len(s) >= escapeLen && s[0] == '_' && s[1] == 'x' && upperHex(s[2]) && upperHex(s[3]) && (s[4] == '_' || !plain(s[4]))
 }
 
 func upperHex(c byte) bool { return '0' <= c && c <= '9' || 'A' <= c && c <= 'F' }

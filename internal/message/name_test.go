@@ -15,6 +15,7 @@ func TestADeviceIDMapsToAThingName(t *testing.T) {
 		{"a leading dot is escaped", ".hidden", "_x2E_hidden"},
 		{"a reserved word is escaped", "me", "_x6D_e"},
 		{"what looks like an escape is escaped", "a_x3A_b", "a_x5F_x3A_b"},
+		{"so is what looks like one once the next character is escaped", "_xAA:", "_x5F_xAA_x3A_"},
 		{"128 characters stay", strings.Repeat("x", 128), strings.Repeat("x", 128)},
 	}
 	for _, tt := range tests {
