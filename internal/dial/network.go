@@ -137,8 +137,11 @@ func (n *Network) unreached(ctx context.Context, address, setting string, err er
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return problem("reach "+address, err, "is HostName spelt right? where only a proxy knows the names of others, set proxy")
 	}
-	hint := "is the hub reachable from here at port 443? see " + setting + " and proxy"
-	if setting == "endpoints.amqps" {
+	hint := "is it reachable from here? see " + setting + " and proxy"
+	switch setting {
+	case "endpoints.https":
+		hint = "is the hub reachable from here at port 443? see " + setting + " and proxy"
+	case "endpoints.amqps":
 		hint = "is the hub reachable from here at port 5671? see " + setting + " and proxy; where 443 alone is open, transport: websocket"
 	}
 	return problem("reach "+address, blocked{err}, hint)

@@ -18,7 +18,7 @@ var (
 		"internal/mapping", "internal/fault"}
 	protocols = []string{"alwayson", "alwayson/infotable", "internal/amqp10"}
 	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
-		"internal/quarantine"}
+		"internal/quarantine", "internal/entra"}
 	flows     = []string{"internal/ingress", "internal/egress", "internal/devices", "internal/adapter", "internal/lease"}
 	operation = []string{"internal/access", "internal/dial", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin", "internal/diagnose", "internal/tail"}
 
@@ -53,6 +53,9 @@ var layers = []layer{
 	{"internal/platform", forEdges, nil, "edge: ThingWorx, through alwayson alone"},
 	{"internal/iothub", forEdges, []string{"github.com/Azure/go-amqp"}, "edge: the service side of a hub"},
 	{"internal/blob", forEdges, nil, "edge: storage containers"},
+	{"internal/entra", []string{"internal/dial", "internal/fault", "internal/secret"},
+		[]string{"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azidentity"},
+		"edge: who the connector is for Azure; Microsoft's own library signs in"},
 	{"internal/quarantine", forEdges, nil, "edge: messages put aside, on disk"},
 
 	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
