@@ -37,7 +37,10 @@ var builtInPolicies = [...]Policy{
 type Principal struct {
 	// Policy is the name of the shared access policy, empty when the token was signed with a device's own key.
 	Policy string
-	// Rights are the policy's permissions; a device's own key has DeviceConnect.
+	// Object is the object id of a principal of Microsoft Entra ID; empty for any other.
+	Object string
+	// Rights are the policy's permissions; a device's own key has DeviceConnect, a principal of Entra ID ServiceConnect if
+	// it may send messages to devices.
 	Rights Right
 	// ID is the device or module the token was verified for; zero for a service token.
 	ID ID
@@ -47,6 +50,8 @@ type Principal struct {
 	Audience string
 	// Expires is when the token ends; links and connections end with it.
 	Expires time.Time
+
+	actions []string // of a principal of Entra ID
 }
 
 // Can reports whether the principal has all of rights.

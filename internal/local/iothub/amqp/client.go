@@ -25,6 +25,7 @@ const maxClaims = 1024
 type verifier interface {
 	VerifyHub(token, resource string) (iothub.Principal, error)
 	VerifyEventHub(token, resource string) (iothub.Principal, error)
+	VerifyBearer(token string) (iothub.Principal, error)
 }
 
 // claim is a token that was put, or given with SASL PLAIN, and found good.
@@ -86,16 +87,23 @@ func (c *client) add(n claim) bool {
 
 // mayRead tells until when the client's tokens let it read events at resource, "host/path"; false: they do not.
 func (c *client) mayRead(resource string, eventHub bool) (until time.Time, ok bool) {
-	return c.may(iothub.ServiceConnect, resource, eventHub)
+	return c.until(resource, eventHub, func(p iothub.Principal) bool {
+		return p.Can(iothub.ServiceConnect) && p.Object == "" // events take keys only
+	})
 }
 
 // may tells until when the client's tokens give it rights on resource.
 func (c *client) may(rights iothub.Right, resource string, eventHub bool) (until time.Time, ok bool) {
+	return c.until(resource, eventHub, func(p iothub.Principal) bool { return p.Can(rights) })
+}
+
+// until tells until when those tokens are good on resource that may do something.
+func (c *client) until(resource string, eventHub bool, may func(iothub.Principal) bool) (until time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, have := range c.claims {
 		p := have.principal
-		if have.eventHub == eventHub && p.Can(rights) && p.Covers(resource) && p.Expires.After(until) {
+		if have.eventHub == eventHub && may(p) && p.Covers(resource) && p.Expires.After(until) {
 			until = p.Expires
 		}
 	}

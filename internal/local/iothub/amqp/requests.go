@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"azx/internal/amqp10"
+	"azx/internal/local/iothub"
 )
 
 // answerWithin is how long a client may take to give credit for an answer.
@@ -142,7 +143,7 @@ func (c *client) putToken(request *amqp10.Message) answer {
 		token = string(request.Data[0])
 	}
 	// azure-eventhub 5.11 for Python puts signatures under the type of Entra's tokens (tried): the token counts.
-	if kind := asked.Text("type"); !strings.HasSuffix(kind, ":sastoken") && !strings.HasPrefix(token, "SharedAccessSignature ") {
+	if kind := asked.Text("type"); !strings.HasSuffix(kind, ":sastoken") && !strings.HasPrefix(token, "SharedAccessSignature ") && !iothub.IsBearer(token) {
 		return answer{status: 401, description: "tokens of type " + kind + " are not taken: sign in with a shared access key"}
 	}
 	resource := asked.Text("name")
@@ -162,9 +163,13 @@ func (c *client) putToken(request *amqp10.Message) answer {
 
 func (c *client) verify(v verifier, token, resource string) (n claim, err error) {
 	n.eventHub = c.isEventHub(resource)
-	if n.eventHub {
+	switch {
+	case iothub.IsBearer(token) && !n.eventHub:
+		// The resource is the audience of the token, not a name of this hub (read: azure-iothub, the .NET and Python SDKs).
+		n.principal, err = v.VerifyBearer(token)
+	case n.eventHub:
 		n.principal, err = v.VerifyEventHub(token, resource)
-	} else {
+	default:
 		n.principal, err = v.VerifyHub(token, resource)
 	}
 	return n, err

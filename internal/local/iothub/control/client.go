@@ -116,3 +116,8 @@ func (c *Client) call(ctx context.Context, method, path string, body, into any) 
 	}
 	return nil
 }
+
+// TrustEntra makes the hub take the tokens of a tenant of Microsoft Entra ID.
+func (c *Client) TrustEntra(ctx context.Context, t iothub.EntraTrust) error {
+	return c.call(ctx, http.MethodPut, "/entra", t, nil)
+}

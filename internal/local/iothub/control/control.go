@@ -66,6 +66,7 @@ func Handler(hub *iothub.Hub, secret string, hosts []string, mqttPort int) http.
 	mux.HandleFunc("GET /policies", s.policies)
 	mux.HandleFunc("GET /counters", s.counters)
 	mux.HandleFunc("GET /partitions", s.partitions)
+	mux.HandleFunc("PUT /entra", s.trustEntra)
 	s.twoWay(mux)
 	s.trouble(mux)
 	inner := http.StripPrefix("/"+secret, mux)
@@ -174,6 +175,19 @@ func (s *server) policies(w http.ResponseWriter, _ *http.Request) {
 		policies = append(policies, Policy{name, s.hub.PolicyConnectionString(name)})
 	}
 	reply(w, http.StatusOK, policies)
+}
+
+// trustEntra makes the hub take tokens of a tenant: iothub.EntraTrust.
+func (s *server) trustEntra(w http.ResponseWriter, r *http.Request) {
+	var t iothub.EntraTrust
+	if !read(w, r, &t) {
+		return
+	}
+	if err := s.hub.TrustEntra(t); err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, http.StatusOK, struct{}{})
 }
 
 func (s *server) counters(w http.ResponseWriter, _ *http.Request) {

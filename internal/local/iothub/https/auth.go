@@ -1,6 +1,7 @@
 package https
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
@@ -27,8 +28,8 @@ func (f *front) authorize(e endpoint, r *request) error {
 		r.principal, err = f.hub.VerifyHub(text, f.hub.Names().Host+"/"+r.id.Path())
 		return err
 	}
-	if strings.HasPrefix(text, "Bearer ") {
-		return unauthorized("the local hub does not know Entra ID, only shared access signatures")
+	if iothub.IsBearer(text) {
+		return f.authorizeBearer(text, r)
 	}
 	token, err := iothub.ParseToken(text)
 	if err != nil {
@@ -48,4 +49,39 @@ func (f *front) authorize(e endpoint, r *request) error {
 
 func unauthorized(format string, args ...any) error {
 	return refusal(iothub.UnauthorizedAccess, "Unauthorized: "+format, args...)
+}
+
+// authorizeBearer checks a token of Microsoft Entra ID: a role has to give the data action.
+func (f *front) authorizeBearer(token string, r *request) (err error) {
+	if r.principal, err = f.hub.VerifyBearer(token); err != nil {
+		return err
+	}
+	if action := actionOf(r.Method, r.URL.Path); !r.principal.May(action) {
+		return unauthorized("no role of the principal %s has the data action Microsoft.Devices/IotHubs/%s", r.principal.Object, action)
+	}
+	return nil
+}
+
+// actionOf is the data action that a request of a back end needs (read: Microsoft's page on Entra ID; that of a query is
+// inferred).
+func actionOf(method, path string) string {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	last := parts[len(parts)-1]
+	switch {
+	case parts[0] == "messages":
+		return "cloudToDeviceMessages/feedback/action"
+	case last == "commands":
+		return "cloudToDeviceMessages/queue/purge/action"
+	case last == "methods":
+		return "directMethods/invoke/action"
+	case last == "query", parts[0] == "twins" && method == http.MethodGet:
+		return "twins/read"
+	case parts[0] == "twins":
+		return "twins/write"
+	case method == http.MethodGet:
+		return "devices/read"
+	case method == http.MethodDelete:
+		return "devices/delete"
+	}
+	return "devices/write"
 }
