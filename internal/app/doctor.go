@@ -34,6 +34,9 @@ func Doctor(ctx context.Context, o DoctorOptions, tell func(diagnose.Finding)) (
 	if d.dialer, err = openDialer(o.Config); err != nil {
 		return nil, err
 	}
+	if d.identity, err = openIdentity(o.Config, d.dialer, d.Log); err != nil {
+		return nil, err
+	}
 	findings := diagnose.Run(ctx, d.checks(), checkWithin, tell)
 	d.close()
 	return findings, errors.Join(ctx.Err(), d.background.Wait())
@@ -80,6 +83,7 @@ func (d *doctor) checks() []diagnose.Check {
 		check("hub HTTPS certificate", https.certificate, "hub HTTPS port"),
 		check("hub AMQP port", amqps.port, "hub name"),
 		check("hub AMQP certificate", amqps.certificate, "hub AMQP port"),
+		check("identity", d.identitySignsIn, "hub settings"),
 		check("registry right", d.registryRight, "hub HTTPS certificate", "hub clock"),
 		check("service right and tier", d.serviceRight, "hub HTTPS certificate", "hub clock"),
 		check("event endpoint", d.eventEndpoint, "hub AMQP certificate", "hub clock"),

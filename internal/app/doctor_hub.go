@@ -36,7 +36,7 @@ func (d *doctor) hubHop(setting, port string, instead func() string) hop {
 func (d *doctor) httpsHop() hop {
 	h := d.hubHop("endpoints.https", "443", func() string { return d.hub.Endpoints.HTTPS })
 	h.unused = func() (string, bool) {
-		return "there is no connectionString", !d.hub.ConnectionString.IsSet() && d.hub.Transport == dial.TransportAMQP
+		return "there is no connectionString", !d.hub.HasService() && d.hub.Transport == dial.TransportAMQP
 	}
 	return h
 }
@@ -56,7 +56,7 @@ func (d *doctor) amqpsHop() hop {
 
 // hubHost is the hub's name, or that of its event endpoint if only that is known.
 func (d *doctor) hubHost() string {
-	if s, known, err := d.keys.service(); known && err == nil {
+	if s, _, err := d.keys.service(); s.Host != "" && err == nil {
 		return s.Host
 	}
 	e, _, _ := d.keys.named() // hubSettings has checked it
@@ -65,7 +65,7 @@ func (d *doctor) hubHost() string {
 
 // hubName is the name for commands of the Azure CLI.
 func (d *doctor) hubName() string {
-	if s, known, err := d.keys.service(); known && err == nil {
+	if s, _, err := d.keys.service(); s.Host != "" && err == nil {
 		return s.Name()
 	}
 	return "HUB"
@@ -83,8 +83,11 @@ func (d *doctor) hubSettings(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if d.hub.HostName != "" {
+		text = fmt.Sprintf("%s, identity %s (from the %s)", d.hub.HostName, d.Config.Identity.Kind, d.origin("hostName"))
+	}
 	if known {
-		text = fmt.Sprintf("%s, policy %s (from the %s)", s.Host, s.Policy, d.origin("connectionString"))
+		text += fmt.Sprintf(" %s, policy %s (from the %s)", s.Host, s.Policy, d.origin("connectionString"))
 	}
 	e, named, err := d.keys.named()
 	if err != nil {
@@ -123,7 +126,7 @@ func (d *doctor) hubClock(ctx context.Context) (string, error) {
 func (d *doctor) withService(call func(*iothub.Client) error) (known bool, err error) {
 	asked := *d.hub
 	asked.Tier = config.TierStandard
-	client, err := openService(service{Hub: &asked, Network: d.network, Current: d.keys.serviceNow, Log: d.Log})
+	client, err := openService(service{Hub: &asked, Network: d.network, Identity: d.identity, Current: d.keys.serviceNow, Log: d.Log})
 	if err != nil || client == nil {
 		return false, err
 	}

@@ -157,8 +157,8 @@ func (d *doctor) routingGroup(ctx context.Context) (string, error) {
 
 // requests finds out whether requests of the platform get to a connector.
 func (d *doctor) requests(ctx context.Context) (string, error) {
-	if !d.hub.ConnectionString.IsSet() {
-		return "not carried: without connectionString the connector reads telemetry only", nil
+	if !d.hub.HasService() {
+		return "not carried: without connectionString or hostName the connector reads telemetry only", nil
 	}
 	took, err := d.setup.Ping(ctx, d.hub.Thing)
 	switch {

@@ -70,7 +70,11 @@ func checkHub(h *config.Hub, hint string) error {
 	if h.ConnectionString.IsSet() || h.EventHubsConnectionString.IsSet() {
 		return nil
 	}
-	return &fault.Problem{Op: "open hub " + h.Thing, Class: fault.Fatal, Cause: errors.New("it has no connection string"), Hint: hint}
+	why := "it has no connection string"
+	if h.HostName != "" {
+		why, hint = "it has no key for its events, and Azure takes nothing else there", "set eventHubsConnectionString: "+config.HintEventKey
+	}
+	return &fault.Problem{Op: "open hub " + h.Thing, Class: fault.Fatal, Cause: errors.New(why), Hint: hint}
 }
 
 // openHub finds the hub's event endpoint and its partitions; it tries until ctx ends, unless the error is

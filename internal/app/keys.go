@@ -17,11 +17,12 @@ func newKeys(h *config.Hub) *keys {
 	return k
 }
 
-// service returns the hub's policy and key; false if no connection string has them.
+// service returns the hub's policy and key; false if no connection string has them. The host may be known without.
 func (k *keys) service() (s access.Service, known bool, err error) {
-	source := k.now.Load().ConnectionString
+	now := k.now.Load()
+	source := now.ConnectionString
 	if !source.IsSet() {
-		return s, false, nil
+		return access.Service{Host: now.HostName}, false, nil
 	}
 	text, err := source.Value()
 	if err == nil {

@@ -57,6 +57,9 @@ func OpenOperator(o OperatorHub, feedback bool) (*Operator, error) {
 	if s.Network, err = openNetwork(hub, dialer, s.Log); err != nil {
 		return nil, err
 	}
+	if s.Identity, err = openIdentity(cfg, dialer, s.Log); err != nil {
+		return nil, err
+	}
 	if op.client, err = openService(s); err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func (c *connector) openWriter() (err error) {
 	if c.tracer != nil {
 		writer.Tracer = c.tracer
 	}
-	if c.hub.ConnectionString.IsSet() {
+	if c.hub.HasService() {
 		writer.LastBytes = lastBytes
 	}
 	c.writer, err = platform.NewWriter(writer)

@@ -189,7 +189,7 @@ func (r *reloader) tryKeys(ctx context.Context, next *config.Hub) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	k := newKeys(next)
-	client, err := openService(service{Hub: next, Network: r.network, Log: slog.New(slog.DiscardHandler)})
+	client, err := openService(service{Hub: next, Network: r.network, Identity: r.identity, Log: slog.New(slog.DiscardHandler)})
 	if err == nil && client != nil {
 		defer client.Close()
 		err = client.CheckService(ctx)

@@ -7,6 +7,7 @@ import (
 	"azx/internal/access"
 	"azx/internal/config"
 	"azx/internal/dial"
+	"azx/internal/entra"
 	"azx/internal/fault"
 	"azx/internal/iothub"
 	"azx/internal/observe"
@@ -16,8 +17,8 @@ import (
 type service struct {
 	Hub     *config.Hub
 	Network *dial.Network
-	// Bearer gives tokens of Microsoft Entra ID; nil: the hub's key signs them.
-	Bearer iothub.TokenSource
+	// Identity signs in where Hub has a host name for it; nil if there is none.
+	Identity *entra.Credential
 	// Current gives policy and key as they are now; nil: those of Hub.
 	Current func() (access.Service, error)
 	// Ended hears why the connection for messages ended; nil: nobody does.
@@ -29,20 +30,24 @@ type service struct {
 }
 
 // openService makes the client of the hub's service side; a supervise.Group owns its Run. It is nil, which the log tells,
-// if the file has no connection string for it: messages of devices can be read without.
+// if nothing leads to it: messages of devices can be read without.
 func openService(s service) (*iothub.Client, error) {
-	if !s.Hub.ConnectionString.IsSet() {
-		s.Log.Info("telemetry only: without connectionString nothing can be sent to devices", "event", "telemetry-only", "hub", s.Hub.Thing)
+	if !s.Hub.HasService() {
+		s.Log.Info("telemetry only: without connectionString or hostName nothing can be sent to devices", "event", "telemetry-only", "hub", s.Hub.Thing)
 		return nil, nil
+	}
+	o := iothub.Options{
+		Current: s.Current, Ended: s.Ended, Feedback: s.feedback(), Meter: s.meter(), Log: s.Log,
+		Network: s.Network, Quota: iothub.Quota{Tier: iothub.Tier(s.Hub.Tier), Units: s.Hub.Units},
+	}
+	if host := s.Hub.HostName; host != "" {
+		o.Service, o.Current, o.Bearer = access.Service{Host: host}, nil, hubTokens{s.Identity, iothub.Scope(host)}
+		return iothub.New(o)
 	}
 	text, err := s.Hub.ConnectionString.Value()
 	if err != nil {
 		return nil, &fault.Problem{Op: "open the service side of the hub", Class: fault.Fatal, Cause: err,
 			Hint: "the connection string is that of a shared access policy with the right to connect services"}
-	}
-	o := iothub.Options{
-		Bearer: s.Bearer, Current: s.Current, Ended: s.Ended, Feedback: s.feedback(), Meter: s.meter(), Log: s.Log,
-		Network: s.Network, Quota: iothub.Quota{Tier: iothub.Tier(s.Hub.Tier), Units: s.Hub.Units},
 	}
 	if o.Service, err = access.ParseService(text); err != nil {
 		return nil, err

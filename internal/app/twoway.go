@@ -30,7 +30,7 @@ type twoWay struct {
 func (c *connector) openTwoWay() (err error) {
 	t := &twoWay{resolved: make(chan struct{})}
 	t.service, err = openService(service{
-		Hub: c.hub, Network: c.network, Current: c.keys.serviceNow, Ended: c.tellRefused, Feedback: c.outcomes, Metrics: c.meter, Log: c.Log,
+		Hub: c.hub, Network: c.network, Identity: c.identity, Current: c.keys.serviceNow, Ended: c.tellRefused, Feedback: c.outcomes, Metrics: c.meter, Log: c.Log,
 	})
 	if err != nil || t.service == nil {
 		return err

@@ -23,6 +23,7 @@ func (d *decoder) check(cfg *Config) {
 		d.text("availabilityGroup", cfg.AvailabilityGroup)
 	}
 	d.checkPlatform(&cfg.Platform)
+	d.checkIdentity(&cfg.Identity)
 	d.proxy("proxy", cfg.Proxy)
 	if d.has("noProxy") {
 		d.text("noProxy", cfg.NoProxy)
@@ -34,7 +35,9 @@ func (d *decoder) check(cfg *Config) {
 		d.report("hubs[1]", "several hubs are not available in this version", "run one connector for each hub")
 	}
 	for i := range cfg.Hubs {
-		d.checkHub(&cfg.Hubs[i], fmt.Sprintf("hubs[%d]", i))
+		at := fmt.Sprintf("hubs[%d]", i)
+		d.checkHostName(cfg, &cfg.Hubs[i], at)
+		d.checkHub(&cfg.Hubs[i], at)
 	}
 	d.folder("checkpoint.file", &cfg.Checkpoint.File, "name a folder for checkpoints, such as /var/lib/azx/checkpoints")
 	d.folder("quarantine.dir", &cfg.Quarantine.Dir, "name a folder for messages put aside, such as /var/lib/azx/quarantine")
@@ -116,7 +119,7 @@ func (d *decoder) checkBareHub(h *Hub, at string) {
 		d.report(at+".allowThings", "missing, and extensions is none",
 			`say which Things the hub may write to, such as ["*"]`)
 	}
-	if !h.ConnectionString.IsSet() && !h.EventHubsConnectionString.IsSet() {
+	if !h.HasService() && !h.EventHubsConnectionString.IsSet() {
 		d.report(at+".connectionString", "missing, and extensions is none",
 			"without an extension no hub Thing can be asked for it")
 	}

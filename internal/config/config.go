@@ -20,7 +20,8 @@ type Config struct {
 	AvailabilityGroup string `yaml:"availabilityGroup"`
 
 	Platform   Platform   `yaml:"platform"` // required
-	Hubs       []Hub      `yaml:"hubs"`     // required; exactly one in this version
+	Identity   Identity   `yaml:"identity"`
+	Hubs       []Hub      `yaml:"hubs"` // required; exactly one in this version
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	Quarantine Quarantine `yaml:"quarantine"`
 	Admin      Admin      `yaml:"admin"`
@@ -59,6 +60,9 @@ type Hub struct {
 	// ConnectionString is the hub's service connection string (HostName, SharedAccessKeyName,
 	// SharedAccessKey). Not set: asked of the hub Thing.
 	ConnectionString secret.Source `yaml:"connectionString"`
+	// HostName is the hub's, if its service side is signed in to with the identity; "" if that is done with ConnectionString,
+	// which then is for the redirect to its events alone.
+	HostName string `yaml:"hostName"`
 	// EventHubsConnectionString overrides the redirect that the hub gives for its events (Endpoint,
 	// SharedAccessKeyName, SharedAccessKey, EntityPath). Not set: the redirect is followed.
 	EventHubsConnectionString secret.Source `yaml:"eventHubsConnectionString"`

@@ -279,6 +279,8 @@ func (d *decoder) parse(text string, target any) (err error) {
 		err = oneOf(text, t)
 	case *Bind:
 		err = oneOf(text, t)
+	case *IdentityKind:
+		err = oneOf(text, t)
 	case *LogLevel:
 		err = oneOf(text, t)
 	case *Tier:

@@ -48,6 +48,21 @@ var (
 			about: "an HTTP proxy that leads to hubs and platform, or `none`; below, under Networks and proxies, is more",
 		},
 		{path: "noProxy", about: "what is reached without it, in the form of `NO_PROXY`", otherwise: "the environment's `NO_PROXY`"},
+		{
+			path: "identity.kind", otherwise: "keys alone",
+			about: "who the connector is for Azure, where no key is given: `managed`, `workload`, `secret` or `certificate`; see [identity.md](identity.md)",
+		},
+		{path: "identity.tenant", about: "id of the tenant", otherwise: "needed with `secret` and `certificate`; else `AZURE_TENANT_ID`"},
+		{
+			path: "identity.clientId", about: "id of the application, or of a user-assigned managed identity",
+			otherwise: "needed with `secret` and `certificate`; else the system-assigned identity, or `AZURE_CLIENT_ID`",
+		},
+		{path: "identity.clientSecret", about: "of the application", otherwise: "needed with `secret`"},
+		{path: "identity.certFile", about: "PEM file of the application's certificate", otherwise: "needed with `certificate`"},
+		{path: "identity.keyFile", about: "PEM file of its key", otherwise: "in `identity.certFile`"},
+		{path: "identity.tokenFile", about: "with `workload`: file of the token that Kubernetes keeps fresh", otherwise: "`AZURE_FEDERATED_TOKEN_FILE`"},
+		{path: "identity.authority", about: "where to sign in, in another cloud", otherwise: "the public cloud's"},
+		{path: "identity.caFile", about: "PEM file of extra roots for it, and for vaults", otherwise: "the system's"},
 		{path: "checkpoint.file", about: "folder of the checkpoints", otherwise: needed},
 		{path: "quarantine.dir", about: "folder of messages put aside", otherwise: needed},
 		{path: "admin.listen", about: "loopback address of `/livez`, `/readyz`, `/status`, `/metrics`, and of `azx reload`"},
@@ -66,6 +81,10 @@ var (
 		{
 			path: "hubs[].connectionString", otherwise: "asked of the hub Thing", when: ifKey,
 			about: "of a shared access policy with the right to connect services; without it there is telemetry only",
+		},
+		{
+			path: "hubs[].hostName", otherwise: "that of the connection string",
+			about: "the hub's name: its service side is signed in to with `identity`, and keys are for reading messages alone",
 		},
 		{
 			path: "hubs[].eventHubsConnectionString", otherwise: "the redirect", when: ifKey,

@@ -36,6 +36,11 @@ func kindOf(target any) kind {
 		return kind{want: "amqp, websocket or auto", choices: []string{string(dial.TransportAMQP), string(dial.TransportWebSocket), string(dial.TransportAuto)}}
 	case *OnUnknownThing:
 		return kind{want: "keep, skip or quarantine", choices: []string{string(UnknownKeep), string(UnknownSkip), string(UnknownQuarantine)}}
+	case *IdentityKind:
+		return kind{
+			want:    "managed, workload, secret or certificate",
+			choices: []string{string(IdentityManaged), string(IdentityWorkload), string(IdentitySecret), string(IdentityCertificate)},
+		}
 	case *Bind:
 		return kind{want: "auto, group or devices", choices: []string{string(BindAuto), string(BindGroup), string(BindDevices)}}
 	case *Tier:

@@ -77,8 +77,13 @@ func TestTheFullFileIsReadWhole(t *testing.T) {
 			AppKey: cfg.Platform.AppKey, CAFile: filepath.Join("testdata", "ca.pem"),
 			CertFile: filepath.Join("testdata", "client.pem"), KeyFile: filepath.Join("testdata", "client-key.pem"),
 		},
+		Identity: Identity{
+			Kind: IdentityCertificate, Tenant: "11111111-2222-3333-4444-555555555555", ClientID: "aaaaaaaa-2222-3333-4444-555555555555",
+			CertFile: filepath.Join("testdata", "client.pem"), KeyFile: filepath.Join("testdata", "client-key.pem"),
+			Authority: "https://login.microsoftonline.us", CAFile: filepath.Join("testdata", "ca.pem"),
+		},
 		Hubs: []Hub{{
-			Thing: "Plant1Hub", ConnectionString: cfg.Hubs[0].ConnectionString,
+			Thing: "Plant1Hub", ConnectionString: cfg.Hubs[0].ConnectionString, HostName: "plant1.azure-devices.net",
 			EventHubsConnectionString: cfg.Hubs[0].EventHubsConnectionString,
 			ConsumerGroup:             "line-1", RoutingGroup: "Plant1",
 			Start:  Start{At: time.Date(2026, 1, 31, 11, 0, 0, 0, time.UTC)},

@@ -40,6 +40,7 @@ func elsewhere(name string) bool {
 var fileOnly = map[string]string{
 	"thing":      "the file names the hub Thing",
 	"extensions": "the file says what is installed on the platform",
+	"hostName":   "the file says who gets tokens of the connector's identity",
 }
 
 // WithThing returns h with the settings that the hub Thing has and the file leaves out; h stays as it is. Empty values

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -103,6 +104,12 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 		return token, nil
 	}
 	return azcore.AccessToken{}, err
+}
+
+// Token is a token for one scope, such as https://vault.azure.net/.default, and until when it is good.
+func (c *Credential) Token(ctx context.Context, scope string) (secret.Secret, time.Time, error) {
+	token, err := c.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
+	return secret.New(token.Token), token.ExpiresOn, err
 }
 
 func (c *Credential) accept(l *login) {

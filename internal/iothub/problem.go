@@ -138,7 +138,7 @@ func (c *Client) problem(op string, r *Refusal) *fault.Problem {
 		service, _ := c.options.Current() // without one there would be no answer
 		p.Hint = fmt.Sprintf(hintPolicy, service.Policy)
 		if service.Policy == "" {
-			p.Hint = "the identity needs a role on the hub, such as IoT Hub Data Contributor"
+			p.Hint = "the identity needs a role on the hub that allows this: IoT Hub Data Contributor has all, IoT Hub Twin Contributor twins, IoT Hub Data Reader what only reads"
 		}
 	}
 	return p

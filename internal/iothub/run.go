@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/Azure/go-amqp"
@@ -111,9 +112,18 @@ func (c *Client) serve(ctx context.Context) error {
 // audience is what a token on the connection is for (read: azure-iothub's amqp.js and client.js).
 func (c *Client) audience() string {
 	if c.options.Bearer != nil {
-		return "https://iothubs.azure.net/.default"
+		return Scope(c.host)
 	}
 	return c.host
+}
+
+// Scope is what a token of Microsoft Entra ID has to be for, to be taken by the hub with a host name (read: azure-iothub's
+// token scopes): another one in the cloud of the US government.
+func Scope(host string) string {
+	if strings.HasSuffix(host, ".azure-devices.us") {
+		return "https://iothubs.azure.us/.default"
+	}
+	return "https://iothubs.azure.net/.default"
 }
 
 func (c *Client) connect(ctx context.Context) (*amqp.Conn, error) {

@@ -67,7 +67,7 @@ var layers = []layer{
 	{"internal/secret", nil, nil, "operation: used by edges, so it depends on nothing"},
 	{"internal/hocon", nil, nil, "a format that others' files have: no library at hand reads it strictly, so it depends on nothing"},
 	{"internal/supervise", nil, nil, "operation: used everywhere, so it depends on nothing"},
-	{"internal/config", []string{"internal/dial", "internal/fault", "internal/hocon", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
+	{"internal/config", []string{"internal/access", "internal/dial", "internal/fault", "internal/hocon", "internal/secret"}, []string{"go.yaml.in/yaml/v4"}, "operation: YAML nodes have line numbers"},
 	{"internal/observe", join(domain, []string{"alwayson"}), []string{"github.com/prometheus/client_golang"},
 		"operation: counts by the results of delivery and the codes of alwayson"},
 	{"internal/tail", nil, nil, "operation: lines for whoever watches, bounded; the admin surface hands them out"},
