@@ -30,7 +30,7 @@ Exit codes: 0 a status of 2xx, 1 another status, 2 usage, 3 refused by the hub, 
 					return usage(errors.New(`PAYLOAD is no JSON; text has double quotes around it: '"text"'`))
 				}
 			}
-			operator, err := app.OpenOperator(hub, false)
+			operator, err := app.OpenOperator(cmd.Context(), hub, false)
 			if err != nil {
 				return err
 			}

@@ -50,7 +50,7 @@ is not known.`,
 			if err := f.complete(cmd, args[1:], &m); err != nil {
 				return usage(err)
 			}
-			operator, err := app.OpenOperator(hub, f.wait > 0)
+			operator, err := app.OpenOperator(cmd.Context(), hub, f.wait > 0)
 			if err != nil {
 				return err
 			}

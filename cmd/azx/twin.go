@@ -30,7 +30,7 @@ func twinGetCommand() *cobra.Command {
 		Example: "  azx twin get pump-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			operator, err := app.OpenOperator(hub, false)
+			operator, err := app.OpenOperator(cmd.Context(), hub, false)
 			if err != nil {
 				return err
 			}
@@ -69,7 +69,7 @@ a key. With --etag nothing changes unless the twin is the one that had this etag
 			if err != nil {
 				return usage(err)
 			}
-			operator, err := app.OpenOperator(hub, false)
+			operator, err := app.OpenOperator(cmd.Context(), hub, false)
 			if err != nil {
 				return err
 			}

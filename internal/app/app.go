@@ -15,7 +15,6 @@ import (
 	"azx/internal/config"
 	"azx/internal/delivery"
 	"azx/internal/dial"
-	"azx/internal/entra"
 	"azx/internal/hub"
 	"azx/internal/ingress"
 	"azx/internal/observe"
@@ -63,26 +62,25 @@ func Run(ctx context.Context, o Options) error {
 // connector is everything that lives as long as the process.
 type connector struct {
 	Options
-	file     *config.Hub // the hub as the file has it
-	keys     *keys       // its connection strings as they are now
-	dialer   *dial.Dialer
-	identity *entra.Credential // nil if the file names none
-	meter    *observe.Metrics
-	tracer   *observe.Tracer // nil if nobody traces
-	admin    *admin.Server
-	dead     *quarantine.Store
-	kept     *quarantine.Shelf
-	link     *platform.Link
-	events   *platform.Announcer
-	setup    *platform.Setup
-	adapter  *adapter.Adapter // nil if the platform has no connector Things
-	answers  answerer         // carries out the platform's requests instead of all that follows; nil in a connector that runs
-	book     *observe.Logbook
-	appKey   atomic.Pointer[secret.Source] // of the platform, as it is now
-	changed  chan struct{}                 // holds one token: settings of the hub Thing may have changed
-	asked    chan chan<- Reloaded          // somebody wants the file to be read again, and hears what came of it
-	state    state
-	tail     tail.Tail // of people who watch messages
+	file *config.Hub // the hub as the file has it
+	keys *keys       // its connection strings as they are now
+	outside
+	meter   *observe.Metrics
+	tracer  *observe.Tracer // nil if nobody traces
+	admin   *admin.Server
+	dead    *quarantine.Store
+	kept    *quarantine.Shelf
+	link    *platform.Link
+	events  *platform.Announcer
+	setup   *platform.Setup
+	adapter *adapter.Adapter // nil if the platform has no connector Things
+	answers answerer         // carries out the platform's requests instead of all that follows; nil in a connector that runs
+	book    *observe.Logbook
+	appKey  atomic.Pointer[secret.Source] // of the platform, as it is now
+	changed chan struct{}                 // holds one token: settings of the hub Thing may have changed
+	asked   chan chan<- Reloaded          // somebody wants the file to be read again, and hears what came of it
+	state   state
+	tail    tail.Tail // of people who watch messages
 
 	// What follows is made once the settings of the hub are known; made says so to those who run before.
 	made    atomic.Bool
@@ -114,10 +112,7 @@ func build(o Options) (c *connector, err error) {
 			return nil, err
 		}
 	}
-	if c.dialer, err = openDialer(o.Config); err != nil {
-		return nil, err
-	}
-	if c.identity, err = openIdentity(o.Config, c.dialer, o.Log); err != nil {
+	if c.outside, err = openOutside(o.Config, o.Log); err != nil {
 		return nil, err
 	}
 	if err = c.openQuarantine(); err != nil {
@@ -160,6 +155,10 @@ func (c *connector) run(ctx context.Context) error {
 	base := supervise.New(context.WithoutCancel(ctx))
 	c.state.setLoops(base.Context())
 	base.Go("admin", c.admin.Run)
+	if c.awaitVaults(ctx) != nil { // stopped while waiting
+		base.Stop()
+		return base.Wait()
+	}
 	base.Go("platform", c.link.Run)
 	base.Go("events", c.events.Run)
 	if c.tracer != nil {

@@ -282,11 +282,11 @@ func identityFor(ctx context.Context, cfg *config.Config, text string) (checkpoi
 	if err := checkHub(h, "or name the log with --log ENDPOINT/EVENT-HUB/GROUP"); err != nil {
 		return current, err
 	}
-	dialer, err := openDialer(cfg)
+	out, err := openOutsideNow(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return current, err
 	}
-	network, err := openNetwork(h, dialer, slog.New(slog.DiscardHandler))
+	network, err := openNetwork(h, out.dialer, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return current, err
 	}

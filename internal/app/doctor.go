@@ -31,10 +31,7 @@ func Doctor(ctx context.Context, o DoctorOptions, tell func(diagnose.Finding)) (
 	}
 	d.hub, d.answers = d.file, answerPing
 	var err error
-	if d.dialer, err = openDialer(o.Config); err != nil {
-		return nil, err
-	}
-	if d.identity, err = openIdentity(o.Config, d.dialer, d.Log); err != nil {
+	if d.outside, err = openOutside(o.Config, d.Log); err != nil {
 		return nil, err
 	}
 	findings := diagnose.Run(ctx, d.checks(), checkWithin, tell)
@@ -61,6 +58,8 @@ func (d *doctor) checks() []diagnose.Check {
 	tw, https, amqps := d.platformHop(), d.httpsHop(), d.amqpsHop()
 	return []diagnose.Check{
 		check("configuration", d.configuration),
+		check("identity", d.identitySignsIn),
+		check("key vault", d.vaultsRead),
 		check("checkpoint folder", d.checkpointFolder),
 		check("quarantine folder", d.quarantineFolder),
 
@@ -68,7 +67,7 @@ func (d *doctor) checks() []diagnose.Check {
 		check("platform port", tw.port, "platform name"),
 		check("platform clock", d.platformClock, "platform port"),
 		check("platform certificate", tw.certificate, "platform port"),
-		check("application key", d.applicationKey, "platform certificate"),
+		check("application key", d.applicationKey, "platform certificate", "key vault"),
 		check("round trip", d.roundTrip, "application key"),
 		check("platform version", d.platformVersion, "application key"),
 		check("extension packages", d.extensionPackages, "application key"),
@@ -76,14 +75,13 @@ func (d *doctor) checks() []diagnose.Check {
 		check("storage Things", d.storageThings, "hub Thing"),
 		check("connector", d.connectorRuns),
 
-		check("hub settings", d.hubSettings),
+		check("hub settings", d.hubSettings, "key vault"),
 		check("hub name", amqps.name, "hub settings"),
 		check("hub HTTPS port", https.port, "hub name"),
 		check("hub clock", d.hubClock, "hub HTTPS port"),
 		check("hub HTTPS certificate", https.certificate, "hub HTTPS port"),
 		check("hub AMQP port", amqps.port, "hub name"),
 		check("hub AMQP certificate", amqps.certificate, "hub AMQP port"),
-		check("identity", d.identitySignsIn, "hub settings"),
 		check("registry right", d.registryRight, "hub HTTPS certificate", "hub clock"),
 		check("service right and tier", d.serviceRight, "hub HTTPS certificate", "hub clock"),
 		check("event endpoint", d.eventEndpoint, "hub AMQP certificate", "hub clock"),

@@ -25,7 +25,7 @@ func WithHubThing(ctx context.Context, cfg *config.Config) (*config.Config, conf
 			Hint: "only the hub Thing of this project's packages has settings: leave --hub-thing out"}
 	}
 	var err error
-	if c.dialer, err = openDialer(cfg); err != nil {
+	if c.outside, err = openOutsideNow(ctx, cfg, c.Log); err != nil {
 		return nil, nil, err
 	}
 	to, err := c.linkConfig(func() secret.Source { return cfg.Platform.AppKey })

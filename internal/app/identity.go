@@ -11,6 +11,7 @@ import (
 	"azx/internal/entra"
 	"azx/internal/fault"
 	"azx/internal/iothub"
+	"azx/internal/vault"
 )
 
 // openIdentity makes who the connector is for Azure; nil if the file names nobody. Nothing is asked of anybody yet.
@@ -38,6 +39,37 @@ func openIdentity(cfg *config.Config, d *dial.Dialer, log *slog.Logger) (*entra.
 	return who, nil
 }
 
+// outside is how other systems are reached, and as whom.
+type outside struct {
+	dialer   *dial.Dialer
+	identity *entra.Credential // nil if the file names none
+	vault    *vault.Reader     // nil without an identity
+}
+
+// openOutside makes it; nothing is asked of anybody yet.
+func openOutside(cfg *config.Config, log *slog.Logger) (o outside, err error) {
+	if o.dialer, err = openDialer(cfg); err != nil {
+		return o, err
+	}
+	if o.identity, err = openIdentity(cfg, o.dialer, log); err != nil || o.identity == nil {
+		return o, err
+	}
+	files, err := checked(dial.Files{CA: cfg.Identity.CAFile})
+	o.vault = vault.New(o.identity, vault.Transport(o.dialer.DialContext, files))
+	return o, err
+}
+
+// openOutsideNow makes it and reads what the file refers to in vaults, for verbs of a person.
+func openOutsideNow(ctx context.Context, cfg *config.Config, log *slog.Logger) (outside, error) {
+	o, err := openOutside(cfg, log)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, vaultWithin)
+		defer cancel()
+		_, err = o.readVaults(ctx, cfg)
+	}
+	return o, err
+}
+
 // hubTokens gives tokens of the identity for the service side of a hub.
 type hubTokens struct {
 	who   *entra.Credential
@@ -50,14 +82,31 @@ func (t hubTokens) Token(ctx context.Context) (iothub.Token, error) {
 	return iothub.Token{Text: text, Expires: until.Add(-time.Minute)}, err // clocks differ
 }
 
-// identitySignsIn is a check of the doctor: it asks for a token for each hub that is signed in to with the identity.
+// identitySignsIn is a check of the doctor: it asks for a token, for the hub or else for vaults.
 func (d *doctor) identitySignsIn(ctx context.Context) (string, error) {
 	if d.identity == nil {
 		return "none is named: keys alone", nil
 	}
-	_, until, err := d.identity.Token(ctx, iothub.Scope(d.hub.HostName))
+	scope := iothub.Scope(d.hub.HostName)
+	if d.hub.HostName == "" {
+		scope = vault.Scope
+	}
+	_, until, err := d.identity.Token(ctx, scope)
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%s signs in; its token is good until %s", d.identity.Kind(), until.UTC().Format(time.RFC3339)), nil
+}
+
+// vaultsRead is a check of the doctor.
+func (d *doctor) vaultsRead(ctx context.Context) (string, error) {
+	n := 0
+	for _, secrets := range d.Config.Vaults() {
+		n += len(secrets.References())
+	}
+	if n == 0 {
+		return "no secret is in one", nil
+	}
+	_, err := d.readVaults(ctx, d.Config)
+	return fmt.Sprintf("%d secrets are read", n), err
 }

@@ -40,24 +40,22 @@ type Operator struct {
 }
 
 // OpenOperator opens a hub. With feedback the outcomes of messages are read as well.
-func OpenOperator(o OperatorHub, feedback bool) (*Operator, error) {
+func OpenOperator(ctx context.Context, o OperatorHub, feedback bool) (*Operator, error) {
 	cfg, hub, err := o.find()
 	if err != nil {
 		return nil, err
 	}
-	dialer, err := openDialer(cfg)
+	log := slog.New(slog.DiscardHandler)
+	out, err := openOutsideNow(ctx, cfg, log)
 	if err != nil {
 		return nil, err
 	}
 	op := &Operator{hub: hub, heard: make(chan iothub.Feedback, 1), waits: make(chan string, 1)}
-	s := service{Hub: hub, Log: slog.New(slog.DiscardHandler)}
+	s := service{Hub: hub, Identity: out.identity, Log: log}
 	if hub.Feedback = config.Switch(feedback); feedback {
 		s.Feedback = op.outcomes
 	}
-	if s.Network, err = openNetwork(hub, dialer, s.Log); err != nil {
-		return nil, err
-	}
-	if s.Identity, err = openIdentity(cfg, dialer, s.Log); err != nil {
+	if s.Network, err = openNetwork(hub, out.dialer, s.Log); err != nil {
 		return nil, err
 	}
 	if op.client, err = openService(s); err != nil {

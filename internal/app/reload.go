@@ -45,6 +45,8 @@ type reloader struct {
 	rows    []config.Setting // what the hub Thing said when it was taken last
 	said    string           // the last refusal that was told
 	pending string           // the settings that wait for a restart, as told
+
+	vaultSaid string // the last error of a vault that was told
 }
 
 func newReloader(c *connector) *reloader {
@@ -55,6 +57,8 @@ func newReloader(c *connector) *reloader {
 func (r *reloader) watch(ctx context.Context) error {
 	tick := time.NewTicker(settingsEvery)
 	defer tick.Stop()
+	vaults := time.NewTicker(vaultEvery)
+	defer vaults.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -67,6 +71,8 @@ func (r *reloader) watch(ctx context.Context) error {
 			r.look(ctx)
 		case <-tick.C:
 			r.look(ctx)
+		case <-vaults.C:
+			r.lookAtVaults(ctx)
 		}
 	}
 }

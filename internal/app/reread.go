@@ -27,6 +27,9 @@ type Reloaded struct {
 // reread reads the file again and takes it, with what the hub Thing said last.
 func (r *reloader) reread(ctx context.Context) Reloaded {
 	file, warnings, err := r.Reread()
+	if err == nil {
+		_, err = r.readVaults(ctx, file)
+	}
 	var took taken
 	if err == nil {
 		took, err = r.take(ctx, file, r.rows)

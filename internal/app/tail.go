@@ -216,7 +216,7 @@ func undecoded(m *message.Message, err error) Seen {
 // findHub finds out what the hub is, for verbs that look at its messages: with the platform, or by the file alone.
 func (c *connector) findHub(group *supervise.Group, withPlatform bool) (err error) {
 	c.hub, c.answers = c.file, answerPing
-	if c.dialer, err = openDialer(c.Config); err != nil {
+	if c.outside, err = openOutsideNow(group.Context(), c.Config, c.Log); err != nil {
 		return err
 	}
 	if withPlatform {

@@ -156,6 +156,9 @@ func (d *decoder) credential(at string, s secret.Source) (text string, ok bool) 
 			d.warn(at, "everybody on this machine may read "+file, "chmod 600 "+file)
 		}
 	}
+	if s.Vaults() != nil { // which is not asked before there is an identity, and a way to it
+		return "", false
+	}
 	text, err := s.Value()
 	if err != nil {
 		d.report(at, err.Error(), "")

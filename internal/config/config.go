@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"reflect"
+	"slices"
 	"time"
 
 	"azx/internal/dial"
@@ -41,6 +43,17 @@ type Config struct {
 	RequestTimeout time.Duration `yaml:"requestTimeout"`
 
 	places map[string]position // of the keys that the files have; nil for a Config that was not read
+}
+
+// Vaults are where its credentials that are in vaults have their texts: to be filled, and kept fresh, by who uses it. A
+// configuration to which changes were taken has those of each file it came from.
+func (c *Config) Vaults() (all []*secret.Vaults) {
+	eachKey(reflect.ValueOf(c).Elem(), "", func(_ string, v reflect.Value) {
+		if s, ok := v.Interface().(secret.Source); ok && s.Vaults() != nil && !slices.Contains(all, s.Vaults()) {
+			all = append(all, s.Vaults())
+		}
+	})
+	return all
 }
 
 // Platform says how to reach ThingWorx.

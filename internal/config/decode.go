@@ -29,6 +29,7 @@ type decoder struct {
 	in        map[*yaml.Node]string // which of them a node is of; none for those of the main file
 	at        map[string]position   // of the value of every key the file has, by path; "" is the root
 	bad       map[string]bool       // paths with a problem: nothing more is said about them and below
+	vaults    secret.Vaults         // that credentials refer to
 	problems  Problems
 	warnings  Problems
 

@@ -38,6 +38,9 @@ const (
 // checkIdentity asks for what each kind needs, and refuses what another kind has: it would be believed to be used.
 func (d *decoder) checkIdentity(i *Identity) {
 	if i.Kind == "" {
+		if refs := d.vaults.References(); len(refs) > 0 {
+			d.report("identity.kind", "missing, and the secret "+refs[0].String()+" is in a vault", "a vault is read with the identity: see docs/identity.md")
+		}
 		if d.has("identity") {
 			d.report("identity.kind", "missing", "managed, workload, secret or certificate")
 		}
@@ -56,6 +59,7 @@ func (d *decoder) checkIdentity(i *Identity) {
 			d.text(at, text)
 		}
 	}
+	d.notInVault("identity.clientSecret", i.ClientSecret)
 	d.credential("identity.clientSecret", i.ClientSecret)
 	d.certificates("identity.caFile", &i.CAFile)
 	if i.TokenFile != "" {
@@ -80,6 +84,14 @@ func (d *decoder) identityKey(at string, needed, used bool) {
 	case !used && d.has(at):
 		d.report(at, "is not used with this kind of identity", "leave it out, or set another kind")
 	}
+}
+
+// notInVault refuses what is needed to get to a vault.
+func (d *decoder) notInVault(at string, s secret.Source) bool {
+	if s.Vaults() != nil {
+		d.report(at, "cannot be in a vault: it is needed to get there", "put it into a file, or into a variable")
+	}
+	return s.Vaults() != nil
 }
 
 // checkHostName checks a hub that is signed in to with the identity.

@@ -13,6 +13,9 @@ func (d *decoder) proxy(at string, s secret.Source) {
 	if !s.IsSet() {
 		return
 	}
+	if d.notInVault(at, s) {
+		return
+	}
 	text, err := s.Value()
 	if err != nil {
 		d.report(at, err.Error(), "")

@@ -170,7 +170,7 @@ func leaf(t reflect.Type, value string) *yaml.Node {
 // secret reads a credential. Whoever may change a hub Thing is not to read the files of this machine.
 func (d *decoder) secret(text string) (secret.Source, error) {
 	if !d.fromThing {
-		return secret.Parse(text, d.dir)
+		return secret.ParseWith(&d.vaults, text, d.dir)
 	}
 	if strings.Contains(text, "${") {
 		return secret.Source{}, errors.New("a reference does not work on a hub Thing: it holds the credential itself")

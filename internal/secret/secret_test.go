@@ -144,7 +144,7 @@ func TestReferencesThatCannotWorkAreRefused(t *testing.T) {
 		"${credential:}":            "the reference ${credential:} names nothing",
 		"${credential:/etc/shadow}": "the name in ${credential:NAME} is that of LoadCredential=, without a folder",
 		"${credential:..}":          "the name in ${credential:NAME} is that of LoadCredential=, without a folder",
-		"${keyvault:v/s}":           "${keyvault:...} is not available in this version: have the secret put into a file or a variable, and name that",
+		"${keyvault:v/s}":           "${keyvault:...} works in the connector's file only",
 		canary + "${env:A":          "a reference that starts with ${ has no closing }",
 	} {
 		_, err := Parse(text, "")

@@ -17,20 +17,22 @@ const maxFile = 64 << 10
 const credentialsDirectory = "CREDENTIALS_DIRECTORY"
 
 // Forms says how a reference is written, for people.
-const Forms = "${env:NAME}, ${file:/path} or ${credential:NAME}"
+const Forms = "${env:NAME}, ${file:/path}, ${credential:NAME} or ${keyvault:VAULT/NAME}"
 
 // Source says where a credential comes from: a text in which ${env:NAME}, ${file:/path} and ${credential:NAME} stand for
 // an environment variable, for a file's content without its last line end, and for a credential that systemd hands to the
-// unit. $${ is the text ${. Variables and files are read again at every Value, so a credential may be replaced while the
+// unit; ${keyvault:VAULT/NAME} for what Vaults has. $${ is the text ${. Variables and files are read again at every Value, so a credential may be replaced while the
 // process runs. Like Secret it always prints as "***". The zero value is an absent credential.
 type Source struct{ parts []part }
 
-// part is one stretch of a Source: exactly one of the fields is set.
+// part is one stretch of a Source: exactly one of the fields is set, or the last two.
 type part struct {
 	literal    Secret
 	env        string
 	file       string
 	credential string
+	vaults     *Vaults
+	inVault    InVault // of vaults
 }
 
 // Literal is a Source with a fixed text.
@@ -38,7 +40,10 @@ func Literal(text string) Source { return Source{parts: []part{{literal: New(tex
 
 // Parse reads the text of a Source. Relative files are taken from dir. The errors never show text
 // outside a reference, since that may be the credential itself.
-func Parse(text, dir string) (Source, error) {
+func Parse(text, dir string) (Source, error) { return ParseWith(nil, text, dir) }
+
+// ParseWith is Parse for a text that may refer to secrets of vaults.
+func ParseWith(vaults *Vaults, text, dir string) (Source, error) {
 	var s Source
 	for text != "" {
 		before, rest, found := strings.Cut(text, "${")
@@ -60,7 +65,7 @@ func Parse(text, dir string) (Source, error) {
 		if !closed {
 			return Source{}, errors.New("a reference that starts with ${ has no closing }")
 		}
-		p, err := parseReference(reference, dir)
+		p, err := parseReference(vaults, reference, dir)
 		if err != nil {
 			return Source{}, err
 		}
@@ -70,15 +75,16 @@ func Parse(text, dir string) (Source, error) {
 	return s, nil
 }
 
-func parseReference(reference, dir string) (part, error) {
+func parseReference(vaults *Vaults, reference, dir string) (part, error) {
 	kind, name, _ := strings.Cut(reference, ":")
 	switch {
-	case kind == "keyvault":
-		return part{}, errors.New("${keyvault:...} is not available in this version: have the secret put into a file or a variable, and name that")
-	case kind != "env" && kind != "file" && kind != "credential":
+	case kind != "env" && kind != "file" && kind != "credential" && kind != "keyvault":
 		return part{}, errors.New("a reference is " + Forms)
 	case strings.TrimSpace(name) == "":
 		return part{}, fmt.Errorf("the reference ${%s:} names nothing", kind)
+	case kind == "keyvault":
+		r, err := vaults.refer(name)
+		return part{vaults: vaults, inVault: r}, err
 	case kind == "env":
 		return part{env: name}, nil
 	case kind == "credential" && (strings.ContainsAny(name, `/\`) || name == "." || name == ".."):
@@ -110,6 +116,8 @@ func (s Source) Value() (string, error) {
 
 func (p part) value() (string, error) {
 	switch {
+	case p.vaults != nil:
+		return p.vaults.value(p.inVault)
 	case p.env != "":
 		text := os.Getenv(p.env)
 		if text == "" {
@@ -172,6 +180,8 @@ func (s Source) Shown() string {
 			b.WriteString("${file:" + p.file + "}")
 		case p.credential != "":
 			b.WriteString("${credential:" + p.credential + "}")
+		case p.vaults != nil:
+			b.WriteString("${keyvault:" + p.inVault.String() + "}")
 		case !strings.HasSuffix(b.String(), mask):
 			b.WriteString(mask)
 		}
@@ -179,7 +189,19 @@ func (s Source) Shown() string {
 	return b.String()
 }
 
-func (p part) refers() bool { return p.env != "" || p.file != "" || p.credential != "" }
+func (p part) refers() bool {
+	return p.env != "" || p.file != "" || p.credential != "" || p.vaults != nil
+}
+
+// Vaults has the parts of the credential that are in vaults; nil if none is.
+func (s Source) Vaults() *Vaults {
+	for _, p := range s.parts {
+		if p.vaults != nil {
+			return p.vaults
+		}
+	}
+	return nil
+}
 
 // Files lists the files the credential is read from.
 func (s Source) Files() []string {

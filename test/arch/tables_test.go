@@ -18,7 +18,7 @@ var (
 		"internal/mapping", "internal/fault"}
 	protocols = []string{"alwayson", "alwayson/infotable", "internal/amqp10"}
 	edges     = []string{"internal/hub", "internal/checkpoint", "internal/platform", "internal/iothub", "internal/blob",
-		"internal/quarantine", "internal/entra"}
+		"internal/quarantine", "internal/entra", "internal/vault"}
 	flows     = []string{"internal/ingress", "internal/egress", "internal/devices", "internal/adapter", "internal/lease"}
 	operation = []string{"internal/access", "internal/dial", "internal/config", "internal/secret", "internal/supervise", "internal/observe", "internal/admin", "internal/diagnose", "internal/tail"}
 
@@ -56,6 +56,9 @@ var layers = []layer{
 	{"internal/entra", []string{"internal/dial", "internal/fault", "internal/secret"},
 		[]string{"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azidentity"},
 		"edge: who the connector is for Azure; Microsoft's own library signs in"},
+	{"internal/vault", []string{"internal/dial", "internal/fault", "internal/secret"},
+		[]string{"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"},
+		"edge: secrets of Azure Key Vaults, read with Microsoft's own client"},
 	{"internal/quarantine", forEdges, nil, "edge: messages put aside, on disk"},
 
 	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
