@@ -11,6 +11,7 @@ const (
 	BulkDelete            = "delete"
 	BulkDeleteIfMatch     = "deleteIfMatchETag"
 	BulkCreateOrUpdate    = "createOrUpdate"
+	BulkCreateOrIfMatch   = "createOrUpdateIfMatchETag"
 	BulkUpdateTwin        = "updateTwin"
 	BulkUpdateTwinIfMatch = "updateTwinIfMatchETag"
 )
@@ -51,15 +52,35 @@ func (h *Hub) Bulk(entries []BulkEntry) ([]BulkError, error) {
 	return failed, nil
 }
 
+// Import applies one entry of an import job: other than in a bulk call, an update brings the twin along. It is not within
+// the hub's limits, as a job has its own. Errors: those of the registry and of PatchTwin.
+func (h *Hub) Import(e BulkEntry) error {
+	switch e.Mode {
+	case BulkUpdateTwin, BulkUpdateTwinIfMatch, BulkDelete, BulkDeleteIfMatch:
+		return h.bulkEntry(e)
+	}
+	_, err := h.registry.Get(e.ID)
+	isThere, twin := err == nil, e.Twin
+	e.Twin = TwinUpdate{}
+	if err := h.bulkEntry(e); err != nil || twin.Tags == nil && twin.Desired == nil {
+		return err
+	}
+	_, err = h.changeTwinNow(e.ID, "", twin, isThere)
+	return err
+}
+
 func (h *Hub) bulkEntry(e BulkEntry) error {
 	switch e.Mode {
 	case BulkCreate:
 		return h.createWithTwin(e)
-	case BulkCreateOrUpdate:
+	case BulkCreateOrUpdate, BulkCreateOrIfMatch:
 		if _, err := h.registry.Get(e.ID); err != nil {
 			return h.createWithTwin(e)
 		}
-		_, err := h.registry.Update(e.Spec, "")
+		if e.Mode == BulkCreateOrUpdate {
+			e.ETag = ""
+		}
+		_, err := h.registry.Update(e.Spec, e.ETag)
 		return err
 	case BulkUpdate:
 		_, err := h.registry.Update(e.Spec, "")

@@ -18,15 +18,18 @@ const (
 	UnauthorizedAccess Code = 401002
 	Unauthorized       Code = 401003
 	QuotaExceeded      Code = 403002
+	JobQuotaExceeded   Code = 403003
 	QueueDepthExceeded Code = 403004
 	TooManyUploads     Code = 403006
 	NotInThisTier      Code = 403010
 	DeviceNotFound     Code = 404001
+	JobNotFound        Code = 404002
 	ModuleNotFound     Code = 404010
 	DeviceNotOnline    Code = 404103
 	DeviceClosed       Code = 404104
 	DeviceExists       Code = 409001
 	LinkConflict       Code = 409002
+	JobExists          Code = 409007
 	ModuleExists       Code = 409301
 	PreconditionFailed Code = 412001
 	MessageLockLost    Code = 412002
@@ -54,6 +57,8 @@ func (c Code) Name() string {
 		return "IotHubUnauthorized"
 	case QuotaExceeded:
 		return "IotHubQuotaExceeded"
+	case JobQuotaExceeded:
+		return "JobQuotaExceeded"
 	case QueueDepthExceeded:
 		return "DeviceMaximumQueueDepthExceeded"
 	case TooManyUploads:
@@ -62,6 +67,8 @@ func (c Code) Name() string {
 		return "OperationNotAllowedInCurrentState"
 	case DeviceNotFound:
 		return "DeviceNotFound"
+	case JobNotFound:
+		return "JobNotFound"
 	case ModuleNotFound:
 		return "ModuleNotFound"
 	case DeviceNotOnline:
@@ -79,6 +86,8 @@ func (c Code) lateName() string {
 		return "DeviceAlreadyExists"
 	case LinkConflict:
 		return "LinkCreationConflict"
+	case JobExists:
+		return "JobAlreadyExists"
 	case ModuleExists:
 		return "ModuleAlreadyExistsOnDevice"
 	case PreconditionFailed:

@@ -134,7 +134,7 @@ func (f *faults) next(op Operation) (fault Fault, over <-chan struct{}, ok bool)
 }
 
 // operationNames are the operations as texts.
-var operationNames = [operations]string{"connect", "telemetry", "cloudToDevice", "receive", "method", "twinRead", "twinUpdate", "registry", "query"}
+var operationNames = [operations]string{"connect", "telemetry", "cloudToDevice", "receive", "method", "twinRead", "twinUpdate", "registry", "query", "job", "jobDevice"}
 
 // String is the operation's name, as in the control interface.
 func (op Operation) String() string {

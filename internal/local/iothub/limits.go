@@ -30,6 +30,10 @@ const (
 	OpRegistry
 	// OpQuery is one page of a query.
 	OpQuery
+	// OpJob makes, reads or cancels a job.
+	OpJob
+	// OpJobDevice is what a job does with one device. The hub's own jobs wait for their turn.
+	OpJobDevice
 
 	operations // their number
 )
@@ -57,6 +61,8 @@ var ratesS1 = [operations]rate{
 	OpTwinUpdate:    {count: 50, per: time.Second, daily: true},
 	OpRegistry:      {count: 100, per: time.Minute, basic: true},
 	OpQuery:         {count: 20, per: time.Minute},
+	OpJob:           {count: 100, per: time.Minute},
+	OpJobDevice:     {count: 10, per: time.Second, basic: true}, // of a job there was
 }
 
 // Limits say which limits of a real hub this one keeps. The zero Limits are none.

@@ -56,7 +56,7 @@ type MethodRequest struct {
 // the response time-out), DeviceClosed (the connection ended meanwhile), ServerError (an answer that is not JSON), those
 // of Admit, and that of ctx.
 func (h *Hub) Invoke(ctx context.Context, id ID, call MethodCall) (MethodResult, error) {
-	if err := call.check(); err != nil {
+	if err := call.Check(); err != nil {
 		return MethodResult{}, err
 	}
 	if err := h.Admit(OpMethod, len(call.Payload)); err != nil {
@@ -72,7 +72,8 @@ func (h *Hub) Invoke(ctx context.Context, id ID, call MethodCall) (MethodResult,
 	return s.invoke(ctx, feed, call)
 }
 
-func (c *MethodCall) check() error {
+// Check gives what is not said its default. Errors: ArgumentInvalid, MessageTooLarge.
+func (c *MethodCall) Check() error {
 	if c.ResponseTimeout == 0 {
 		c.ResponseTimeout = defaultResponseTimeout
 	}

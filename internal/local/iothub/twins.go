@@ -48,6 +48,10 @@ func (h *Hub) changeTwin(id ID, ifMatch string, u TwinUpdate, replace bool) (Twi
 	if err := h.Admit(OpTwinUpdate, twinSize(u.Tags)+twinSize(u.Desired)); err != nil {
 		return Twin{}, err
 	}
+	return h.changeTwinNow(id, ifMatch, u, replace)
+}
+
+func (h *Hub) changeTwinNow(id ID, ifMatch string, u TwinUpdate, replace bool) (Twin, error) {
 	identity, err := h.registry.Get(id)
 	if err != nil {
 		return Twin{}, fmt.Errorf("change twin: %w", err)

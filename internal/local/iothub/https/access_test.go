@@ -44,6 +44,14 @@ func TestEachRequestNeedsItsRight(t *testing.T) {
 		"PUT /twins/d1/modules/m1":                        services,
 		"POST /twins/d1/methods":                          services,
 		"POST /twins/d1/modules/m1/methods":               services,
+		"PUT /jobs/v2/j1":                                 writers,
+		"GET /jobs/v2/j1":                                 readers,
+		"POST /jobs/v2/j1/cancel":                         writers,
+		"GET /jobs/v2/query":                              readers,
+		"POST /jobs/create":                               writers,
+		"GET /jobs":                                       readers,
+		"GET /jobs/1":                                     readers,
+		"DELETE /jobs/1":                                  writers,
 		"DELETE /devices/d1/commands":                     services,
 		"GET /messages/serviceBound/feedback":             services,
 		"DELETE /messages/serviceBound/feedback/x":        services,
@@ -182,13 +190,11 @@ func TestWhatIsNotThereSaysSo(t *testing.T) {
 	c := newCaller(t)
 	c.device("d1")
 	for line, body := range map[string]string{
-		"GET /jobs": "", "POST /jobs/create": "{}", "PUT /jobs/v2/j1": "{}", "GET /jobs/v2/query": "",
 		"GET /configurations": "", "PUT /configurations/c1": "{}", "POST /configurations/testQueries": "{}",
 		"POST /devices/d1/applyConfigurationContent": "{}",
 		"POST /devices/d1/files":                     "{}", "POST /devices/d1/files/notifications": "{}",
 		"GET /messages/serviceBound/filenotifications": "",
 		"GET /digitaltwins/d1":                         "",
-		"POST /devices/query":                          `{"query": "SELECT * FROM devices.jobs"}`,
 		"PUT /devices/d2":                              `{"deviceId": "d2", "authentication": {"type": "selfSigned"}}`,
 		"POST /devices":                                `[{"id": "d2", "importMode": "create", "authentication": {"type": "certificateAuthority"}}]`,
 	} {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"azx/internal/local/iothub"
+	"azx/internal/local/iothub/document"
 )
 
 // refusalBody is the body of a refusal (read: azure-iot-http-base, parseErrorBody).
@@ -31,7 +32,7 @@ func invalid(format string, args ...any) error {
 // refuse answers with an error in Azure's words: the body, the header iothub-errorcode, and Retry-After when the caller
 // is throttled or may come again later.
 func (f *front) refuse(w http.ResponseWriter, err error) {
-	if errors.Is(err, errNoCertificates) {
+	if errors.Is(err, document.ErrNoCertificates) {
 		f.refuseNotThere(w, err.Error())
 		return
 	}

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"azx/internal/local/iothub"
+	"azx/internal/local/iothub/jobs"
 )
 
-// Handler answers HTTPS requests to a hub. It belongs at the root of the hub's host.
-func Handler(hub *iothub.Hub) http.Handler {
-	f := &front{hub: hub}
+// Handler answers HTTPS requests to a hub and its jobs. It belongs at the root of the hub's host.
+func Handler(hub *iothub.Hub, jobs *jobs.Jobs) http.Handler {
+	f := &front{hub: hub, jobs: jobs}
 	mux := http.NewServeMux()
 	for _, e := range f.endpoints() {
 		mux.HandleFunc(e.pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +34,8 @@ func Handler(hub *iothub.Hub) http.Handler {
 
 // front is the REST interface of a hub.
 type front struct {
-	hub *iothub.Hub
+	hub  *iothub.Hub
+	jobs *jobs.Jobs
 }
 
 // endpoint is a kind of request.
@@ -60,12 +62,14 @@ const (
 	twinBody     = 512 << 10 // whole twins are sent back, with their metadata
 	bulkBody     = 4 << 20   // 100 of the usual twins
 	methodBody   = iothub.MaxMethodPayload + 4<<10
+	jobBody      = twinBody
 	messagesBody = 1 << 20 // a batch is written in base64
 )
 
 // endpoints lists the requests that are served (read: azure-iothub, azure-iot-device-http). The rights are those of
 // Microsoft's pages on access control. Queries ask the registry: a real hub refuses them to the policy service (read:
-// MicrosoftLearning/AZ-220-Microsoft-Azure-IoT-Developer#26).
+// MicrosoftLearning/AZ-220-Microsoft-Azure-IoT-Developer#26). Jobs belong to the registry too (read: the page that schedules
+// some).
 func (f *front) endpoints() []endpoint {
 	const (
 		read    = iothub.RegistryRead
@@ -96,6 +100,15 @@ func (f *front) endpoints() []endpoint {
 		{"PUT /twins/{device}/modules/{module}", service, twinBody, f.replaceTwin},
 		{"POST /twins/{device}/methods", service, methodBody, f.invoke},
 		{"POST /twins/{device}/modules/{module}/methods", service, methodBody, f.invoke},
+
+		{"PUT /jobs/v2/{job}", write, jobBody, f.putJob},
+		{"GET /jobs/v2/{job}", read, noBody, f.getJob},
+		{"POST /jobs/v2/{job}/cancel", write, smallBody, f.cancelJob},
+		{"GET /jobs/v2/query", read, noBody, f.queryJobs},
+		{"POST /jobs/create", write, smallBody, f.createBulkJob},
+		{"GET /jobs", read, noBody, f.listBulkJobs},
+		{"GET /jobs/{job}", read, noBody, f.getBulkJob},
+		{"DELETE /jobs/{job}", write, noBody, f.cancelBulkJob},
 
 		{"DELETE /devices/{device}/commands", service, noBody, f.purge},
 		{"GET /messages/serviceBound/feedback", service, noBody, f.receiveFeedback},

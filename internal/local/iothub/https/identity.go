@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"azx/internal/local/iothub"
+	"azx/internal/local/iothub/document"
 )
 
 // identityDocument is a device or a module as the service API writes and reads it (members: read from the Node SDK).
@@ -23,63 +24,11 @@ type identityDocument struct {
 	StatusReason      *string `json:"statusReason,omitempty"`
 	StatusUpdatedTime string  `json:"statusUpdatedTime,omitempty"`
 
-	CloudToDeviceMessageCount int            `json:"cloudToDeviceMessageCount"`
-	Authentication            authentication `json:"authentication"`
-	Capabilities              *capabilities  `json:"capabilities,omitempty"`
-	DeviceScope               string         `json:"deviceScope,omitempty"`
-	ParentScopes              []string       `json:"parentScopes,omitempty"`
-}
-
-type authentication struct {
-	Type           string      `json:"type"`
-	SymmetricKey   keys        `json:"symmetricKey"`
-	X509Thumbprint thumbprints `json:"x509Thumbprint"`
-}
-
-type keys struct {
-	Primary   string `json:"primaryKey"`
-	Secondary string `json:"secondaryKey"`
-}
-
-type thumbprints struct {
-	Primary   *string `json:"primaryThumbprint"`
-	Secondary *string `json:"secondaryThumbprint"`
-}
-
-type capabilities struct {
-	IoTEdge bool `json:"iotEdge"`
-}
-
-// identityChange is what a back end wants a device or a module to be. What only the hub sets is passed over: the SDKs
-// send whole identities back.
-type identityChange struct {
-	DeviceID       string          `json:"deviceId"`
-	ModuleID       string          `json:"moduleId"`
-	Status         string          `json:"status"`
-	StatusReason   string          `json:"statusReason"`
-	Authentication *authentication `json:"authentication"`
-	Capabilities   capabilities    `json:"capabilities"`
-	DeviceScope    string          `json:"deviceScope"`
-	ParentScopes   []string        `json:"parentScopes"`
-}
-
-// spec is the change in the words of the core. Errors: ArgumentInvalid, errNoCertificates.
-func (c identityChange) spec(id iothub.ID) (iothub.Spec, error) {
-	spec := iothub.Spec{ID: id, Edge: c.Capabilities.IoTEdge, Scope: c.DeviceScope, ParentScopes: c.ParentScopes, StatusReason: c.StatusReason}
-	switch c.Status {
-	case "", "enabled", "Enabled":
-	case "disabled", "Disabled":
-		spec.Disabled = true
-	default:
-		return spec, invalid("status %q: want enabled or disabled", c.Status)
-	}
-	if a := c.Authentication; a != nil {
-		if a.Type != "" && a.Type != "sas" {
-			return spec, errNoCertificates
-		}
-		spec.PrimaryKey, spec.SecondaryKey = a.SymmetricKey.Primary, a.SymmetricKey.Secondary
-	}
-	return spec, nil
+	CloudToDeviceMessageCount int                     `json:"cloudToDeviceMessageCount"`
+	Authentication            document.Authentication `json:"authentication"`
+	Capabilities              *document.Capabilities  `json:"capabilities,omitempty"`
+	DeviceScope               string                  `json:"deviceScope,omitempty"`
+	ParentScopes              []string                `json:"parentScopes,omitempty"`
 }
 
 // describe is an identity as back ends see it.
@@ -93,7 +42,7 @@ func (f *front) describe(i iothub.Identity) identityDocument {
 		ConnectionState:            p.State(),
 		ConnectionStateUpdatedTime: timeText(p.Changed),
 		LastActivityTime:           timeText(p.LastActivity),
-		Authentication:             authentication{Type: "sas", SymmetricKey: keys{i.PrimaryKey, i.SecondaryKey}},
+		Authentication:             document.ByKeys(i),
 	}
 	if i.Module != "" {
 		if i.Module == "$edgeAgent" || i.Module == "$edgeHub" {
@@ -102,7 +51,7 @@ func (f *front) describe(i iothub.Identity) identityDocument {
 		return d
 	}
 	d.Status, d.StatusReason, d.StatusUpdatedTime = i.Status(), &i.StatusReason, timeText(i.StatusUpdated)
-	d.Capabilities = &capabilities{i.Edge}
+	d.Capabilities = &document.Capabilities{IoTEdge: i.Edge}
 	d.DeviceScope, d.ParentScopes = i.Scope, i.ParentScopes
 	if box, err := f.hub.Outbox(i.ID); err == nil { // it may be gone meanwhile
 		d.CloudToDeviceMessageCount = box.Count()

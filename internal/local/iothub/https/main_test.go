@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"azx/internal/local/iothub"
+	"azx/internal/local/iothub/jobs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,7 +36,11 @@ func newCallerOf(t *testing.T, cfg iothub.Config) *caller {
 			t.Error(err)
 		}
 	})
-	return &caller{t, hub, Handler(hub)}
+	all, err := jobs.Open(hub, cfg.Dir, cfg.NoSync)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &caller{t, hub, Handler(hub, all)}
 }
 
 // add registers a device or a module.

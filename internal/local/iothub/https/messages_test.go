@@ -2,8 +2,6 @@ package https
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -175,27 +173,6 @@ func FuzzReadBatch(f *testing.F) {
 		}
 		if len(messages) == 0 || len(messages) > maxBatch || size > iothub.MaxMessageSize {
 			t.Fatalf("%d messages of %d bytes", len(messages), size)
-		}
-	})
-}
-
-// FuzzChanges looks for documents of a back end that break their readers.
-func FuzzChanges(f *testing.F) {
-	f.Add([]byte(`{"deviceId": "d", "status": "disabled", "authentication": {"type": "sas", "symmetricKey": {"primaryKey": "AA=="}}, "capabilities": {"iotEdge": true}}`))
-	f.Add([]byte(`{"id": "d", "importMode": "createOrUpdate", "eTag": "x", "tags": {"a": [1]}, "properties": {"desired": {"b": null}}}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var change identityChange
-		if json.Unmarshal(text, &change) == nil {
-			if _, err := change.spec(iothub.ID{Device: "d"}); err != nil && !errors.Is(err, errNoCertificates) && iothub.AsError(err).Code != iothub.ArgumentInvalid {
-				t.Fatalf("%s: %v", text, err)
-			}
-		}
-		entry, err := bulkEntry(text)
-		if err != nil && !errors.Is(err, errNoCertificates) && iothub.AsError(err).Code != iothub.ArgumentInvalid {
-			t.Fatalf("%s: %v", text, err)
-		}
-		if err == nil && entry.Mode == iothub.BulkUpdateTwinIfMatch && entry.ETag == "" {
-			t.Fatalf("%s changes a twin whatever its etag", text)
 		}
 	})
 }

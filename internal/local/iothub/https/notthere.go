@@ -1,16 +1,12 @@
 package https
 
-import (
-	"errors"
-	"net/http"
-)
+import "net/http"
 
 // notThere lists the requests of a real hub that this one does not serve: each is answered with 501. Besides, X.509
-// certificates as a device's authentication, queries FROM devices.jobs, and tokens of Entra ID are refused where they come.
+// certificates as a device's authentication and tokens of Entra ID are refused where they come.
 // What a back end says of a module's managedBy is not kept.
 func notThere() []string {
 	return []string{
-		"/jobs", "/jobs/", // import and export of devices; scheduled twin updates and methods
 		"/configurations", "/configurations/", "POST /devices/{device}/applyConfigurationContent", // edge deployments
 		"/devices/{device}/files", "/devices/{device}/files/", // file upload
 		"/messages/serviceBound/filenotifications", "/messages/serviceBound/filenotifications/",
@@ -25,6 +21,3 @@ func (f *front) refuseAbsent(w http.ResponseWriter, r *http.Request) {
 func (f *front) refuseNotThere(w http.ResponseWriter, what string) {
 	f.refuseAs(w, http.StatusNotImplemented, "NotImplemented", "the local hub does not have this: "+what)
 }
-
-// errNoCertificates is about the one kind of authentication there is: keys.
-var errNoCertificates = errors.New("authentication of another type than sas")

@@ -25,12 +25,9 @@ func (f *front) query(r *request) error {
 	if err := r.decode(&body); err != nil {
 		return err
 	}
-	size := defaultPage
-	if text := r.Header.Get("x-ms-max-item-count"); text != "" {
-		var err error
-		if size, err = strconv.Atoi(text); err != nil || size < 1 || size > maxPage {
-			return invalid("x-ms-max-item-count %q: want 1 to %d", text, maxPage)
-		}
+	size, err := pageSize(r)
+	if err != nil {
+		return err
 	}
 	if err := f.hub.Admit(iothub.OpQuery, 0); err != nil {
 		return err
@@ -39,11 +36,7 @@ func (f *front) query(r *request) error {
 	if err != nil {
 		return invalid("%v", err)
 	}
-	if q.From == query.Jobs {
-		f.refuseNotThere(r.w, "queries of "+string(q.From))
-		return nil
-	}
-	rows, next, err := q.Page(f.twins(q.From), body.Query, r.Header.Get("x-ms-continuation"), size)
+	rows, next, err := q.Page(f.source(q.From), body.Query, r.Header.Get("x-ms-continuation"), size)
 	if err != nil {
 		return invalid("%v", err)
 	}
@@ -55,12 +48,36 @@ func (f *front) query(r *request) error {
 	return nil
 }
 
+// pageSize is how many rows a request wants at most.
+func pageSize(r *request) (int, error) {
+	text := r.Header.Get("x-ms-max-item-count")
+	if text == "" {
+		return defaultPage, nil
+	}
+	size, err := strconv.Atoi(text)
+	if err != nil || size < 1 || size > maxPage {
+		return 0, invalid("x-ms-max-item-count %q: want 1 to %d", text, maxPage)
+	}
+	return size, nil
+}
+
 // itemType is the x-ms-item-type of the rows.
 func itemType(q *query.Query) string {
-	if q.Whole() {
-		return "Twin"
+	switch {
+	case !q.Whole():
+		return "Raw"
+	case q.From == query.Jobs:
+		return "DeviceJob"
 	}
-	return "Raw"
+	return "Twin"
+}
+
+// source gives the documents of a collection.
+func (f *front) source(collection query.Collection) query.Source {
+	if collection == query.Jobs {
+		return f.jobs.Rows
+	}
+	return f.twins(collection)
 }
 
 // twins gives the twins of devices or modules, sorted by their keys.

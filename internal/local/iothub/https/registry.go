@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"azx/internal/local/iothub"
+	"azx/internal/local/iothub/document"
 )
 
 // maxList is how many devices a list has at most (read).
@@ -34,14 +35,14 @@ func (f *front) putIdentity(r *request) error {
 	if err := f.hub.Admit(iothub.OpRegistry, 0); err != nil {
 		return err
 	}
-	var change identityChange
+	var change document.Change
 	if err := r.decode(&change); err != nil {
 		return err
 	}
 	if change.DeviceID != r.id.Device || change.ModuleID != r.id.Module {
 		return invalid("the body is about %q, the path about %q", iothub.ID{Device: change.DeviceID, Module: change.ModuleID}, r.id)
 	}
-	spec, err := change.spec(r.id)
+	spec, err := change.Spec(r.id)
 	if err != nil {
 		return err
 	}

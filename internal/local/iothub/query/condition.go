@@ -138,7 +138,7 @@ func (p *parser) operand() (expr, error) {
 	}
 	name, err := p.path()
 	if err != nil || !p.token.isSign("(") {
-		return name, err
+		return name.within(), err
 	}
 	return p.call(strings.ToLower(strings.Join(name, ".")))
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,24 @@ func Parse(text string) (*Query, error) {
 		return nil, err
 	}
 	return q, p.checkGroups(q)
+}
+
+// everything is the condition that all devices keep (read).
+const everything = "*"
+
+// ParseCondition reads what stands behind WHERE, as jobs have it for the devices they are for; "*" is all of them. Errors
+// are *Error.
+func ParseCondition(text string) (*Query, error) {
+	const before = "SELECT * FROM devices"
+	if strings.TrimSpace(text) == everything {
+		return Parse(before)
+	}
+	q, err := Parse(before + " WHERE " + text)
+	var wrong *Error
+	if errors.As(err, &wrong) {
+		return nil, &Error{max(0, wrong.At-len(before+" WHERE ")), wrong.Text}
+	}
+	return q, err
 }
 
 // parser is a recursive descent with one token of foresight.
@@ -81,6 +100,7 @@ func (p *parser) query() (*Query, error) {
 	if found, err = p.take("GROUP"); found && err == nil {
 		if err = p.want("BY"); err == nil {
 			q.groupBy, err = p.path()
+			q.groupBy = q.groupBy.within()
 		}
 	}
 	if err == nil && p.token.kind != kindEnd {
@@ -138,6 +158,17 @@ func (p *parser) columns(q *Query) error {
 	}
 }
 
+// within is a path without the collection before it, as in devices.jobs.deviceId (read). No document has a member of that
+// name.
+func (p path) within() path {
+	for _, collection := range [...]Collection{Modules, Jobs} {
+		if n := strings.Count(string(collection), ".") + 1; len(p) > n && strings.EqualFold(strings.Join(p[:n], "."), string(collection)) {
+			return p[n:]
+		}
+	}
+	return p
+}
+
 // called is the column's name in the query.
 func (c column) called() string {
 	if c.name == "" {
@@ -153,9 +184,9 @@ func (p *parser) column() (column, error) {
 	if err != nil {
 		return c, err
 	}
-	c.path = name
-	if len(name) > 1 {
-		c.name = name[len(name)-1]
+	c.path = name.within()
+	if len(c.path) > 1 {
+		c.name = c.path[len(c.path)-1]
 	}
 	if p.token.isSign("(") {
 		if c, err = p.aggregate(name); err != nil {
@@ -185,6 +216,7 @@ func (p *parser) aggregate(name path) (column, error) {
 	err := p.advance()
 	if err == nil && c.aggregate != "count" {
 		c.path, err = p.path()
+		c.path = c.path.within()
 	}
 	if err != nil {
 		return c, err

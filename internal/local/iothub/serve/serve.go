@@ -19,6 +19,7 @@ import (
 	"azx/internal/local/iothub"
 	"azx/internal/local/iothub/control"
 	"azx/internal/local/iothub/https"
+	"azx/internal/local/iothub/jobs"
 	"azx/internal/local/iothub/mqtt"
 	"azx/internal/local/iothub/websocket"
 	"azx/internal/supervise"
@@ -33,6 +34,7 @@ type Running struct {
 	// CA is the certificate of its certificate authority (PEM).
 	CA []byte
 
+	jobs  *jobs.Jobs
 	group *supervise.Group
 }
 
@@ -56,15 +58,19 @@ func Start(ctx context.Context, o Options) (*Running, error) {
 	if hub.EventsLost() {
 		o.Notice("the event log of " + o.Dir + " is gone: the hub starts without events")
 	}
-	r, err := launch(ctx, o, hub)
+	all, err := jobs.Open(hub, o.Dir, o.NoSync)
 	if err != nil {
 		return nil, errors.Join(err, hub.Close())
+	}
+	r, err := launch(ctx, o, hub, all)
+	if err != nil {
+		return nil, errors.Join(err, all.Close(), hub.Close())
 	}
 	return r, nil
 }
 
 // launch opens the ports of an open hub and runs its fronts. The folder is this process's alone.
-func launch(ctx context.Context, o Options, hub *iothub.Hub) (*Running, error) {
+func launch(ctx context.Context, o Options, hub *iothub.Hub, jobs *jobs.Jobs) (*Running, error) {
 	if err := removeInfo(o.Dir); err != nil {
 		return nil, err
 	}
@@ -76,7 +82,7 @@ func launch(ctx context.Context, o Options, hub *iothub.Hub) (*Running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Running{Hub: hub, CA: ca.pem, group: supervise.New(ctx)}
+	r := &Running{Hub: hub, CA: ca.pem, jobs: jobs, group: supervise.New(ctx)}
 	context.AfterFunc(r.group.Context(), func() { _ = hub.SetFaults() }) // nobody waits for a fault while the hub stops
 	endpoint, secret := hub.Endpoint(), newSecret()
 	r.Info = describe(o, hub, all, secret)
@@ -113,13 +119,14 @@ func (r *Running) follow(ctx context.Context, dir string, endpoint context.Conte
 func (r *Running) Stop() { r.group.Stop() }
 
 // Wait returns when the hub has ended and its folder is free, with the error that ended it, if any.
-func (r *Running) Wait() error { return errors.Join(r.group.Wait(), r.Hub.Close()) }
+func (r *Running) Wait() error { return errors.Join(r.group.Wait(), r.jobs.Close(), r.Hub.Close()) }
 
 // serve runs the fronts.
 func (r *Running) serve(o Options, all listeners, ca *authority, secret string) {
 	front := func(name string, l net.Listener, serve Front) {
 		r.group.Go(name, func(ctx context.Context) error { return serve(ctx, l, r.Hub, o.Log) })
 	}
+	r.group.Go("jobs", r.jobs.Run)
 	gate := websocket.NewGate(all.https.Addr(), o.Log)
 	r.group.Go("MQTT", func(ctx context.Context) error {
 		return mqtt.Serve(ctx, r.Hub, o.Log, tls.NewListener(all.mqtt, ca.tlsConfig()), gate.MQTT())
@@ -133,7 +140,7 @@ func (r *Running) serve(o Options, all listeners, ca *authority, secret string) 
 	public := http.NewServeMux()
 	public.Handle(websocket.HubPath, gate)
 	public.Handle(websocket.EventPath, gate)
-	public.Handle("/", https.Handler(r.Hub))
+	public.Handle("/", https.Handler(r.Hub, r.jobs))
 	web("HTTPS", tls.NewListener(all.https, ca.tlsConfig()), public)
 	port := r.Info.Ports.MQTT
 	if port == StandardPorts().MQTT {
