@@ -1,4 +1,4 @@
-// Package iothub is the service side of an Azure IoT Hub: registry, twins, direct methods and queries over
+// Package iothub is the service side of an Azure IoT Hub: registry, twins, direct methods, queries and jobs over
 // REST, cloud-to-device messages and their feedback over AMQP.
 //
 // The marks behind wire facts say how sure they are: read (in Microsoft's documentation or SDK sources), tried

@@ -16,6 +16,8 @@ import (
 
 // What the hub may say to a call. The class of the Problem around is given in brackets.
 var (
+	ErrNoJob       = errors.New("the hub has no such job")                               // [rejected]
+	ErrBusy        = errors.New("the hub runs another export or import")                 // [transient]
 	ErrNotFound    = errors.New("the hub has no such device or module")                  // [rejected]
 	ErrOffline     = errors.New("the device is not connected")                           // [transient]
 	ErrNoAnswer    = errors.New("the device did not answer in time")                     // [transient]
@@ -74,9 +76,11 @@ var verdicts = []verdict{
 	{401001, errNoSuchHub, fault.Credential, "is HostName spelt right?"},
 	{403001, errSuspended, fault.Credential, "see the hub's page in the Azure portal"},
 	{403002, ErrDailyQuota, fault.Transient, hintQuota},
+	{403003, ErrBusy, fault.Transient, "wait until it has ended: there is one at a time"},
 	{403004, ErrQueueFull, fault.Rejected, "the device has not taken its last 50 messages; purge the queue or wait until they expire"},
 	{403010, ErrBasicTier, fault.Rejected, hintBasic},
 	{404001, ErrNotFound, fault.Rejected, "is it registered, and spelt the same? ids differ by case"},
+	{404002, ErrNoJob, fault.Rejected, "a job is kept for 30 days"},
 	{404010, ErrNotFound, fault.Rejected, "is the module registered, and spelt the same? ids differ by case"},
 	{404103, ErrOffline, fault.Transient, "wait until the device is connected, or give a time-out for that"},
 	{404104, ErrOffline, fault.Transient, "the device hung up during the call"},
@@ -104,7 +108,7 @@ var results = []struct {
 	err  error
 	word string
 }{
-	{ErrNotFound, "not_found"}, {ErrOffline, "offline"}, {ErrNoAnswer, "no_answer"}, {ErrExists, "exists"},
+	{ErrNoJob, "not_found"}, {ErrBusy, "busy"}, {ErrNotFound, "not_found"}, {ErrOffline, "offline"}, {ErrNoAnswer, "no_answer"}, {ErrExists, "exists"},
 	{ErrChanged, "changed"}, {ErrThrottled, "throttled"}, {ErrDailyQuota, "daily_quota"}, {ErrBasicTier, "basic_tier"},
 	{ErrQueueFull, "queue_full"}, {ErrTooLarge, "too_large"}, {context.Canceled, "stopped"},
 	{context.DeadlineExceeded, "deadline"},
@@ -113,9 +117,9 @@ var results = []struct {
 // codes are the names under which the hub gives codes in a header or in the text (read).
 var codes = map[string]int{
 	"IotHubNotFound": 401001, "IotHubUnauthorizedAccess": 401002, "IotHubUnauthorized": 401003,
-	"IotHubSuspended": 403001, "IotHubQuotaExceeded": 403002, "DeviceMaximumQueueDepthExceeded": 403004,
+	"IotHubSuspended": 403001, "IotHubQuotaExceeded": 403002, "JobQuotaExceeded": 403003, "DeviceMaximumQueueDepthExceeded": 403004,
 	"OperationNotAllowedInCurrentState": 403010, "OperationNotAllowedInCurrentTier": 403010, // both names are inferred
-	"DeviceNotFound": 404001, "ModuleNotFound": 404010,
+	"DeviceNotFound": 404001, "JobNotFound": 404002, "ModuleNotFound": 404010,
 	"DeviceNotOnline": 404103, "DeviceConnectionClosedRemotely": 404104, "DeviceAlreadyExists": 409001,
 	"ModuleAlreadyExistsOnDevice": 409301, "PreconditionFailed": 412001, "MessageTooLarge": 413001,
 	"ThrottlingException": 429001, "ThrottleBacklogLimitExceeded": 429002, "ThrottlingBacklogTimeout": 429003,

@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"iter"
 	"net/http"
-	"strconv"
-
-	"azx/internal/fault"
 )
 
 const (
@@ -33,17 +30,10 @@ type Page struct {
 // Page gets one page. A hub of tier S1 allows 20 queries a minute: ask slowly, and keep what was answered.
 func (c *Client) Page(ctx context.Context, q Query) (Page, error) {
 	k := call{op: "query the hub", kind: KindQuery, method: http.MethodPost, path: "/devices/query", repeatable: true, limit: pageLimit}
-	if q.PageSize == 0 {
-		q.PageSize = pageDefault
-	}
-	if q.PageSize < 1 || q.PageSize > pageMost {
-		return Page{}, fault.Reject(k.op, "", "a page size of %d is not within 1 and %d", q.PageSize, pageMost)
-	}
-	k.headers = map[string]string{"X-Ms-Max-Item-Count": strconv.Itoa(q.PageSize)}
-	if q.Continuation != "" {
-		k.headers["X-Ms-Continuation"] = q.Continuation
-	}
 	var err error
+	if k.headers, err = paging(k.op, q.PageSize, q.Continuation); err != nil {
+		return Page{}, err
+	}
 	if k.body, err = encode(k.op, map[string]string{"query": q.Text}); err != nil {
 		return Page{}, err
 	}

@@ -15,6 +15,7 @@ const (
 	KindTwinUpdate Kind = "twin_update"
 	KindMethod     Kind = "method"
 	KindQuery      Kind = "query"
+	KindJob        Kind = "job"
 	KindC2D        Kind = "c2d"
 	KindFeedback   Kind = "feedback" // has no quota
 )
@@ -46,15 +47,15 @@ type allowance struct {
 var sizes = map[byte]map[Kind]allowance{
 	'1': {
 		KindRegistry: {100, 0, time.Minute}, KindC2D: {100, 0, time.Minute}, KindQuery: {20, 0, time.Minute},
-		KindMethod: {40, 0, time.Second}, KindTwinRead: {0, 100, time.Second}, KindTwinUpdate: {0, 50, time.Second},
+		KindJob: {100, 0, time.Minute}, KindMethod: {40, 0, time.Second}, KindTwinRead: {0, 100, time.Second}, KindTwinUpdate: {0, 50, time.Second},
 	},
 	'2': {
 		KindRegistry: {100, 0, time.Minute}, KindC2D: {100, 0, time.Minute}, KindQuery: {20, 0, time.Minute},
-		KindMethod: {120, 0, time.Second}, KindTwinRead: {10, 100, time.Second}, KindTwinUpdate: {5, 50, time.Second},
+		KindJob: {100, 0, time.Minute}, KindMethod: {120, 0, time.Second}, KindTwinRead: {10, 100, time.Second}, KindTwinUpdate: {5, 50, time.Second},
 	},
 	'3': {
 		KindRegistry: {5000, 0, time.Minute}, KindC2D: {5000, 0, time.Minute}, KindQuery: {1000, 0, time.Minute},
-		KindMethod: {6000, 0, time.Second}, KindTwinRead: {500, 0, time.Second}, KindTwinUpdate: {250, 0, time.Second},
+		KindJob: {5000, 0, time.Minute}, KindMethod: {6000, 0, time.Second}, KindTwinRead: {500, 0, time.Second}, KindTwinUpdate: {250, 0, time.Second},
 	},
 }
 
@@ -70,23 +71,51 @@ func (q Quota) basic() bool { return q.tier()[0] == 'B' }
 
 // buckets has a full bucket for every kind with a quota.
 func (q Quota) buckets() (map[Kind]*bucket, error) {
-	tier, units := q.tier(), q.Units
-	if units == 0 {
-		units = 1
-	}
-	switch tier {
-	case "F1", "B1", "B2", "B3", "S1", "S2", "S3":
-	default:
-		return nil, fmt.Errorf("there is no tier %q", tier)
-	}
-	if units < 1 || units > 200 {
-		return nil, fmt.Errorf("%d units are not within 1 and 200", units)
+	if err := q.check(); err != nil {
+		return nil, err
 	}
 	all := map[Kind]*bucket{}
-	for kind, a := range sizes[tier[1]] {
-		all[kind] = newBucket(max(a.least, a.perUnit*float64(units)), a.window)
+	for kind := range sizes[q.tier()[1]] {
+		amount, window := q.amount(kind)
+		all[kind] = newBucket(amount, window)
 	}
 	return all, nil
+}
+
+func (q Quota) check() error {
+	switch tier := q.tier(); tier {
+	case "F1", "B1", "B2", "B3", "S1", "S2", "S3":
+	default:
+		return fmt.Errorf("there is no tier %q", tier)
+	}
+	if units := q.units(); units < 1 || units > 200 {
+		return fmt.Errorf("%d units are not within 1 and 200", units)
+	}
+	return nil
+}
+
+func (q Quota) units() int {
+	if q.Units == 0 {
+		return 1
+	}
+	return q.Units
+}
+
+// amount is what a kind of operation may do in a window.
+func (q Quota) amount(kind Kind) (amount float64, window time.Duration) {
+	a := sizes[q.tier()[1]][kind]
+	return max(a.least, a.perUnit*float64(q.units())), a.window
+}
+
+// Takes is how long n operations of a kind take at least when nobody else uses the hub: what goes beyond the first quarter
+// of a window passes at the rate of the quota. 0 for a kind without a quota.
+func (q Quota) Takes(kind Kind, n int) time.Duration {
+	amount, window := q.amount(kind)
+	if amount == 0 {
+		return 0
+	}
+	b := newBucket(amount, window)
+	return time.Duration(max(0, float64(n)-b.burst) / b.rate * float64(time.Second))
 }
 
 func (q Quota) chunk() int {

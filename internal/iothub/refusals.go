@@ -40,7 +40,7 @@ func withoutDevices(tier Tier) map[Kind]*memory {
 		cause: ErrBasicTier, class: fault.Rejected, until: time.Now().AddDate(100, 0, 0),
 		hint: fmt.Sprintf("the hub is said to be of tier %s; %s", tier, hintBasic),
 	}
-	return map[Kind]*memory{KindTwinRead: never, KindTwinUpdate: never, KindMethod: never, KindC2D: never}
+	return map[Kind]*memory{KindTwinRead: never, KindTwinUpdate: never, KindMethod: never, KindC2D: never, KindJob: never}
 }
 
 // State says what is remembered at the moment.

@@ -34,8 +34,9 @@ type call struct {
 	op      string // for errors
 	kind    Kind
 	method  string
-	path    string // escaped
-	body    []byte // JSON; nil for none
+	path    string     // escaped
+	body    []byte     // JSON; nil for none
+	query   url.Values // beside the version; nil for none
 	headers map[string]string
 	etag    string // of If-Match; "" leaves the header out
 
@@ -146,7 +147,7 @@ func (c *Client) once(parent context.Context, k call) (reply, *attempt) {
 	}
 	var started atomic.Bool
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { started.Store(true) }}
-	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), k.method, c.url(k.path), bytes.NewReader(k.body))
+	request, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), k.method, c.url(k.path, k.query), bytes.NewReader(k.body))
 	if err != nil {
 		return reply{}, &attempt{problem: &fault.Problem{Op: k.op, Class: fault.Rejected, Cause: err}}
 	}
@@ -174,8 +175,12 @@ func (c *Client) once(parent context.Context, k call) (reply, *attempt) {
 }
 
 // url is the address of a call. No path has a query of its own.
-func (c *Client) url(path string) string {
-	return "https://" + c.host + path + "?api-version=" + apiVersion
+func (c *Client) url(path string, query url.Values) string {
+	address := "https://" + c.host + path + "?api-version=" + apiVersion
+	if len(query) == 0 {
+		return address
+	}
+	return address + "&" + query.Encode()
 }
 
 // describe sets the headers of a request.

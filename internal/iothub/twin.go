@@ -71,11 +71,13 @@ func (c *Client) twin(ctx context.Context, k call, t Target, change *TwinChange)
 	return twin, err
 }
 
-func (ch TwinChange) wire() any {
-	w := struct {
-		Tags       json.RawMessage `json:"tags,omitempty"`
-		Properties *wireDesired    `json:"properties,omitempty"`
-	}{Tags: ch.Tags}
+type wireTwinChange struct {
+	Tags       json.RawMessage `json:"tags,omitempty"`
+	Properties *wireDesired    `json:"properties,omitempty"`
+}
+
+func (ch TwinChange) wire() wireTwinChange {
+	w := wireTwinChange{Tags: ch.Tags}
 	if ch.Desired != nil {
 		w.Properties = &wireDesired{ch.Desired}
 	}
