@@ -63,7 +63,7 @@ var layers = []layer{
 
 	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
 	{"internal/egress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs"},
-	{"internal/devices", forFlows, nil, "flow: declares the interfaces it needs"},
+	{"internal/devices", join(forFlows, []string{"internal/folder"}), nil, "flow: declares the interfaces it needs; an import keeps its place in a file"},
 	{"internal/adapter", forFlows, nil, "flow: the connector as a Thing; declares the interfaces it needs"},
 	{"internal/lease", forFlows, nil, "flow: who reads which partition; declares the store it needs"},
 
