@@ -37,7 +37,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		demoCommand(), runCommand(), reloadCommand(), validateCommand(), doctorCommand(), dryRunCommand(), tailCommand(), configCommand(), hubCommand(), platformCommand(),
-		checkpointCommand(), sendCommand(), methodCommand(), twinCommand(), extensionCommand(),
+		checkpointCommand(), sendCommand(), methodCommand(), twinCommand(), importCommand(), extensionCommand(),
 	)
 	return root
 }

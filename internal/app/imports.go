@@ -1,0 +1,225 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"azx/alwayson/infotable"
+	"azx/internal/config"
+	"azx/internal/devices"
+	"azx/internal/fault"
+	"azx/internal/iothub"
+	"azx/internal/message"
+	"azx/internal/platform"
+	"azx/internal/secret"
+	"azx/internal/supervise"
+)
+
+// importPage is how many devices a page of an import has: the most there can be, as a hub allows few queries.
+const importPage = 1000
+
+// What callers of Import hear.
+type (
+	// ImportOutcome is what became of a device.
+	ImportOutcome = devices.Outcome
+	// ImportProgress is how far an import is.
+	ImportProgress = devices.Progress
+	// ImportResult is what became of all.
+	ImportResult = devices.Result
+	// ImportRule gives a template to devices.
+	ImportRule = devices.Rule
+)
+
+// ImportOptions say which devices become Things, and how.
+type ImportOptions struct {
+	Config   *config.Config
+	Where    string // a condition of the hub's query language; "" for all devices
+	Rules    []ImportRule
+	Update   bool
+	DryRun   bool
+	Registry string                                   // a file with a connection string that may read the registry; "": the hub's
+	State    string                                   // file that keeps how far it is; "" for none
+	Expected func(devices int, atLeast time.Duration) // hears at the start, if it is known; 0 devices: not how many
+	Each     func(ImportOutcome)
+	Told     func(ImportProgress)
+}
+
+// Import makes Things of a hub's devices. It may run beside a connector.
+func Import(ctx context.Context, o ImportOptions) (result ImportResult, err error) {
+	c := newConnector(Options{Config: o.Config, Log: slog.New(slog.DiscardHandler)})
+	group := supervise.New(ctx)
+	defer func() {
+		group.Stop()
+		err = errors.Join(err, group.Wait())
+	}()
+	if err := c.findHub(group, true); err != nil {
+		return result, err
+	}
+	client, err := c.openRegistry(o.Registry)
+	if err != nil {
+		return result, err
+	}
+	defer client.Close()
+	from := &deviceQuery{client: client, text: "SELECT * FROM devices"}
+	if o.Where != "" {
+		from.text += " WHERE " + o.Where
+	} else if err := from.count(group.Context()); err != nil {
+		return result, err
+	}
+	if o.Expected != nil {
+		quota := iothub.Quota{Tier: iothub.Tier(c.hub.Tier), Units: c.hub.Units}
+		o.Expected(from.total, quota.Takes(iothub.KindQuery, (from.total+importPage-1)/importPage))
+	}
+	i := devices.Import{Hub: c.hub.Thing, Source: from, Things: deviceThings{c.setup}, Rules: o.Rules, Update: o.Update, DryRun: o.DryRun,
+		About: c.hub.Thing + ": " + from.text, Each: o.Each, Told: o.Told}
+	if o.State != "" {
+		i.State = devices.File(o.State)
+	}
+	return i.Run(group.Context())
+}
+
+// openRegistry opens the hub to read its registry: a connector needs no right to do that, so that its policy may lack it.
+func (c *connector) openRegistry(file string) (*iothub.Client, error) {
+	s := service{Hub: c.hub, Network: c.network, Current: c.keys.serviceNow, Log: c.Log}
+	if file != "" {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return nil, err
+		}
+		own := *c.hub
+		if own.ConnectionString, err = secret.Parse("${file:"+path+"}", ""); err != nil {
+			return nil, err
+		}
+		s.Hub, s.Current = &own, nil
+	}
+	client, err := openService(s)
+	if err == nil && client == nil {
+		err = &fault.Problem{Op: "open hub " + c.hub.Thing, Class: fault.Fatal, Cause: errors.New("it has no connection string"),
+			Hint: "give one that may read the registry: --registry-connection-string-file"}
+	}
+	return client, err
+}
+
+// deviceQuery is a query of a hub as devices.Source; the place is a continuation.
+type deviceQuery struct {
+	client *iothub.Client
+	text   string
+	total  int
+}
+
+// count asks how many devices there are.
+func (q *deviceQuery) count(ctx context.Context) error {
+	s, err := q.client.Statistics(ctx)
+	q.total = int(s.Devices)
+	return err
+}
+
+// Total is devices.Source's.
+func (q *deviceQuery) Total() int { return q.total }
+
+// Pages is devices.Source's.
+func (q *deviceQuery) Pages(ctx context.Context, from string) iter.Seq2[devices.Page, error] {
+	return func(yield func(devices.Page, error) bool) {
+		for {
+			rows, err := q.client.Page(ctx, iothub.Query{Text: q.text, PageSize: importPage, Continuation: from})
+			if err != nil {
+				yield(devices.Page{}, err)
+				return
+			}
+			page := devices.Page{Devices: make([]devices.Device, len(rows.Items)), Next: rows.Continuation}
+			for n, row := range rows.Items {
+				page.Devices[n] = deviceOf(row)
+			}
+			if !yield(page, nil) || page.Next == "" {
+				return
+			}
+			from = page.Next
+		}
+	}
+}
+
+func deviceOf(row json.RawMessage) devices.Device {
+	var twin iothub.Twin
+	if err := json.Unmarshal(row, &twin); err != nil {
+		return devices.Device{Bad: fault.Reject("read a twin", "", "%w", err)}
+	}
+	return devices.Device{ID: twin.DeviceID, Edge: twin.Capabilities != nil && twin.Capabilities.IoTEdge,
+		Tags: twin.Tags, Desired: twin.Properties.Desired, Report: twin.Properties.Reported}
+}
+
+// deviceThings is the platform as devices.Things.
+type deviceThings struct{ setup *platform.Setup }
+
+// findersAtOnce is how many Things are looked for at once.
+const findersAtOnce = 16
+
+// Find is devices.Things'.
+func (d deviceThings) Find(ctx context.Context, names []string) (map[string]devices.Found, error) {
+	all := make([]*devices.Found, len(names))
+	var next atomic.Int64
+	group := supervise.New(ctx)
+	for range min(findersAtOnce, len(names)) {
+		group.Go("look for Things", func(ctx context.Context) error {
+			for n := int(next.Add(1)) - 1; n < len(names); n = int(next.Add(1)) - 1 {
+				gateway, there, err := d.setup.Gateway(ctx, names[n])
+				if err != nil {
+					return err
+				}
+				if there {
+					all[n] = &devices.Found{Name: names[n], Hub: gateway}
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	found := map[string]devices.Found{}
+	for n, f := range all {
+		if f != nil {
+			found[names[n]] = *f
+		}
+	}
+	return found, ctx.Err()
+}
+
+// Create is devices.Things'.
+func (d deviceThings) Create(ctx context.Context, t devices.Thing) error {
+	if err := d.setup.MakeThing(ctx, t.Name, t.Template, t.Hub); err != nil {
+		return err
+	}
+	return d.fill(ctx, t)
+}
+
+// Update is devices.Things'.
+func (d deviceThings) Update(ctx context.Context, t devices.Thing) error {
+	if err := d.setup.SetGateway(ctx, t.Name, t.Hub); err != nil {
+		return err
+	}
+	return d.fill(ctx, t)
+}
+
+// fill writes a twin and tags as the device would.
+func (d deviceThings) fill(ctx context.Context, t devices.Thing) error {
+	now := time.Now().UnixMilli()
+	var writes []message.Write
+	for _, part := range []struct {
+		property string
+		value    json.RawMessage
+	}{{"twinTags", t.Device.Tags}, {"twinDesired", t.Device.Desired}, {"twinReported", t.Device.Report}} {
+		if len(part.value) > 0 {
+			writes = append(writes, message.Write{Property: part.property, Value: infotable.Text(infotable.TypeJSON, string(part.value)), Time: now})
+		}
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	return d.setup.Report(ctx, t.Name, writes)
+}

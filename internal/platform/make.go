@@ -1,0 +1,66 @@
+package platform
+
+import (
+	"context"
+
+	"azx/alwayson"
+	"azx/alwayson/infotable"
+	"azx/internal/fault"
+)
+
+// What the platform is asked when a Thing is made for a device. The names are its own (read); that CreateThing takes a
+// gatewayThing is ours, and one that does not is given it afterwards.
+const (
+	entityServices = "EntityServices"
+	createService  = "CreateThing"
+	enableService  = "EnableThing"
+)
+
+// Gateway reads the gatewayThing of a Thing. there is false if there is no such Thing, if it is disabled, and if it has no such
+// property: MakeThing tells them apart.
+func (s *Setup) Gateway(ctx context.Context, thing string) (gateway string, there bool, err error) {
+	resp, v := s.call(ctx, alwayson.ReadProperty(thing, gatewayProperty), s.timeout)
+	switch v {
+	case accepted:
+		return firstText(content(resp), gatewayProperty), true, nil
+	case rejected:
+		return "", false, nil
+	}
+	return "", false, failure("look for Thing "+thing, resp, v)
+}
+
+// MakeThing makes an enabled Thing of a template with its gatewayThing. One that is there is enabled and given the gatewayThing, so that
+// making it can be repeated. An error of class Rejected is about this Thing.
+func (s *Setup) MakeThing(ctx context.Context, name, template, gateway string) error {
+	op := "make Thing " + name
+	made, v := s.call(ctx, alwayson.Request{Code: alwayson.Post, Entity: alwayson.Resource, Name: entityServices, Kind: alwayson.Service, Target: createService,
+		Params: infotable.OneRow(
+			infotable.Cell{Name: "name", Value: infotable.String(name)},
+			infotable.Cell{Name: "thingTemplateName", Value: infotable.Text(infotable.TypeThingTemplateName, template)},
+			infotable.Cell{Name: gatewayProperty, Value: infotable.Text(infotable.TypeThingName, gateway)},
+		)}, s.timeout)
+	refused := failure(op, made, v)
+	if v != accepted && v != rejected {
+		return refused
+	}
+	if enabled, now := s.call(ctx, alwayson.CallService(name, enableService, nil), s.timeout); now != accepted {
+		if v == rejected { // it was not there already
+			return refused
+		}
+		return failure(op, enabled, now)
+	}
+	return s.SetGateway(ctx, name, gateway)
+}
+
+// SetGateway gives a Thing its gatewayThing.
+func (s *Setup) SetGateway(ctx context.Context, thing, gateway string) error {
+	resp, v := s.call(ctx, alwayson.WriteProperty(thing, gatewayProperty, infotable.Text(infotable.TypeThingName, gateway)), s.timeout)
+	if v == accepted {
+		return nil
+	}
+	err := failure("set "+gatewayProperty+" of Thing "+thing, resp, v)
+	if isNotFound(resp, v) {
+		return fault.Reject("set "+gatewayProperty+" of Thing "+thing, "a device's Thing has the template AzureIotThing, or one that derives from it", "the Thing has no such property: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,67 @@
+package platform
+
+import (
+	"strings"
+	"testing"
+
+	"azx/alwayson"
+	"azx/alwayson/infotable"
+	"azx/internal/fault"
+)
+
+func TestAThingIsLookedForByItsGateway(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer  alwayson.Response
+		gateway string
+		there   bool
+		class   fault.Class // of the error
+		fails   bool
+	}{
+		"one of a hub":            {table("gatewayThing", infotable.Text(infotable.TypeThingName, "Plant")), "Plant", true, 0, false},
+		"one without a hub":       {table("gatewayThing", infotable.Text(infotable.TypeThingName, "")), "", true, 0, false},
+		"none":                    {alwayson.Refuse(alwayson.NotFound, "no"), "", false, 0, false},
+		"one that is disabled":    {alwayson.Refuse(alwayson.Forbidden, "disabled"), "", false, 0, false},
+		"a platform that is busy": {alwayson.Refuse(alwayson.ServiceUnavailable, "busy"), "", false, fault.Transient, true},
+		"a key that is refused":   {alwayson.Refuse(alwayson.Unauthorized, "no"), "", false, fault.Credential, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newSetup(map[string]alwayson.Response{"pump/gatewayThing": c.answer})
+			gateway, there, err := s.Gateway(t.Context(), "pump")
+			if gateway != c.gateway || there != c.there || (err != nil) != c.fails || c.fails && fault.ClassOf(err) != c.class {
+				t.Errorf("got %q, %v, %v", gateway, there, err)
+			}
+		})
+	}
+}
+
+func TestAThingIsMadeEnabledAndGivenItsGateway(t *testing.T) {
+	done, exists := alwayson.Done(), alwayson.Refuse(alwayson.Forbidden, "it is there")
+	for name, c := range map[string]struct {
+		create, enable, gateway alwayson.Response
+		want                    string // in the error; "" for none
+		class                   fault.Class
+	}{
+		"a new one":                      {done, done, done, "", 0},
+		"one that is there":              {exists, done, done, "", 0},
+		"one that may not be made":       {alwayson.Refuse(alwayson.Forbidden, "no right"), alwayson.Refuse(alwayson.NotFound, "none"), done, "no right", fault.Rejected},
+		"one that cannot be enabled":     {done, alwayson.Refuse(alwayson.Forbidden, "no right to enable"), done, "to enable", fault.Rejected},
+		"one of another kind":            {exists, done, alwayson.Refuse(alwayson.NotFound, "no property"), "no such property", fault.Rejected},
+		"while the platform is busy":     {alwayson.Refuse(alwayson.ServiceUnavailable, "busy"), done, done, "busy", fault.Transient},
+		"while the platform gets busy":   {done, alwayson.Refuse(alwayson.ServiceUnavailable, "busy"), done, "busy", fault.Transient},
+		"with a key that is refused now": {alwayson.Refuse(alwayson.Unauthorized, "no"), done, done, "no", fault.Credential},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, socket := newSetup(map[string]alwayson.Response{"EntityServices/CreateThing": c.create, "pump/EnableThing": c.enable, "pump/gatewayThing": c.gateway})
+			err := s.MakeThing(t.Context(), "pump", "AzureIotThing", "Plant")
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || fault.ClassOf(err) != c.class) {
+				t.Fatalf("got %v, want %s %q", err, c.class, c.want)
+			}
+			made := socket.seen[0]
+			template, _ := made.Param("thingTemplateName").Text()
+			gateway, _ := made.Param("gatewayThing").Text()
+			if made.Entity != alwayson.Resource || template != "AzureIotThing" || gateway != "Plant" {
+				t.Errorf("asked for %+v", made)
+			}
+		})
+	}
+}
