@@ -54,12 +54,24 @@ func (j *Jobs) CreateBulk(b Bulk) (Bulk, error) {
 			return Bulk{}, refusal(iothub.JobQuotaExceeded, "job %s is %s; there is one export or import at a time", id, other.Status)
 		}
 	}
-	if err := j.store.put(b.record()); err != nil {
+	if err := j.store.put(append(j.expiredBulk(), b.record())...); err != nil {
 		return Bulk{}, err
 	}
 	j.bulks[b.ID] = &b
 	wake(j.bulk)
 	return b.view(), nil
+}
+
+// expiredBulk forgets bulk jobs that are too old; the caller has the lock and writes the records.
+func (j *Jobs) expiredBulk() (records []record) {
+	before := j.hub.Now().Add(-history)
+	for id, b := range j.bulks {
+		if b.over() && b.End.Before(before) {
+			records = append(records, record{bucketBulk, id, nil})
+			delete(j.bulks, id)
+		}
+	}
+	return records
 }
 
 func (b *Bulk) check() error {

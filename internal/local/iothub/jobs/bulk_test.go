@@ -218,6 +218,11 @@ func TestThereIsOneBulkJobAtATimeAndItCanBeCancelled(t *testing.T) {
 		if all := s.jobs.ListBulk(); len(all) != 1 || all[0].ID != b.ID {
 			t.Errorf("got %+v", all)
 		}
+		<-time.After(31 * 24 * time.Hour)
+		next := s.bulk(Bulk{Type: Export, Output: container})
+		if all := s.jobs.ListBulk(); len(all) != 1 || all[0].ID != next.ID {
+			t.Errorf("after 31 days there are %+v", all)
+		}
 	})
 }
 
