@@ -1,8 +1,8 @@
 # make test runs everything; each part also has its own target. See CONTRIBUTING.md.
 
-PARTS = lint arch unit conformance e2e browser fuzz-short
+PARTS = lint arch unit conformance e2e faults browser fuzz-short
 
-.PHONY: build test fuzz bench $(PARTS)
+.PHONY: build test fuzz bench faults-long $(PARTS)
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/azx ./cmd/azx
@@ -13,6 +13,10 @@ test:
 # Every fuzz target for a minute.
 fuzz:
 	@scripts/test.sh fuzz-long
+
+# Every fault case in full length, with three seeds; see docs/reliability.md.
+faults-long:
+	@scripts/test.sh faults-long
 
 # Measures the connector and its parts, in about three minutes; see docs/performance.md.
 bench:

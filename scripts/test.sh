@@ -103,10 +103,26 @@ part_e2e() { # the built binary as its users run it: the documents' commands, th
   need curl curl || return
   unpack_debian prometheus usr/bin/promtool || return
   local packages
-  packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance' -e '^azx/test/browser') || return
+  packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance' -e '^azx/test/browser' -e '^azx/test/faults') || return
   # One package at a time: some tests measure, and the machine may have two cores. Most wait, so four run side by side.
   # shellcheck disable=SC2086
   go_test -vet=off -count=1 -p 1 -parallel 4 -timeout 8m $packages
+}
+
+# The cases of the quick tier: together they check every invariant of docs/reliability.md.
+QUICK_FAULTS='F(01|02|03|04|07|08|11|19|20|21|22|23|30|42|46)'
+
+part_faults() { # the fault cases of the quick tier: crashes, cut networks, full disks
+  # Cases wait more than they compute, so four at a time keep two cores busy.
+  go_test -vet=off -count=1 -timeout 8m -parallel 4 -run "^Test($QUICK_FAULTS[A-Z]|ThePage)" ./test/faults
+}
+
+part_faults-long() { # every fault case in full length with three seeds, the connector built with the race detector
+  local seed
+  for seed in 1 2 3; do
+    echo "seed $seed"
+    go_test -vet=off -count=1 -timeout 60m -parallel 2 ./test/faults -long -race-built -seed "$seed" || return
+  done
 }
 
 part_browser() { # the platform's page in Debian's Chromium; screenshots go to bin/screenshots

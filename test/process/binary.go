@@ -33,12 +33,18 @@ func Main(m *testing.M, azx *Binary) int {
 
 // Build compiles cmd/azx into dir, with the build tags given. An error carries the compiler's output.
 func Build(ctx context.Context, dir string, tags ...string) (Binary, error) {
+	return BuildWith(ctx, dir, nil, tags...)
+}
+
+// BuildWith is Build with further flags of go build, such as -race.
+func BuildWith(ctx context.Context, dir string, flags []string, tags ...string) (Binary, error) {
 	root, err := ModuleRoot()
 	if err != nil {
 		return "", err
 	}
 	path := filepath.Join(dir, strings.Join(append([]string{"azx"}, tags...), "-"))
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", strings.Join(tags, ","), "-o", path, "./cmd/azx")
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", strings.Join(tags, ","), "-o", path}, flags...)
+	build := exec.CommandContext(ctx, "go", append(args, "./cmd/azx")...)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build azx: %w\n%s", err, out)

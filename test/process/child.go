@@ -152,6 +152,12 @@ func (c *Child) Freeze() { c.signal(syscall.SIGSTOP) }
 // Thaw lets a frozen process go on.
 func (c *Child) Thaw() { c.signal(syscall.SIGCONT) }
 
+// Pid is the process's id.
+func (c *Child) Pid() int { return c.cmd.Process.Pid }
+
+// Terminate asks the process to end (SIGTERM) and does not wait for it.
+func (c *Child) Terminate() { c.signal(syscall.SIGTERM) }
+
 // Hangup asks a daemon to read its configuration again (SIGHUP).
 func (c *Child) Hangup() { c.signal(syscall.SIGHUP) }
 

@@ -169,22 +169,31 @@ type Entry struct {
 
 // Ledger returns the acknowledged values behind the index given, oldest first. An error ends the test.
 // Only the local platform has a ledger.
-func (p *Platform) Ledger(after uint64) (all []Entry) {
+func (p *Platform) Ledger(after uint64) []Entry {
 	p.t.Helper()
+	all, err := p.TryLedger(after)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return all
+}
+
+// TryLedger is Ledger for a platform that may be away.
+func (p *Platform) TryLedger(after uint64) (all []Entry, err error) {
 	for {
 		text, err := p.get(fmt.Sprintf("/azx/ledger?limit=10000&after=%d", after))
 		if err != nil {
-			p.t.Fatal(err)
+			return all, err
 		}
 		var page struct {
 			Next    uint64  `json:"next"`
 			Entries []Entry `json:"entries"`
 		}
 		if err := json.Unmarshal(text, &page); err != nil {
-			p.t.Fatalf("ledger: %v: %s", err, text)
+			return all, fmt.Errorf("ledger: %w: %s", err, text)
 		}
 		if len(page.Entries) == 0 {
-			return all
+			return all, nil
 		}
 		all, after = append(all, page.Entries...), page.Next
 	}

@@ -1,0 +1,136 @@
+package rig
+
+import (
+	"cmp"
+	"slices"
+)
+
+// clockStep is how much the time of a file may be behind that of a clock, in milliseconds: the file system uses the
+// time of the kernel's last tick, at least 100 of which come in a second.
+const clockStep = 10
+
+// noLoss is I1: what the hub accepted is written, in quarantine, or left out by a rule.
+func (a *account) noLoss(ends map[Event]int64) error {
+	f := few{rule: "I1 no loss"}
+	accepted := map[numbered]bool{}
+	for _, e := range a.events {
+		accepted[numbered{e.Device, e.Number}] = true
+		if _, ended := ends[e]; !ended {
+			f.add("%s is nowhere", e)
+		}
+	}
+	for m := range a.sent {
+		if !accepted[m] {
+			f.add("message %d of %s was acknowledged to the device, and the hub does not have it", m.number, m.device)
+		}
+	}
+	return f.err()
+}
+
+// checkpointsAreSafe is I2: when a checkpoint was written, everything up to it had come to its end. And none goes back.
+func (a *account) checkpointsAreSafe(ends map[Event]int64) error {
+	f := few{rule: "I2 checkpoint safety"}
+	logs := map[place][]Event{}
+	for _, e := range a.events {
+		in := place{log: e.Log, partition: e.Partition}
+		logs[in] = append(logs[in], e)
+	}
+	for _, events := range logs {
+		slices.SortFunc(events, func(x, y Event) int { return cmp.Compare(x.Sequence, y.Sequence) })
+	}
+	last := map[place]int64{}
+	for _, c := range a.checkpoints {
+		in := place{log: c.Log, partition: c.Partition}
+		if before, ok := last[in]; ok && c.Sequence < before {
+			f.add("partition %s goes back from %d to %d", c.Partition, before, c.Sequence)
+		}
+		last[in] = c.Sequence
+		for _, e := range logs[in] {
+			if e.Sequence > c.Sequence {
+				break
+			}
+			at, ended := ends[e]
+			if !ended || at > c.At.UnixMilli()+clockStep {
+				f.add("%s wrote %d at %s, and %s had not come to its end (it did %d ms later)",
+					c.Connector, c.Sequence, c.At.Format("15:04:05.000"), e, at-c.At.UnixMilli())
+				break
+			}
+		}
+	}
+	return f.err()
+}
+
+// inOrder is I3: what a Thing gets for the first time ascends without a gap, repeats go on to where they were, and each
+// value has its message's time.
+func (a *account) inOrder(ends map[Event]int64) error {
+	f := few{rule: "I3 order"}
+	created := map[numbered]int64{}
+	for _, e := range a.events {
+		created[numbered{e.Device, e.Number}] = e.Created
+	}
+	once := map[numbered]bool{}
+	for _, w := range a.written {
+		once[numbered{w.Thing, w.Number}] = true
+	}
+	type progress struct{ most, last int }
+	things := map[string]*progress{}
+	for _, w := range a.written {
+		p := things[w.Thing]
+		if p == nil {
+			p = &progress{-1, -1}
+			things[w.Thing] = p
+		}
+		for n := p.last + 1; n < w.Number; n++ {
+			if once[numbered{w.Thing, n}] {
+				f.add("%s got message %d behind message %d", w.Thing, w.Number, p.last)
+				break
+			}
+		}
+		p.last, p.most = w.Number, max(p.most, w.Number)
+		if at, ok := created[numbered{w.Thing, w.Number}]; ok && at != 0 && at != w.Time {
+			f.add("message %d of %s has the time %d, and was made at %d", w.Number, w.Thing, w.Time, at)
+		}
+	}
+	for thing, p := range things {
+		if p.last != p.most {
+			f.add("the last value of %s is message %d, the newest is %d", thing, p.last, p.most)
+		}
+	}
+	return f.err()
+}
+
+// repeatsAreOfASuffix is I4: nothing is written again that a checkpoint had passed.
+func (a *account) repeatsAreOfASuffix() error {
+	const margin = 100 // milliseconds that a request may be on its way
+	f := few{rule: "I4 duplicates"}
+	at := map[numbered]Event{}
+	for _, e := range a.events {
+		at[numbered{e.Device, e.Number}] = e
+	}
+	seen := map[numbered]bool{}
+	next := 0
+	passed := map[place]int64{}
+	for _, w := range a.written {
+		m := numbered{w.Thing, w.Number}
+		for ; next < len(a.checkpoints) && a.checkpoints[next].At.UnixMilli() < w.Received-margin; next++ {
+			c := a.checkpoints[next]
+			passed[place{log: c.Log, partition: c.Partition}] = c.Sequence + 1
+		}
+		if e, ok := at[m]; ok && seen[m] && e.Sequence < passed[place{log: e.Log, partition: e.Partition}] {
+			f.add("%s was written again behind its checkpoint", e)
+		}
+		seen[m] = true
+	}
+	return f.err()
+}
+
+// repeats is how many messages were written more than once, each counted as often as it came again.
+func (a *account) repeats() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	once := map[numbered]bool{}
+	for _, w := range a.written {
+		once[numbered{w.Thing, w.Number}] = true
+	}
+	return len(a.written) - len(once)
+}
