@@ -77,7 +77,10 @@ func (c *connector) checks() []admin.Check {
 			return nil
 		}},
 		{Name: "platform accepts the key", Run: func() error {
-			if c.made.Load() && c.writer.CredentialRefused() {
+			switch {
+			case c.link.Health().CredentialRefused:
+				return errors.New("a sign-in with it is refused")
+			case c.made.Load() && c.writer.CredentialRefused():
 				return errors.New("writes are answered with unauthorized")
 			}
 			return nil
