@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -34,4 +35,12 @@ func TestF08AHubThatIsAwayIsReadAgainWhenItIsBack(t *testing.T) {
 	if n := r.Repeats(); n > 0 {
 		t.Errorf("%d messages were written again although the process did not end", n)
 	}
+}
+
+// more tells whether a count has grown.
+func more[T int | int64](now, before T) error {
+	if now <= before {
+		return fmt.Errorf("it is still %d", now)
+	}
+	return nil
 }

@@ -60,9 +60,9 @@ func (a *account) checkpointsAreSafe(ends map[Event]int64) error {
 	return f.err()
 }
 
-// inOrder is I3: what a Thing gets for the first time ascends without a gap, repeats go on to where they were, and each
-// value has its message's time.
-func (a *account) inOrder(ends map[Event]int64) error {
+// inOrder is I3: what a Thing gets for the first time ascends without a gap, repeats go on to where they were, the newest
+// message is the last, and each value has its message's time.
+func (a *account) inOrder() error {
 	f := few{rule: "I3 order"}
 	created := map[numbered]int64{}
 	for _, e := range a.events {
@@ -72,18 +72,29 @@ func (a *account) inOrder(ends map[Event]int64) error {
 	for _, w := range a.written {
 		once[numbered{w.Thing, w.Number}] = true
 	}
-	type progress struct{ most, last int }
 	things := map[string]*progress{}
+	late := 0
 	for _, w := range a.written {
 		p := things[w.Thing]
 		if p == nil {
 			p = &progress{-1, -1}
 			things[w.Thing] = p
 		}
-		for n := p.last + 1; n < w.Number; n++ {
-			if once[numbered{w.Thing, n}] {
-				f.add("%s got message %d behind message %d", w.Thing, w.Number, p.last)
-				break
+		between := func(least int) bool {
+			for n := least; n < w.Number; n++ {
+				if once[numbered{w.Thing, n}] {
+					return true
+				}
+			}
+			return false
+		}
+		switch {
+		case w.Number > p.most && between(p.most+1):
+			f.add("%s got message %d for the first time when its newest was %d", w.Thing, w.Number, p.most)
+		case between(p.last + 1): // what came last was a request from before that arrived late
+			late++
+			if late > a.late {
+				f.add("%s got message %d behind message %d, and %d requests had been late already", w.Thing, w.Number, p.last, late-1)
 			}
 		}
 		p.last, p.most = w.Number, max(p.most, w.Number)
@@ -98,6 +109,9 @@ func (a *account) inOrder(ends map[Event]int64) error {
 	}
 	return f.err()
 }
+
+// progress is how far a Thing has come: its newest message, and the one that came last.
+type progress struct{ most, last int }
 
 // repeatsAreOfASuffix is I4: nothing is written again that a checkpoint had passed.
 func (a *account) repeatsAreOfASuffix() error {

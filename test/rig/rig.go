@@ -27,6 +27,8 @@ type Options struct {
 	Edit func(config map[string]any)
 	// Skips tells which messages a rule leaves out.
 	Skips func(Event) bool
+	// Late is how many requests may be applied late: one for each lane whose requests were given up.
+	Late int
 }
 
 // Rig is the parts of a case.
@@ -51,7 +53,7 @@ type Rig struct {
 func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	t.Helper()
 	r := &Rig{t: t, azx: azx, account: newAccount(), hubFlags: o.Hub}
-	r.account.skips = o.Skips
+	r.account.skips, r.account.late = o.Skips, o.Late
 	r.Stack = process.NewPlatform(t, azx, o.Platform...)
 	r.StartHub(0, 0, 0)
 	r.Run("hub", "group", "add", ledgerGroup, "--dir", "hub")
