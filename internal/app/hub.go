@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"azx/internal/access"
@@ -101,11 +100,6 @@ func (c *connector) openHub(ctx context.Context) (*events, error) {
 	}
 }
 
-// tryHub opens the hub with the keys as they are now.
-func (c *connector) tryHub(ctx context.Context) (*events, error) {
-	return openEvents(ctx, c.hub, c.keys, c.network)
-}
-
 // openEvents finds the event endpoint of a hub and lists its partitions.
 func openEvents(ctx context.Context, h *config.Hub, k *keys, network *dial.Network) (e *events, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -156,20 +150,4 @@ func (c *connector) openCheckpoints(e *events) (*checkpoint.File, error) {
 		options = append(options, checkpoint.AllowNewIdentity())
 	}
 	return checkpoint.OpenFile(c.Config.Checkpoint.File, identity, c.Config.Name, options...)
-}
-
-// startOf is where a partition begins: behind its checkpoint, else where the file or the command line says.
-func (c *connector) startOf(ctx context.Context, part hub.Partition, store checkpoint.Store) (delivery.Start, error) {
-	at, found, err := store.Load(ctx, part.ID)
-	if err != nil {
-		return delivery.Start{}, fmt.Errorf("load checkpoint of partition %s: %w", part.ID, err)
-	}
-	if found {
-		return delivery.Start{After: &at}, nil
-	}
-	start := c.hub.Start
-	if c.Options.Start != nil {
-		start = *c.Options.Start
-	}
-	return delivery.Start{Latest: start.Latest, From: start.At}, nil
 }

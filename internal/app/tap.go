@@ -1,4 +1,4 @@
-//go:build !mutant_cut_writes
+//go:build !mutant_cut_writes && !mutant_ack_early && !mutant_trust_silence
 
 package app
 

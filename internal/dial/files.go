@@ -18,7 +18,7 @@ type Files struct {
 
 // Config reads the files. The error is a fault.Problem of class Credential.
 func (f Files) Config() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	config := strict()
 	var err error
 	if config.RootCAs, err = roots(f.CA); err != nil {
 		return nil, &fault.Problem{Op: "read caFile " + f.CA, Class: fault.Credential, Cause: err,

@@ -2,13 +2,11 @@ package ingress
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"azx/internal/delivery"
-	"azx/internal/fault"
 	"azx/internal/message"
 )
 
@@ -105,15 +103,6 @@ func NewAside(q Quarantine, s Shelf, unknown UnknownThing, translator *Translato
 	}
 	a.changed = sync.NewCond(&a.mu)
 	return a
-}
-
-// Quarantine stores a message in quarantine and then settles it.
-func (a *Aside) Quarantine(c *carried, stage, reason string, err error) {
-	a.add(task{
-		dead: Dead{Message: c.Message, Stage: stage, Reason: reason, Err: err},
-		do:   quarantine,
-		then: func() { c.end(delivery.Quarantined, reason) },
-	})
 }
 
 // NoThing does with a message of a device without a Thing what the settings say.
@@ -293,31 +282,4 @@ func (a *Aside) forgetAll(ctx context.Context, batch []task) error {
 		}
 	}
 	return nil
-}
-
-func (a *Aside) untilStored(ctx context.Context, store func() error) error {
-	retry := fault.Backoff{Min: 100 * time.Millisecond, Max: 10 * time.Second}
-	for {
-		err := store()
-		a.mu.Lock()
-		changed := (err == nil) != (a.failing == nil)
-		a.failing = err
-		a.mu.Unlock()
-		switch {
-		case err == nil && changed:
-			a.Log.Info("messages can be stored in quarantine again", "event", "quarantine-ok")
-		case err != nil && changed:
-			a.Log.Error("messages cannot be stored in quarantine; reading stops when the memory budget is used up",
-				"event", "quarantine-failing", "error", err, "hint", fault.HintOf(err))
-			if a.Failed != nil {
-				a.Failed(fmt.Errorf("store messages in quarantine: %w", err))
-			}
-		}
-		if err == nil {
-			return nil
-		}
-		if err := retry.Pause(ctx); err != nil {
-			return err
-		}
-	}
 }

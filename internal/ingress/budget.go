@@ -1,3 +1,5 @@
+//go:build !mutant_unbounded
+
 package ingress
 
 import (

@@ -31,14 +31,6 @@ func (p *Partition) SavedAt() time.Time {
 	return p.savedAt
 }
 
-// unsaved returns the watermark if it has moved since the last checkpoint.
-func (p *Partition) unsaved() (at delivery.Checkpoint, moved bool) {
-	at, ok := p.Pump.Tracker.Watermark()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return at, ok && at != p.saved
-}
-
 func (p *Partition) setSaved(at delivery.Checkpoint) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

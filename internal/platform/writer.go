@@ -238,10 +238,6 @@ func (w *Writer) Parked() int {
 // CredentialRefused reports whether the platform answers writes with "unauthorized".
 func (w *Writer) CredentialRefused() bool { return w.refused.Load() > 0 }
 
-func (w *Writer) laneOf(thing string) *lane {
-	return w.lanes[maphash.String(w.seed, thing)%uint64(len(w.lanes))]
-}
-
 func (w *Writer) tellLearned(thing, gateway string) {
 	if w.cfg.Learned != nil && (gateway != "" || w.mayWrite(thing, "", "")) {
 		w.cfg.Learned(thing, gateway)

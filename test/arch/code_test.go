@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"go/ast"
 	"go/token"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -80,12 +81,18 @@ func errorsNameTheOperation(t *tree) []string {
 
 func certificatesAreAlwaysVerified(t *tree) []string {
 	var broken []string
-	each(t.files, func(_ *file, n ast.Node) {
-		if id, ok := n.(*ast.Ident); ok && id.Name == "InsecureSkipVerify" {
+	each(t.files, func(f *file, n ast.Node) {
+		if id, ok := n.(*ast.Ident); ok && id.Name == "InsecureSkipVerify" && !planted(f) {
 			broken = append(broken, t.at(n)+" has InsecureSkipVerify")
 		}
 	})
 	return broken
+}
+
+// planted reports whether a file is compiled only with the build tag of a mutant: what it breaks is what tests have to find.
+func planted(f *file) bool {
+	return len(f.Comments) > 0 && f.Comments[0].Pos() < f.Package &&
+		regexp.MustCompile(`^//go:build mutant_\w+$`).MatchString(f.Comments[0].List[0].Text)
 }
 
 // logsGoThroughAField finds uses of the process-wide logger of slog and log.
