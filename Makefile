@@ -2,7 +2,7 @@
 
 PARTS = lint arch unit conformance e2e faults browser fuzz-short
 
-.PHONY: build test fuzz bench faults-long $(PARTS)
+.PHONY: build test fuzz bench faults-long mutants $(PARTS)
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/azx ./cmd/azx
@@ -17,6 +17,10 @@ fuzz:
 # Every fault case in full length, with three seeds; see docs/reliability.md.
 faults-long:
 	@scripts/test.sh faults-long
+
+# Plants faults into azx one by one, and prints which fault case finds them.
+mutants:
+	@scripts/test.sh mutants
 
 # Measures the connector and its parts, in about three minutes; see docs/performance.md.
 bench:

@@ -125,6 +125,10 @@ part_faults-long() { # every fault case in full length with three seeds, the con
   done
 }
 
+part_mutants() { # faults planted into azx: each has to be found by a fault case
+  go run ./test/mutants
+}
+
 part_browser() { # the platform's page in Debian's Chromium; screenshots go to bin/screenshots
   need node nodejs npm || return
   need npm nodejs npm || return
