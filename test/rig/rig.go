@@ -80,11 +80,11 @@ func (r *Rig) StartHub(mqtt, amqps, https int) {
 	r.ReadHub()
 }
 
-// RestartHub ends the hub and starts it again where it was.
+// RestartHub kills the hub and starts it again where it was.
 func (r *Rig) RestartHub() {
 	r.t.Helper()
 	ports := r.Hub.Ports
-	r.HubProcess.Stop()
+	r.HubProcess.Kill()
 	r.StartHub(ports.MQTT, ports.AMQPS, ports.HTTPS)
 	r.FollowHub()
 }
