@@ -122,12 +122,12 @@ func key(text string) func(context.Context) (string, error) {
 // eventually polls until ok, for 10 seconds at most.
 func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for !ok() {
 		select {
 		case <-time.After(2 * time.Millisecond):
 		case <-deadline:
-			tb.Fatalf("after 10 s not: %s", what)
+			tb.Fatalf("after 30 s not: %s", what)
 		}
 	}
 }
