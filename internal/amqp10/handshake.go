@@ -42,17 +42,6 @@ func (c *Conn) handshake() (err error) {
 	return c.open()
 }
 
-func (c *Conn) writeRaw(s string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out.waiting = append(c.out.waiting, s...)
-	c.queued()
-}
-
-func (c *Conn) writeSASL(p Performative) {
-	c.writeRaw(string(AppendFrame(nil, FrameSASL, 0, p, nil)))
-}
-
 // sasl offers the mechanisms and judges the one the peer picks.
 func (c *Conn) sasl() error {
 	c.writeRaw(headerSASL)
@@ -134,6 +123,3 @@ func (c *Conn) open() error {
 	}
 	return nil
 }
-
-// frameLimit is the largest frame the peer takes from us.
-func (c *Conn) frameLimit() int { return int(min(c.peer.MaxFrameSize.Or(MaxFrameSize), MaxFrameSize)) }

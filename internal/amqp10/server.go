@@ -44,28 +44,21 @@ type Handler interface {
 
 // Conn is the serving end of a connection.
 type Conn struct {
+	line
 	cfg     Config
-	net     net.Conn
-	frames  *FrameReader
 	handler Handler
 	user    string
-	peer    Open
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	loops  sync.WaitGroup // the writer, the watcher and every link
 
-	mu        sync.Mutex
-	out       outbox
+	// guarded by line.mu
 	sessions  map[uint16]*session
 	begun     [ChannelMax + 1]bool // channels that have had a session
 	links     int                  // whose handlers run
 	buffered  int
-	opened    bool
-	closeSent bool
 	peerClose bool
-	deadline  time.Time // of reading, while there is one for more than the next bytes
-	cause     error     // why the connection ended, if not in good order
 }
 
 // Serve runs the connection nc until it ends or ctx ends, and closes it. The peer's close, or the end of ctx, is no error.
@@ -73,10 +66,9 @@ func Serve(ctx context.Context, nc net.Conn, cfg Config) error {
 	if cfg.IdleTimeout == 0 {
 		cfg.IdleTimeout = defaultIdle
 	}
-	c := &Conn{cfg: cfg, net: nc, sessions: map[uint16]*session{}, deadline: time.Now().Add(handshakeGrace)}
+	c := &Conn{cfg: cfg, sessions: map[uint16]*session{}}
+	c.line.init(nc, cfg.IdleTimeout, c.wakeLinks)
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	c.frames = NewFrameReader((*timedReader)(c), MaxFrameSize)
-	c.out.init()
 	c.loops.Go(c.writeLoop)
 	c.loops.Go(c.watch)
 	err := c.readLoop()
@@ -136,9 +128,10 @@ func (c *Conn) shut(e *Error) {
 	c.cancel(ErrLinkEnded)
 }
 
-func (c *Conn) limitReading(d time.Duration) {
-	c.deadline = time.Now().Add(d)
-	_ = c.net.SetReadDeadline(c.deadline)
+func (c *Conn) wakeLinks() {
+	for _, s := range c.sessions {
+		s.wakeLinks()
+	}
 }
 
 func (c *Conn) endSessions() {
@@ -214,7 +207,7 @@ func (c *Conn) linger() {
 		c.limitReading(closeGrace)
 	}
 	c.mu.Unlock()
-	_, _ = io.Copy(io.Discard, io.LimitReader((*timedReader)(c), maxBuffered))
+	_, _ = io.Copy(io.Discard, io.LimitReader((*timedReader)(&c.line), maxBuffered))
 }
 
 // handle decodes a frame and acts on it. A panic ends this connection only.
@@ -288,21 +281,4 @@ func (c *Conn) stray(channel uint16, p Performative) error {
 		}
 	}
 	return Errorf(CondNotAllowed, "a %T on channel %d, which has no session", p, channel)
-}
-
-// timedReader reads from the peer with the deadline that holds at the moment.
-type timedReader Conn
-
-func (t *timedReader) Read(b []byte) (int, error) {
-	t.mu.Lock()
-	deadline := t.deadline
-	if deadline.IsZero() {
-		deadline = time.Now().Add(2 * t.cfg.IdleTimeout)
-	}
-	err := t.net.SetReadDeadline(deadline)
-	t.mu.Unlock()
-	if err != nil {
-		return 0, err
-	}
-	return t.net.Read(b)
 }
