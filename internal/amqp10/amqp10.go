@@ -1,4 +1,5 @@
-// Package amqp10 speaks AMQP 1.0: its values, frames and messages, and the serving end of a connection.
+// Package amqp10 speaks AMQP 1.0: its values, frames and messages, the serving end of a connection (Serve), and a client's end
+// that receives (Connect).
 //
 // The section marks in this package (§) are those of the OASIS Standard "AMQP Version 1.0", parts 1 to 5.
 package amqp10

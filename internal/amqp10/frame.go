@@ -80,6 +80,12 @@ func (f *FrameReader) Next() (Frame, error) {
 	return Frame{Type: whole[5], Channel: binary.BigEndian.Uint16(whole[6:]), Body: whole[doff:]}, nil
 }
 
+// ready reports whether a whole frame has been read already.
+func (f *FrameReader) ready() bool {
+	n := f.end - f.at
+	return n >= frameHeaderLen && uint32(n) >= binary.BigEndian.Uint32(f.buf[f.at:])
+}
+
 // header consumes the eight bytes of a protocol header (§2.2).
 func (f *FrameReader) header() ([8]byte, error) {
 	b, err := f.peek(8)

@@ -66,6 +66,21 @@ func (p *Transfer) read(f *Reader) {
 	p.Batchable = f.Bool()
 }
 
+// scan reads a frame's body into p, in place and without memory of its own, if it is a transfer.
+func (p *Transfer) scan(body []byte) (payload []byte, is bool, err error) {
+	r := NewReader(body)
+	if r.Descriptor() != descTransfer {
+		return nil, false, nil // or malformed: the decoder tells
+	}
+	*p = Transfer{}
+	fields := r.List()
+	p.read(&fields)
+	if !r.adopt(&fields) {
+		return nil, false, r.err
+	}
+	return r.Rest(), true, nil
+}
+
 // Append writes the Disposition.
 func (p *Disposition) Append(dst []byte) []byte {
 	dst, mark := BeginList(AppendDescriptor(dst, descDisposition))

@@ -129,6 +129,7 @@ var goroutineFiles = map[string]string{
 	"alwayson/client.go":          "turns Close into the end of Run, and closes replaced sockets; Run waits for both",
 	"alwayson/server.go":          "ends all sessions at once when the server stops, and waits",
 	"internal/amqp10/server.go":   "a connection's write loop and its watch; the connection waits for both",
+	"internal/amqp10/client.go":   "a client's read and write loops; Close waits for both",
 	"internal/amqp10/session.go":  "one loop for each link, on the group of its connection",
 }
 

@@ -1,0 +1,36 @@
+package amqp10
+
+// ChunkSize is how much memory messages that come one after the other share, in bytes. A message that stays keeps a chunk.
+const ChunkSize = 4 << 10
+
+// sharedMost is the largest message that shares a chunk. A larger one has memory of its own: it would waste the rest of one.
+const sharedMost = ChunkSize / 4
+
+// chunks copies messages out of the buffer of the connection, which is used again, into memory that nobody writes to a
+// second time: it lives, as everything does in Go, for as long as somebody holds a part of it.
+//
+// Small messages share, so that one allocation serves several. The chunk is small, so that a message which somebody holds for
+// long keeps little else alive: Kept says how much that can be.
+type chunks struct{ free []byte }
+
+// keep returns a copy of b.
+func (c *chunks) keep(b []byte) []byte {
+	if len(b) > sharedMost {
+		return append([]byte(nil), b...)
+	}
+	if len(b) > len(c.free) {
+		c.free = make([]byte, ChunkSize)
+	}
+	kept := c.free[:len(b):len(b)]
+	copy(kept, b)
+	c.free = c.free[len(b):]
+	return kept
+}
+
+// Kept is how many bytes of memory the payload of a Received keeps at most, as long as somebody holds a part of it.
+func Kept(payload []byte) int {
+	if len(payload) > sharedMost {
+		return len(payload)
+	}
+	return ChunkSize
+}
