@@ -27,7 +27,7 @@ func (r *Reader) Symbols() []Symbol {
 	for items.More() {
 		symbols = append(symbols, Symbol(items.Bytes()))
 	}
-	r.adopt(&items)
+	r.Adopt(&items)
 	return symbols
 }
 

@@ -139,7 +139,7 @@ func readSource(r *Reader) *Source {
 	s.DefaultOutcome.read(&f)
 	s.Outcomes = f.Symbols()
 	s.Capabilities = f.Symbols()
-	r.adopt(&f)
+	r.Adopt(&f)
 	return s
 }
 
@@ -167,7 +167,7 @@ func readTarget(r *Reader) *Target {
 	t := &Target{Address: f.Text(), Durable: f.Uint32(), ExpiryPolicy: Symbol(f.Bytes()), Timeout: f.Uint32(), Dynamic: f.Bool()}
 	t.DynamicNodeProperties = f.MapValue()
 	t.Capabilities = f.Symbols()
-	r.adopt(&f)
+	r.Adopt(&f)
 	return t
 }
 
@@ -235,5 +235,5 @@ func (s *State) read(r *Reader) {
 		s.DeliveryFailed, s.UndeliverableHere = f.Bool(), f.Bool()
 		s.Annotations = f.MapValue()
 	}
-	r.adopt(&f)
+	r.Adopt(&f)
 }

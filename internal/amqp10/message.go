@@ -137,7 +137,7 @@ func (m *Message) readSection(r *Reader, code uint64) {
 		m.Header = new(Header)
 		f := r.List()
 		m.Header.read(&f)
-		r.adopt(&f)
+		r.Adopt(&f)
 	case SectionDeliveryAnnotations:
 		m.DeliveryAnnotations = r.MapValue()
 	case SectionAnnotations:
@@ -146,7 +146,7 @@ func (m *Message) readSection(r *Reader, code uint64) {
 		m.Properties = new(Properties)
 		f := r.List()
 		m.Properties.read(&f)
-		r.adopt(&f)
+		r.Adopt(&f)
 	case SectionApplicationProperties:
 		m.ApplicationProperties = r.MapValue()
 	case SectionData:

@@ -230,7 +230,7 @@ func DecodePerformative(body []byte) (p Performative, payload []byte, err error)
 	}
 	fields := r.List()
 	p.read(&fields)
-	if !r.adopt(&fields) {
+	if !r.Adopt(&fields) {
 		return nil, nil, r.err
 	}
 	return p, r.Rest(), nil
@@ -265,7 +265,7 @@ func (r *Reader) readError() *Error {
 	}
 	f := r.List()
 	e := &Error{Condition: Symbol(f.Bytes()), Description: f.Text(), Info: f.MapValue()}
-	r.adopt(&f)
+	r.Adopt(&f)
 	return e
 }
 

@@ -75,7 +75,7 @@ func (p *Transfer) scan(body []byte) (payload []byte, is bool, err error) {
 	*p = Transfer{}
 	fields := r.List()
 	p.read(&fields)
-	if !r.adopt(&fields) {
+	if !r.Adopt(&fields) {
 		return nil, false, r.err
 	}
 	return r.Rest(), true, nil

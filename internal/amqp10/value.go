@@ -180,7 +180,7 @@ func (r *Reader) values(items *Reader) []any {
 	for items.More() {
 		list = append(list, items.Value())
 	}
-	r.adopt(items)
+	r.Adopt(items)
 	return list
 }
 
@@ -194,7 +194,7 @@ func (r *Reader) MapValue() Map {
 	for items.More() {
 		m = append(m, Pair{Key: items.Value(), Value: items.Value()})
 	}
-	if !r.adopt(&items) {
+	if !r.Adopt(&items) {
 		return nil
 	}
 	return m
@@ -207,9 +207,9 @@ func (r *Reader) arrayValue() any {
 	return a
 }
 
-// adopt takes over the error of a Reader below r and reports whether there was none.
+// Adopt takes over the error of a Reader below r and reports whether there was none.
 // Values behind the ones that were read are skipped: a later version of the standard may add fields.
-func (r *Reader) adopt(items *Reader) bool {
+func (r *Reader) Adopt(items *Reader) bool {
 	for items.More() {
 		items.Skip()
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
 	"github.com/Azure/go-amqp"
 
+	"azx/internal/amqp10"
 	"azx/internal/fault"
 )
 
@@ -82,6 +83,10 @@ func conditionOf(err error) (amqp.ErrCond, string) {
 	var e *amqp.Error
 	if errors.As(err, &e) {
 		return e.Condition, e.Description
+	}
+	var own *amqp10.Error
+	if errors.As(err, &own) {
+		return amqp.ErrCond(own.Condition), own.Description
 	}
 	_, rest, found := strings.Cut(err.Error(), "*Error{Condition: ")
 	condition, description, ok := strings.Cut(rest, ", Description: ")

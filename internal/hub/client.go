@@ -37,10 +37,25 @@ type Options struct {
 	// endpoint that is opened.
 	Current func() (access.Endpoint, error)
 
+	// Kind says what reads the partitions. "" is SDK.
+	Kind Kind
+
+	// TokenLife is how long the tokens hold that Fast signs; it renews them in time. 0 for an hour.
+	TokenLife time.Duration
+
 	// Prefetch is the number of messages asked for ahead, per partition, 1 to MaxPrefetch; 0 for 256.
 	// It bounds the memory ahead of Receive to Prefetch times 256 KiB a partition: see PrefetchFor.
 	Prefetch int
 }
+
+// Kind is what reads partitions.
+type Kind string
+
+// The kinds. Both do the same.
+const (
+	SDK  Kind = "sdk"  // Microsoft's client library
+	Fast Kind = "fast" // internal/amqp10: all partitions over one connection, messages scanned in place
+)
 
 const (
 	defaultPrefetch = 256
@@ -59,12 +74,13 @@ func PrefetchFor(bytes int64, partitions int) int {
 	return int(min(max(n, 1), MaxPrefetch))
 }
 
-// Client reads an event hub through Microsoft's client library. Its methods may be called from many
+// Client reads an event hub. Its methods may be called from many
 // goroutines.
 type Client struct {
 	endpoint access.Endpoint
 	options  Options
 	keys     keys
+	trunk    *trunk // of the fast receivers
 }
 
 // Open makes a Client; it does not connect yet.
@@ -78,6 +94,15 @@ func Open(endpoint access.Endpoint, options Options) (*Client, error) {
 	if options.Group == "" || strings.ContainsAny(options.Group, "/?# ") {
 		return nil, fmt.Errorf("open event hub: %q is no name of a consumer group", options.Group)
 	}
+	if options.Kind == "" {
+		options.Kind = SDK
+	}
+	if options.Kind != SDK && options.Kind != Fast {
+		return nil, fmt.Errorf("open event hub: there is no receiver %q, but %s and %s", options.Kind, SDK, Fast)
+	}
+	if options.TokenLife == 0 {
+		options.TokenLife = signedFor
+	}
 	if options.Network == nil {
 		options.Network = &dial.Network{}
 	}
@@ -85,6 +110,7 @@ func Open(endpoint access.Endpoint, options Options) (*Client, error) {
 		options.Current = func() (access.Endpoint, error) { return endpoint, nil }
 	}
 	c := &Client{endpoint: endpoint, options: options}
+	c.trunk = newTrunk(c)
 	_, err := c.current()
 	return c, err
 }

@@ -33,11 +33,12 @@ func convert(hub, partition string, e *azeventhubs.ReceivedEventData) (*message.
 		Offset:    e.Offset,
 		Enqueued:  e.EnqueuedTime.UTC(),
 		Body:      e.Body,
-		System:    map[string]string{},
 	}
-	annotations(m, e)
+	system := message.TextMap{}
+	m.System = system
+	annotations(m, system, e)
 	if raw := e.RawAMQPMessage; raw != nil {
-		properties(m, raw.Properties)
+		properties(m, system, raw.Properties)
 		if len(raw.Body.Data) != 1 {
 			m.Body = body(raw.Body)
 		}
@@ -51,7 +52,7 @@ func convert(hub, partition string, e *azeventhubs.ReceivedEventData) (*message.
 	return m, nil
 }
 
-func annotations(m *message.Message, e *azeventhubs.ReceivedEventData) {
+func annotations(m *message.Message, system message.TextMap, e *azeventhubs.ReceivedEventData) {
 	for k, v := range e.SystemProperties {
 		switch k {
 		case annotationDevice:
@@ -61,22 +62,22 @@ func annotations(m *message.Message, e *azeventhubs.ReceivedEventData) {
 		case annotationSource:
 			m.Source = text(v)
 		default:
-			m.System[k] = text(v)
+			system[k] = text(v)
 		}
 	}
 	if e.PartitionKey != nil {
-		m.System["x-opt-partition-key"] = *e.PartitionKey
+		system["x-opt-partition-key"] = *e.PartitionKey
 	}
 }
 
 // properties puts the AMQP properties under their names in the standard.
-func properties(m *message.Message, p *azeventhubs.AMQPAnnotatedMessageProperties) {
+func properties(m *message.Message, system message.TextMap, p *azeventhubs.AMQPAnnotatedMessageProperties) {
 	if p == nil {
 		return
 	}
 	put := func(key string, value any, present bool) {
 		if present {
-			m.System[key] = text(value)
+			system[key] = text(value)
 		}
 	}
 	m.ContentType, m.ContentEncoding = deref(p.ContentType), deref(p.ContentEncoding)

@@ -55,7 +55,7 @@ func TestAnEventBecomesAMessageCompletely(t *testing.T) {
 			"time": utc, "bytes": "raw", "binary": "/wA=", "nothing": "",
 			"uuid": "dead0000-0000-0000-0000-000000000000", "list": `[1,"b"]`, "map": `{"k":true}`,
 		},
-		System: map[string]string{
+		System: message.TextMap{
 			"x-opt-partition-key": "dev-1", "iothub-enqueuedtime": utc, "iothub-connection-auth-method": `{"scope":"device"}`,
 			"dt-subject": "thermostat", "x-opt-strange": "3",
 			"message-id": "m-1", "correlation-id": "9", "user-id": "plant1", "to": "/devices/dev-1", "subject": "s",

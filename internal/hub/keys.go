@@ -10,6 +10,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
 
+	"azx/internal/access"
 	"azx/internal/dial"
 	"azx/internal/secret"
 )
@@ -50,8 +51,9 @@ func (c *Client) currentLocked() (*signed, error) {
 		return nil, err
 	case k.now != nil && k.now.policy == as.Policy && k.now.key.Reveal() == as.Key.Reveal():
 		return k.now, nil
-	case as.Host != c.endpoint.Host || as.EventHub != c.endpoint.EventHub:
-		return nil, fmt.Errorf("the key is for %s of %s, and %s of %s is read", as.EventHub, as.Host, c.endpoint.EventHub, c.endpoint.Host)
+	}
+	if err := c.owns(as); err != nil {
+		return nil, err
 	}
 	fresh := &signed{policy: as.Policy, key: as.Key}
 	if fresh.consumer, err = c.connect(as.ConnectionString().Reveal(), as.Policy, &fresh.dialled); err != nil {
@@ -62,6 +64,14 @@ func (c *Client) currentLocked() (*signed, error) {
 	}
 	k.now = fresh
 	return fresh, nil
+}
+
+// owns refuses a key that is not one of the event hub that is read.
+func (c *Client) owns(as access.Endpoint) error {
+	if as.Host != c.endpoint.Host || as.EventHub != c.endpoint.EventHub {
+		return fmt.Errorf("the key is for %s of %s, and %s of %s is read", as.EventHub, as.Host, c.endpoint.EventHub, c.endpoint.Host)
+	}
+	return nil
 }
 
 // connect makes a client of the library; it does not connect yet.
@@ -126,7 +136,7 @@ func (c *Client) Close(ctx context.Context) error {
 	c.keys.closed = true
 	all := append(slices.Clone(c.keys.old), c.keys.now)
 	c.keys.mu.Unlock()
-	var errs []error
+	errs := []error{c.trunk.close(ctx)}
 	for _, s := range all {
 		errs = append(errs, s.consumer.Close(ctx))
 	}

@@ -36,6 +36,9 @@ func (c *Client) Peek(partition string, from Position) (Receiver, error) {
 }
 
 func (c *Client) open(partition string, from Position, level *int64) (Receiver, error) {
+	if c.options.Kind == Fast {
+		return c.openFast(partition, from, level)
+	}
 	signed, err := c.take()
 	if err != nil {
 		return nil, err

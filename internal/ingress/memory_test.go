@@ -27,10 +27,11 @@ func (s *endless) Receive(ctx context.Context) ([]*message.Message, error) {
 	m := msg(s.made, "device", s.body)
 	m.Body = []byte(s.body)
 	m.Properties = map[string]string{}
-	m.System = map[string]string{"iothub-connection-auth-method": strings.Repeat("a", 90) + fmt.Sprint(s.made)}
+	system := message.TextMap{"iothub-connection-auth-method": strings.Repeat("a", 90) + fmt.Sprint(s.made)}
+	m.System = system
 	for i := range 6 {
 		m.Properties[fmt.Sprint("property", i, s.made)] = fmt.Sprint("value", i, s.made)
-		m.System[fmt.Sprint("annotation", i, s.made)] = fmt.Sprint("value", i, s.made)
+		system[fmt.Sprint("annotation", i, s.made)] = fmt.Sprint("value", i, s.made)
 	}
 	return []*message.Message{m}, nil
 }

@@ -24,8 +24,28 @@ type Message struct {
 	ContentType     string            // AMQP property content-type, "" when absent
 	ContentEncoding string            // AMQP property content-encoding, "" when absent
 	Properties      map[string]string // application properties, nil when there are none
-	System          map[string]string // remaining annotations and AMQP properties, as text
+	System          Texts             // remaining annotations and AMQP properties, as text; nil when there are none
 	Body            []byte            // original bytes; nobody changes them
+
+	// Kept is how much memory, in bytes, the message shares with others that came with it, and keeps from being freed.
+	Kept int
+}
+
+// Texts are texts by name. Few ask for them: they may be made when somebody does.
+type Texts interface{ Texts() map[string]string }
+
+// TextMap is Texts that are there already.
+type TextMap map[string]string
+
+// Texts is the map itself.
+func (m TextMap) Texts() map[string]string { return m }
+
+// SystemTexts are the texts of System, nil when there are none. Nobody changes them.
+func (m *Message) SystemTexts() map[string]string {
+	if m.System == nil {
+		return nil
+	}
+	return m.System.Texts()
 }
 
 // Message sources. An absent one stands for telemetry.
@@ -53,11 +73,12 @@ func (m *Message) Size() int {
 		perByte   = 2   // of the body, and of keys that had to be unescaped
 		perMember = 256 // a reading, its write and its value in a request, of 56, 64 and 80 bytes, and that encoded
 	)
-	n := fixed + perByte*len(m.Body) + perMember*MostMembers(m.Body) + perText*(len(m.Properties)+len(m.System))
+	system, _ := m.System.(TextMap) // others are made when they are asked for, of what Kept counts
+	n := fixed + perByte*len(m.Body) + perMember*MostMembers(m.Body) + perText*(len(m.Properties)+len(system)) + m.Kept
 	for k, v := range m.Properties {
 		n += len(k) + len(v)
 	}
-	for k, v := range m.System {
+	for k, v := range system {
 		n += len(k) + len(v)
 	}
 	return n

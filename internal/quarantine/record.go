@@ -53,7 +53,7 @@ func FromMessage(m *message.Message, reason, stage string, cause error) Record {
 		Hub: m.Hub, Partition: m.Partition, Sequence: m.Sequence, Offset: m.Offset, Enqueued: m.Enqueued,
 		Device: m.DeviceID, Module: m.ModuleID, Source: m.Source,
 		ContentType: m.ContentType, ContentEncoding: m.ContentEncoding,
-		Properties: m.Properties, System: m.System, Body: m.Body,
+		Properties: m.Properties, System: m.SystemTexts(), Body: m.Body,
 	}
 	if cause != nil {
 		r.Error, r.Hint = clip(cause.Error()), clip(fault.HintOf(cause))
@@ -67,8 +67,15 @@ func (r Record) Message() *message.Message {
 		Hub: r.Hub, Partition: r.Partition, Sequence: r.Sequence, Offset: r.Offset, Enqueued: r.Enqueued,
 		DeviceID: r.Device, ModuleID: r.Module, Source: r.Source,
 		ContentType: r.ContentType, ContentEncoding: r.ContentEncoding,
-		Properties: r.Properties, System: r.System, Body: r.Body,
+		Properties: r.Properties, System: systemOf(r.System), Body: r.Body,
 	}
+}
+
+func systemOf(texts map[string]string) message.Texts {
+	if texts == nil {
+		return nil
+	}
+	return message.TextMap(texts)
 }
 
 // clip shortens a text without cutting a character in two.

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,12 +36,35 @@ type site struct {
 	device  iothub.Principal
 	service access.Service
 	network *dial.Network
+	kind    hub.Kind // of the receivers
+	clock   atomic.Pointer[func() time.Time]
 }
 
-func start(t testing.TB, clock func() time.Time) *site {
+// kinds are the receivers. What one does the other does: Microsoft's is the oracle of ours.
+var kinds = [...]hub.Kind{hub.SDK, hub.Fast}
+
+// each runs a test with receivers of each kind, each on a hub of its own.
+func each(t *testing.T, run func(t *testing.T, s *site)) {
+	for _, kind := range kinds {
+		t.Run(string(kind), func(t *testing.T) { run(t, start(t, kind)) })
+	}
+}
+
+// setClock gives the hub another time.
+func (s *site) setClock(now func() time.Time) { s.clock.Store(&now) }
+
+func (s *site) now() time.Time {
+	if clock := s.clock.Load(); clock != nil {
+		return (*clock)()
+	}
+	return time.Now()
+}
+
+func start(t testing.TB, kind hub.Kind) *site {
 	t.Helper()
+	s := &site{kind: kind}
 	running, err := serve.Start(context.Background(), serve.Options{
-		Host: "plant1.azure-devices.net", Partitions: 2, Clock: clock, AMQP: amqp.New().Serve,
+		Host: "plant1.azure-devices.net", Partitions: 2, Clock: s.now, AMQP: amqp.New().Serve,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -63,16 +87,14 @@ func start(t testing.TB, clock func() time.Time) *site {
 	if !roots.AppendCertsFromPEM(running.CA) {
 		t.Fatal("the hub's certificate authority is no certificate")
 	}
-	return &site{
-		Running: running,
-		device:  iothub.Principal{ID: added[0].ID, GenerationID: added[0].GenerationID},
-		service: service,
-		network: &dial.Network{
-			AMQPS: net.JoinHostPort(running.Info.Listen, fmt.Sprint(running.Info.Ports.AMQPS)),
-			HTTPS: net.JoinHostPort(running.Info.Listen, fmt.Sprint(running.Info.Ports.HTTPS)),
-			TLS:   func() (*tls.Config, error) { return &tls.Config{RootCAs: roots}, nil },
-		},
+	s.Running, s.service = running, service
+	s.device = iothub.Principal{ID: added[0].ID, GenerationID: added[0].GenerationID}
+	s.network = &dial.Network{
+		AMQPS: net.JoinHostPort(running.Info.Listen, fmt.Sprint(running.Info.Ports.AMQPS)),
+		HTTPS: net.JoinHostPort(running.Info.Listen, fmt.Sprint(running.Info.Ports.HTTPS)),
+		TLS:   func() (*tls.Config, error) { return &tls.Config{RootCAs: roots}, nil },
 	}
+	return s
 }
 
 // partition is where the device's messages go.
@@ -100,7 +122,7 @@ func (s *site) resolve(t testing.TB) access.Endpoint {
 // open makes a client as the connector does; change may alter its options.
 func (s *site) open(t testing.TB, change func(*hub.Options)) *hub.Client {
 	t.Helper()
-	options := hub.Options{Hub: "Plant1Hub", HubName: "plant1", Group: "azx", Network: s.network}
+	options := hub.Options{Kind: s.kind, Hub: "Plant1Hub", HubName: "plant1", Group: "azx", Network: s.network}
 	if change != nil {
 		change(&options)
 	}

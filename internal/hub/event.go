@@ -1,0 +1,225 @@
+package hub
+
+import (
+	"errors"
+	"time"
+
+	"azx/internal/amqp10"
+	"azx/internal/message"
+)
+
+// Annotations of a place in a partition (read: azeventhubs' event_data.go).
+const (
+	annotationSequence     = "x-opt-sequence-number"
+	annotationOffset       = "x-opt-offset"
+	annotationEnqueued     = "x-opt-enqueued-time"
+	annotationPartitionKey = "x-opt-partition-key"
+)
+
+const (
+	shelfSize   = 8    // messages that are allocated together
+	knownTexts  = 4096 // names that are remembered
+	knownLength = 128  // bytes of the longest of them
+)
+
+// event is a message as the fast receiver makes it, and the payload from which the rest of it is decoded if anybody asks.
+type event struct {
+	message.Message
+	rest
+}
+
+// shelf is room for events, and for what their offsets are cut from.
+type shelf struct{ events [shelfSize]event }
+
+// keptByShelf is what a message keeps of its shelf: the other events, and offsets of them all.
+const keptByShelf = 3 << 10
+
+// scanner makes messages of payloads in place. It takes the annotations that a message has fields for, and has the others
+// checked; its messages have their bodies, and all else, in the payload itself, which nobody may write to any more.
+type scanner struct {
+	hub, partition string
+	known          map[string]string // ids and the like: they come again and again
+	offsets        []byte            // of the shelf that is filled
+	ends           [shelfSize]int    // of each of them
+}
+
+func newScanner(hub, partition string) *scanner {
+	return &scanner{hub: hub, partition: partition, known: map[string]string{}}
+}
+
+// messages appends a message of each payload.
+func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) ([]*message.Message, error) {
+	for len(payloads) > 0 {
+		n := min(len(payloads), shelfSize)
+		room := new(shelf)
+		s.offsets = s.offsets[:0]
+		for i, p := range payloads[:n] {
+			e := &room.events[i]
+			if err := s.scan(e, p.Payload); err != nil {
+				return nil, err
+			}
+			s.ends[i] = len(s.offsets)
+		}
+		offsets, begin := string(s.offsets), 0
+		for i := range n {
+			e := &room.events[i]
+			e.Offset, begin = offsets[begin:s.ends[i]], s.ends[i]
+			dst = append(dst, &e.Message)
+		}
+		payloads = payloads[n:]
+	}
+	return dst, nil
+}
+
+// place is what must be among the annotations, besides the sequence number.
+type place struct {
+	offset   []byte
+	enqueued bool
+}
+
+func (s *scanner) scan(e *event, payload []byte) error {
+	e.Hub, e.Partition = s.hub, s.partition
+	e.payload, e.System = payload, &e.rest
+	e.Kept = keptByShelf + amqp10.Kept(payload)
+	var at place
+	sections := 0
+	r := amqp10.NewReader(payload)
+	for r.More() {
+		switch code := r.Descriptor(); code {
+		case amqp10.SectionAnnotations:
+			var err error
+			if at, err = s.annotations(e, &r); err != nil {
+				return err
+			}
+		case amqp10.SectionProperties:
+			p := r.Properties()
+			e.ContentType, e.ContentEncoding = s.text(p.ContentType), s.text(p.ContentEncoding)
+		case amqp10.SectionApplicationProperties:
+			e.Properties = applicationProperties(&r)
+		case amqp10.SectionData:
+			e.Body = r.Bytes()
+			sections++
+		default:
+			r.CheckSection(code)
+		}
+	}
+	switch {
+	case r.Err() != nil:
+		return r.Err()
+	case len(at.offset) == 0 || !at.enqueued:
+		return errPlace
+	}
+	s.offsets = append(s.offsets, at.offset...)
+	if sections != 1 {
+		return e.otherBody()
+	}
+	return nil
+}
+
+// annotations takes what a message has fields for.
+func (s *scanner) annotations(e *event, r *amqp10.Reader) (at place, err error) {
+	e.Sequence, e.DeviceID, e.ModuleID, e.Source = 0, "", "", ""
+	items := r.Map()
+	for items.More() {
+		if kind := items.Peek(); kind != amqp10.KindSymbol && kind != amqp10.KindString {
+			items.Check()
+			items.Check()
+			continue
+		}
+		switch string(items.Bytes()) {
+		case annotationSequence:
+			if !isInteger(items.Peek()) {
+				return at, errSequence
+			}
+			e.Sequence = items.Int()
+		case annotationOffset:
+			if items.Peek() != amqp10.KindString {
+				return at, errOffset
+			}
+			at.offset = items.Bytes()
+		case annotationEnqueued:
+			if items.Peek() != amqp10.KindTimestamp {
+				return at, errEnqueued
+			}
+			e.Enqueued, at.enqueued = time.UnixMilli(items.Int()).UTC(), true
+		case annotationPartitionKey:
+			if items.Peek() != amqp10.KindString {
+				return at, errKey
+			}
+			items.Skip()
+		case annotationDevice:
+			e.DeviceID = s.value(&items)
+		case annotationModule:
+			e.ModuleID = s.value(&items)
+		case annotationSource:
+			e.Source = s.value(&items)
+		default:
+			items.Check()
+		}
+	}
+	r.Adopt(&items)
+	return at, nil
+}
+
+var (
+	errPlace    = errors.New("an event came without offset or enqueued time")
+	errSequence = errors.New("the sequence number of an event is no number")
+	errOffset   = errors.New("the offset of an event is no text")
+	errEnqueued = errors.New("the enqueued time of an event is no time")
+	errKey      = errors.New("the partition key of an event is no text")
+)
+
+func isInteger(k amqp10.Kind) bool {
+	switch k {
+	case amqp10.KindByte, amqp10.KindShort, amqp10.KindInt, amqp10.KindLong:
+		return true
+	}
+	return false
+}
+
+// value is the next value as a text that is likely to come again.
+func (s *scanner) value(r *amqp10.Reader) string {
+	if kind := r.Peek(); kind == amqp10.KindString || kind == amqp10.KindSymbol {
+		return s.text(r.Bytes())
+	}
+	return text(plain(r.Value()))
+}
+
+// text is a text that is likely to come again: it is allocated once.
+func (s *scanner) text(b []byte) string {
+	switch known, ok := s.known[string(b)]; {
+	case ok:
+		return known
+	case len(b) > knownLength:
+		return string(b)
+	case len(s.known) >= knownTexts:
+		clear(s.known)
+	}
+	t := string(b)
+	s.known[t] = t
+	return t
+}
+
+// applicationProperties are those with a name that is text; nil when there are none.
+func applicationProperties(r *amqp10.Reader) map[string]string {
+	var all map[string]string
+	items := r.Map()
+	for items.More() {
+		if items.Peek() != amqp10.KindString {
+			items.Check()
+			items.Check()
+			continue
+		}
+		if all == nil {
+			all = map[string]string{}
+		}
+		key := items.Text()
+		if items.Peek() == amqp10.KindString {
+			all[key] = items.Text()
+		} else {
+			all[key] = text(plain(items.Value()))
+		}
+	}
+	r.Adopt(&items)
+	return all
+}
