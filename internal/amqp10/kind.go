@@ -75,63 +75,34 @@ const (
 	codeArray32    = 0xF0
 )
 
-func kindOf(code byte) Kind {
-	switch code {
-	case codeDescribed:
-		return KindDescribed
-	case codeNull:
-		return KindNull
-	case codeTrue, codeFalse, codeBool:
-		return KindBool
-	case codeUbyte:
-		return KindUbyte
-	case codeUshort:
-		return KindUshort
-	case codeUint0, codeSmallUint, codeUint:
-		return KindUint
-	case codeUlong0, codeSmallUlong, codeUlong:
-		return KindUlong
-	case codeByte:
-		return KindByte
-	case codeShort:
-		return KindShort
-	case codeSmallInt, codeInt:
-		return KindInt
-	case codeSmallLong, codeLong:
-		return KindLong
-	}
-	return wideKindOf(code)
+// kinds are the kinds by constructor; KindNone is that of a byte that is none.
+var kinds = [256]Kind{
+	codeDescribed: KindDescribed,
+	codeNull:      KindNull,
+	codeTrue:      KindBool, codeFalse: KindBool, codeBool: KindBool,
+	codeUbyte:  KindUbyte,
+	codeUshort: KindUshort,
+	codeUint0:  KindUint, codeSmallUint: KindUint, codeUint: KindUint,
+	codeUlong0: KindUlong, codeSmallUlong: KindUlong, codeUlong: KindUlong,
+	codeByte:     KindByte,
+	codeShort:    KindShort,
+	codeSmallInt: KindInt, codeInt: KindInt,
+	codeSmallLong: KindLong, codeLong: KindLong,
+	codeFloat:     KindFloat,
+	codeDouble:    KindDouble,
+	codeDecimal32: KindDecimal, codeDecimal64: KindDecimal, codeDecimal128: KindDecimal,
+	codeChar:      KindChar,
+	codeTimestamp: KindTimestamp,
+	codeUUID:      KindUUID,
+	codeBinary8:   KindBinary, codeBinary32: KindBinary,
+	codeString8: KindString, codeString32: KindString,
+	codeSymbol8: KindSymbol, codeSymbol32: KindSymbol,
+	codeList0: KindList, codeList8: KindList, codeList32: KindList,
+	codeMap8: KindMap, codeMap32: KindMap,
+	codeArray8: KindArray, codeArray32: KindArray,
 }
 
-func wideKindOf(code byte) Kind {
-	switch code {
-	case codeFloat:
-		return KindFloat
-	case codeDouble:
-		return KindDouble
-	case codeDecimal32, codeDecimal64, codeDecimal128:
-		return KindDecimal
-	case codeChar:
-		return KindChar
-	case codeTimestamp:
-		return KindTimestamp
-	case codeUUID:
-		return KindUUID
-	case codeBinary8, codeBinary32:
-		return KindBinary
-	case codeString8, codeString32:
-		return KindString
-	case codeSymbol8, codeSymbol32:
-		return KindSymbol
-	case codeList0, codeList8, codeList32:
-		return KindList
-	case codeMap8, codeMap32:
-		return KindMap
-	case codeArray8, codeArray32:
-		return KindArray
-	}
-	return KindNone
-}
+func kindOf(code byte) Kind { return kinds[code] }
 
 // fixedWidth is the number of bytes after the constructor of a code below 0xA0; the high half of a code tells it (§1.2).
 func fixedWidth(code byte) int {

@@ -55,7 +55,11 @@ func (r *Reader) Null() bool {
 	if r.err != nil || r.left == 0 {
 		return true
 	}
-	if r.Peek() != KindNull {
+	code := r.elem
+	if code == 0 && r.pos < len(r.buf) {
+		code = r.buf[r.pos]
+	}
+	if code != codeNull {
 		return false
 	}
 	r.constructor()
@@ -209,6 +213,9 @@ func (r *Reader) Int() int64 {
 
 // Bytes reads a binary, string or symbol. The result is a part of the buffer.
 func (r *Reader) Bytes() []byte {
+	if b, ok := r.short(); ok {
+		return b
+	}
 	if r.Null() {
 		return nil
 	}
@@ -221,6 +228,23 @@ func (r *Reader) Bytes() []byte {
 	}
 	r.wrong(code, "binary, string or symbol")
 	return nil
+}
+
+// short reads a binary, string or symbol of up to 255 bytes, which nearly all are, if that is what stands there in full.
+func (r *Reader) short() (b []byte, ok bool) {
+	if r.err != nil || r.left == 0 || r.elem != 0 || len(r.buf)-r.pos < 2 {
+		return nil, false
+	}
+	code, begin := r.buf[r.pos], r.pos+2
+	end := begin + int(r.buf[r.pos+1])
+	if code != codeString8 && code != codeSymbol8 && code != codeBinary8 || end > len(r.buf) {
+		return nil, false
+	}
+	if r.left > 0 {
+		r.left--
+	}
+	r.pos = end
+	return r.buf[begin:end:end], true
 }
 
 // Text reads a string or symbol into a Go string.
