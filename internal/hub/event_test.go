@@ -1,0 +1,304 @@
+package hub
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
+	"github.com/Azure/go-amqp"
+
+	"azx/internal/amqp10"
+	"azx/internal/message"
+)
+
+// scanOne scans a single payload.
+func scanOne(payload []byte) (*message.Message, error) {
+	messages, err := newScanner("Plant1Hub", "3").messages(nil, []amqp10.Received{{Payload: payload}})
+	if err != nil {
+		return nil, err
+	}
+	return messages[0], nil
+}
+
+// viaDecoder makes a message with the codec's full decoder: what the scanner has to give.
+func viaDecoder(payload []byte) (*message.Message, error) {
+	d, err := amqp10.DecodeMessage(payload)
+	if err != nil {
+		return nil, err
+	}
+	m := &message.Message{Hub: "Plant1Hub", Partition: "3"}
+	var enqueued bool
+	for _, pair := range d.Annotations {
+		v := plain(pair.Value)
+		switch keyOf(pair.Key) {
+		case annotationSequence:
+			n, ok := integer(pair.Value)
+			if !ok {
+				return nil, errSequence
+			}
+			m.Sequence = n
+		case annotationOffset:
+			s, ok := pair.Value.(string)
+			if !ok {
+				return nil, errOffset
+			}
+			m.Offset = s
+		case annotationEnqueued:
+			at, ok := pair.Value.(amqp10.Timestamp)
+			if !ok {
+				return nil, errEnqueued
+			}
+			m.Enqueued, enqueued = at.Time(), true
+		case annotationPartitionKey:
+			if _, ok := pair.Value.(string); !ok {
+				return nil, errKey
+			}
+		case annotationDevice:
+			m.DeviceID = text(v)
+		case annotationModule:
+			m.ModuleID = text(v)
+		case annotationSource:
+			m.Source = text(v)
+		}
+	}
+	if m.Offset == "" || !enqueued {
+		return nil, errPlace
+	}
+	if d.Properties != nil {
+		m.ContentType, m.ContentEncoding = string(d.Properties.ContentType), string(d.Properties.ContentEncoding)
+	}
+	for _, pair := range d.ApplicationProperties {
+		if name, ok := pair.Key.(string); ok {
+			if m.Properties == nil {
+				m.Properties = map[string]string{}
+			}
+			m.Properties[name] = text(plain(pair.Value))
+		}
+	}
+	if len(d.Data) == 1 {
+		m.Body = d.Data[0]
+		return m, nil
+	}
+	e := &event{rest: rest{payload: payload}}
+	if err := e.otherBody(); err != nil {
+		return nil, err
+	}
+	m.Body = e.Body
+	return m, nil
+}
+
+func integer(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int8:
+		return int64(v), true
+	case int16:
+		return int64(v), true
+	case int32:
+		return int64(v), true
+	case int64:
+		return v, true
+	}
+	return 0, false
+}
+
+func sameMessage(a, b *message.Message) bool {
+	return a.Hub == b.Hub && a.Partition == b.Partition && a.Sequence == b.Sequence && a.Offset == b.Offset && a.Enqueued.Equal(b.Enqueued) &&
+		a.DeviceID == b.DeviceID && a.ModuleID == b.ModuleID && a.Source == b.Source && a.ContentType == b.ContentType &&
+		a.ContentEncoding == b.ContentEncoding && maps.Equal(a.Properties, b.Properties) && (a.Properties == nil) == (b.Properties == nil) &&
+		bytes.Equal(a.Body, b.Body)
+}
+
+// FuzzEvent compares the scanner with the codec's full decoder: both accept the same bytes, and find the same in them.
+func FuzzEvent(f *testing.F) {
+	for _, m := range wireMessages() {
+		f.Add(amqp10.AppendMessage(nil, m))
+	}
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		before := bytes.Clone(payload)
+		got, err := scanOne(payload)
+		want, wanted := viaDecoder(payload)
+		if (err == nil) != (wanted == nil) {
+			// Of two faults either may be found first; but what one refuses the other does.
+			t.Fatalf("scanned: %v; decoded: %v", err, wanted)
+		}
+		if err != nil {
+			if !errors.Is(err, amqp10.ErrMalformed) && !errors.Is(wanted, amqp10.ErrMalformed) && !errors.Is(err, wanted) {
+				t.Fatalf("scanned: %v; decoded: %v", err, wanted)
+			}
+			return
+		}
+		if !sameMessage(got, want) {
+			t.Fatalf("scanned %+v\ndecoded %+v", got, want)
+		}
+		if got.SystemTexts() == nil {
+			t.Fatal("the rest of a message that was accepted is not decoded")
+		}
+		if !bytes.Equal(payload, before) {
+			t.Fatal("the payload was changed")
+		}
+	})
+}
+
+// placeAnnotations are the annotations without which an event is none.
+func placeAnnotations(more ...amqp10.Pair) amqp10.Map {
+	return append(amqp10.Map{
+		{Key: amqp10.Symbol(annotationSequence), Value: int64(4711)},
+		{Key: amqp10.Symbol(annotationOffset), Value: "37344"},
+		{Key: amqp10.Symbol(annotationEnqueued), Value: amqp10.TimestampOf(time.Date(2026, 11, 22, 19, 0, 0, 5e6, time.UTC))},
+	}, more...)
+}
+
+// wireMessages are events of many forms.
+func wireMessages() map[string]*amqp10.Message {
+	symbol := func(name string, v any) amqp10.Pair { return amqp10.Pair{Key: amqp10.Symbol(name), Value: v} }
+	when := amqp10.TimestampOf(time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC))
+	id := amqp10.UUID{0xde, 0xad}
+	return map[string]*amqp10.Message{
+		"as a hub sends it": {
+			Annotations: placeAnnotations(symbol(annotationDevice, "dev-1"), symbol(annotationModule, "mod"), symbol(annotationSource, "Telemetry"),
+				symbol("iothub-enqueuedtime", when), symbol("iothub-connection-auth-method", `{"scope":"device"}`),
+				symbol(annotationPartitionKey, "dev-1"), symbol("dt-subject", "thermostat")),
+			Properties: &amqp10.Properties{MessageID: "m-1", CorrelationID: uint64(9), UserID: []byte("plant1"), To: "/devices/dev-1",
+				ContentType: "application/json", ContentEncoding: "utf-8"},
+			ApplicationProperties: amqp10.Map{{Key: "level", Value: "high"}},
+			Data:                  [][]byte{[]byte(`{"temperature":21.5}`)},
+		},
+		"with the least there may be": {Annotations: placeAnnotations(), Data: [][]byte{{}}},
+		"with values of every type": {
+			Header:              &amqp10.Header{Durable: true, Priority: 7, TTL: amqp10.Some[uint32](5), DeliveryCount: 1},
+			DeliveryAnnotations: amqp10.Map{symbol("x", []any{int32(1)})},
+			Annotations: placeAnnotations(symbol("a", nil), symbol("b", true), symbol("c", int8(-1)), symbol("d", uint64(1<<63)), symbol("e", 0.1),
+				symbol("f", float32(0.1)), symbol("g", id), symbol("h", amqp10.Symbol("s")), symbol("i", []byte{0xff, 0}), symbol("j", []byte("raw")),
+				symbol("k", []any{int32(1), "b"}), symbol("l", amqp10.Map{{Key: "k", Value: true}}), symbol("x-opt-strange", int64(3)),
+				symbol("n", when), symbol("o", uint8(1)), symbol("p", uint16(2)), symbol("q", int16(-3)), symbol("r", uint32(4))),
+			Properties: &amqp10.Properties{MessageID: id, CorrelationID: []byte("c"), Subject: "s", ReplyTo: "r", GroupID: "g",
+				GroupSequence: amqp10.Some[uint32](2), ReplyToGroupID: "rg", CreationTime: when, AbsoluteExpiryTime: when},
+			ApplicationProperties: amqp10.Map{{Key: "text", Value: "a"}, {Key: "yes", Value: true}, {Key: "int", Value: int32(-7)},
+				{Key: "time", Value: when}, {Key: "nothing", Value: nil}, {Key: "uuid", Value: id}, {Key: "double", Value: 0.1}},
+			Data:   [][]byte{[]byte("{}")},
+			Footer: amqp10.Map{symbol("y", "z")},
+		},
+		"with several data sections": {Annotations: placeAnnotations(), Data: [][]byte{[]byte("ab"), []byte("c")}},
+		"with a value as body":       {Annotations: placeAnnotations(), Value: amqp10.Some[any]("text")},
+		"with bytes as body":         {Annotations: placeAnnotations(), Value: amqp10.Some[any]([]byte{1, 2})},
+		"with a list as body":        {Annotations: placeAnnotations(), Sequences: [][]any{{int32(1), "b"}}},
+		"without a body":             {Annotations: placeAnnotations()},
+		"without an offset":          {Annotations: placeAnnotations()[:1], Data: [][]byte{{}}},
+		"with a long id":             {Annotations: placeAnnotations(symbol(annotationDevice, string(bytes.Repeat([]byte("d"), 300)))), Data: [][]byte{{}}},
+		"with numbers as keys":       {Annotations: placeAnnotations(amqp10.Pair{Key: uint64(7), Value: "x"}), Data: [][]byte{{}}},
+	}
+}
+
+// viaLibrary makes a message as the receiver over Microsoft's library does. The step between go-amqp's message and an event
+// is that library's own and not exported: this is what it does (read: event_data.go), for what these tests send.
+func viaLibrary(t *testing.T, payload []byte) (*message.Message, error) {
+	t.Helper()
+	var m amqp.Message
+	if err := m.UnmarshalBinary(payload); err != nil {
+		t.Fatal(err)
+	}
+	e := &azeventhubs.ReceivedEventData{RawAMQPMessage: &azeventhubs.AMQPAnnotatedMessage{}}
+	e.SystemProperties = map[string]any{}
+	for k, v := range m.Annotations {
+		switch k {
+		case annotationSequence:
+			e.SequenceNumber = v.(int64)
+		case annotationOffset:
+			e.Offset = v.(string)
+		case annotationEnqueued:
+			at := v.(time.Time)
+			e.EnqueuedTime = &at
+		case annotationPartitionKey:
+			key := v.(string)
+			e.PartitionKey = &key
+		default:
+			if name, ok := k.(string); ok {
+				e.SystemProperties[name] = v
+			}
+		}
+	}
+	if len(m.Data) == 1 {
+		e.Body = m.Data[0]
+	}
+	e.Properties = m.ApplicationProperties
+	e.RawAMQPMessage.Body = azeventhubs.AMQPAnnotatedMessageBody{Data: m.Data, Value: m.Value, Sequence: m.Sequence}
+	if p := m.Properties; p != nil {
+		e.RawAMQPMessage.Properties = &azeventhubs.AMQPAnnotatedMessageProperties{
+			AbsoluteExpiryTime: p.AbsoluteExpiryTime, ContentEncoding: p.ContentEncoding, ContentType: p.ContentType,
+			CorrelationID: p.CorrelationID, CreationTime: p.CreationTime, GroupID: p.GroupID, GroupSequence: p.GroupSequence,
+			MessageID: p.MessageID, ReplyTo: p.ReplyTo, ReplyToGroupID: p.ReplyToGroupID, Subject: p.Subject, To: p.To, UserID: p.UserID,
+		}
+	}
+	return convert("Plant1Hub", "3", e)
+}
+
+func TestBothReceiversMakeTheSameMessage(t *testing.T) {
+	for name, m := range wireMessages() {
+		t.Run(name, func(t *testing.T) {
+			payload := amqp10.AppendMessage(nil, m)
+			got, err := scanOne(payload)
+			want, wanted := viaLibrary(t, payload)
+			if err != nil || wanted != nil {
+				if err == nil || wanted == nil || err.Error() != wanted.Error() {
+					t.Fatalf("got %v, want %v", err, wanted)
+				}
+				return
+			}
+			if !sameMessage(got, want) {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+			if got, want := got.SystemTexts(), want.SystemTexts(); !maps.Equal(got, want) {
+				t.Errorf("the rest is  %v\nwant %v", got, want)
+			}
+		})
+	}
+}
+
+func TestMessagesOfAShelfHaveTheirOwnOffsets(t *testing.T) {
+	var payloads []amqp10.Received
+	for n := range 3*shelfSize + 1 {
+		m := amqp10.Message{Annotations: placeAnnotations(), Data: [][]byte{{byte(n)}}}
+		m.Annotations[1].Value = time.Duration(n * 1e6).String()
+		payloads = append(payloads, amqp10.Received{Payload: amqp10.AppendMessage(nil, &m)})
+	}
+	messages, err := newScanner("h", "0").messages(nil, payloads)
+	if err != nil || len(messages) != len(payloads) {
+		t.Fatalf("%d messages: %v", len(messages), err)
+	}
+	for n, m := range messages {
+		if m.Offset != time.Duration(n*1e6).String() || m.Body[0] != byte(n) {
+			t.Errorf("message %d is %+v", n, m)
+		}
+	}
+}
+
+// What messages keep of each other is counted as theirs.
+func TestTheMemoryThatMessagesShareIsCounted(t *testing.T) {
+	if size := int(reflect.TypeFor[shelf]().Size()) + shelfSize*knownLength; size > keptByShelf+512 {
+		t.Errorf("a shelf takes %d bytes, and %d are counted", size, keptByShelf)
+	}
+	m, err := scanOne(encodedEvent(200))
+	if err != nil || m.Size() < keptByShelf+amqp10.ChunkSize+200 {
+		t.Errorf("a message of 200 bytes counts %d: %v", m.Size(), err)
+	}
+	if allocs := testing.AllocsPerRun(100, scanBatch(64)); allocs/64 > 0.5 {
+		t.Errorf("%.2f allocations for each message", allocs/64)
+	}
+}
+
+func scanBatch(n int) func() {
+	s, batch := newScanner("h", "0"), make([]amqp10.Received, n)
+	for i := range batch {
+		batch[i].Payload = encodedEvent(200)
+	}
+	messages := make([]*message.Message, 0, n)
+	return func() {
+		if _, err := s.messages(messages[:0], batch); err != nil {
+			panic(err)
+		}
+	}
+}
