@@ -23,6 +23,8 @@ var (
 	ErrNotFound = errors.New("the event hub does not exist")
 	// ErrStolen: another reader took the partition. Class Transient.
 	ErrStolen = errors.New("another reader took the partition over")
+	// ErrBusy: the hub throttles. Class Transient.
+	ErrBusy = errors.New("the hub is busy")
 	// ErrOffset: the hub does not know the offset to begin after. Class Fatal; begin at the
 	// checkpoint's enqueued time instead.
 	ErrOffset = errors.New("the hub does not know this position")
@@ -32,6 +34,8 @@ var (
 const (
 	condGeoOffset amqp.ErrCond = "com.microsoft:georeplication:invalid-offset"
 	condArgument  amqp.ErrCond = "com.microsoft:argument-error"
+	condBusy      amqp.ErrCond = "com.microsoft:server-busy"
+	condRedirect  amqp.ErrCond = amqp.ErrCondLinkRedirect
 )
 
 // classify makes a fault.Problem of an error of either AMQP library. Policy is named in the hints. An
@@ -64,8 +68,11 @@ func classifyCondition(p *fault.Problem, err error) {
 	case isStolen(err, condition):
 		p.Cause = mark(ErrStolen, err)
 		p.Hint = "give every application its own consumer group"
-	case condition == amqp.ErrCondNotFound || rpcCode(err) == http.StatusNotFound:
+	case condition == amqp.ErrCondNotFound || condition == condRedirect || rpcCode(err) == http.StatusNotFound:
 		p.Cause = mark(ErrNotFound, err)
+	case condition == condBusy:
+		p.Cause = mark(ErrBusy, err)
+		p.Hint = "the hub throttles: nothing to do, unless it goes on for long, when it needs more units"
 	case condition == condGeoOffset, condition == condArgument && strings.Contains(strings.ToLower(description), "offset"):
 		p.Class, p.Cause = fault.Fatal, mark(ErrOffset, err)
 		p.Hint = "begin with --start at a time instead"

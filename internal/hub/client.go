@@ -197,6 +197,9 @@ func (s *signed) listError(ctx context.Context, op string, err error) error {
 // missing tells a consumer group that does not exist from an event hub that does not: the hub answers
 // both alike, but an event hub that lists its partitions is there.
 func (c *Client) missing(ctx context.Context, err error) error {
+	if condition, _ := conditionOf(err); condition == condRedirect {
+		return err // it is elsewhere
+	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	signed, failed := c.current()

@@ -40,6 +40,7 @@ type line struct {
 	name   string
 	policy string        // that has signed the newest token
 	key    secret.Secret // likewise
+	due    time.Time     // when another one should have been put
 	renews *supervise.Group
 }
 
@@ -69,7 +70,7 @@ func (t *trunk) take(ctx context.Context) (*line, error) {
 		t.part(context.Background())
 	}
 	if t.line != nil {
-		if t.line.policy == as.Policy && t.line.key.Reveal() == as.Key.Reveal() {
+		if t.line.policy == as.Policy && t.line.key.Reveal() == as.Key.Reveal() && time.Now().Before(t.line.due) {
 			return t.line, nil
 		}
 		return t.line, t.authorize(ctx, t.line, as)
@@ -113,7 +114,7 @@ func (t *trunk) open(ctx context.Context, as access.Endpoint) (*line, error) {
 // puts no other).
 func (t *trunk) authorize(ctx context.Context, l *line, as access.Endpoint) error {
 	resource := "sb://" + t.client.endpoint.Host + "/" + t.client.endpoint.EventHub
-	expires := time.Now().Add(t.client.options.TokenLife)
+	expires := time.Now().Add(t.client.options.TokenLife).Truncate(time.Second).Add(time.Second) // tokens count whole ones
 	_, err := l.cbs.Ask(ctx, &amqp10.Message{
 		ApplicationProperties: amqp10.Map{
 			{Key: "operation", Value: "put-token"},
@@ -124,7 +125,7 @@ func (t *trunk) authorize(ctx context.Context, l *line, as access.Endpoint) erro
 		Value: amqp10.Some[any](as.Token(resource, expires).Reveal()),
 	})
 	if err == nil {
-		l.policy, l.key = as.Policy, as.Key
+		l.policy, l.key, l.due = as.Policy, as.Key, expires.Add(-t.client.options.TokenLife/5)
 	}
 	return err
 }

@@ -15,8 +15,10 @@ type line struct {
 	listener net.Listener
 	group    *supervise.Group
 
-	mu   sync.Mutex
-	open []net.Conn
+	mu     sync.Mutex
+	open   []net.Conn
+	opened int   // connections there were
+	after  int64 // bytes from the other side after which a connection is cut; 0: none
 }
 
 func newLine(t testing.TB, to string) *line {
@@ -34,9 +36,16 @@ func newLine(t testing.TB, to string) *line {
 			}
 			l.mu.Lock()
 			l.open = append(l.open, near, far)
+			l.opened++
+			after := l.after
 			l.mu.Unlock()
 			l.group.Go("there", func(context.Context) error { return join(far, near) })
-			l.group.Go("back", func(context.Context) error { return join(near, far) })
+			l.group.Go("back", func(context.Context) error {
+				if after == 0 {
+					return join(near, far)
+				}
+				return join(near, io.LimitReader(far, after), far)
+			})
 		}
 	})
 	t.Cleanup(func() {
@@ -49,9 +58,11 @@ func newLine(t testing.TB, to string) *line {
 	return l
 }
 
-func join(to, from net.Conn) error {
+func join(to net.Conn, from io.Reader, more ...io.Closer) error {
 	_, _ = io.Copy(to, from) // ends when either side is cut
-	_ = to.Close()
+	for _, c := range append(more, to) {
+		_ = c.Close()
+	}
 	return nil
 }
 
