@@ -42,6 +42,8 @@ func runPeer(ctx context.Context, args []string) error {
 		return p.goAMQP(ctx)
 	case "azeventhubs":
 		return p.azeventhubs(ctx)
+	case "amqp10":
+		return p.amqp10(ctx)
 	case "scan":
 		return p.scan(ctx)
 	case "push":
@@ -128,6 +130,40 @@ func (p *peer) azeventhubs(ctx context.Context) error {
 		group.Go("receive", func(ctx context.Context) error {
 			for {
 				if _, err := partition.ReceiveEvents(ctx, 300, nil); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return group.Wait()
+}
+
+// amqp10 receives with the client that the fast receiver is made of, and looks at no message.
+func (p *peer) amqp10(ctx context.Context) error {
+	roots, err := p.tls()
+	if err != nil {
+		return err
+	}
+	nc, err := (&tls.Dialer{Config: roots}).DialContext(ctx, "tcp", p.source)
+	if err != nil {
+		return err
+	}
+	client, err := amqp10.Connect(ctx, nc, amqp10.ClientConfig{ContainerID: "bench", Hostname: hostName})
+	if err != nil {
+		return err
+	}
+	defer client.Close(context.WithoutCancel(ctx))
+	group := supervise.New(ctx)
+	for partition := range partitions {
+		r, err := client.Receive(ctx, amqp10.ReceiverConfig{
+			Source: &amqp10.Source{Address: partitionAddress(partition)}, Settled: true, Credit: 1024, Bytes: 16 << 20,
+		})
+		if err != nil {
+			return err
+		}
+		group.Go("receive", func(ctx context.Context) error {
+			for {
+				if _, err := r.Receive(ctx); err != nil {
 					return err
 				}
 			}
