@@ -15,23 +15,25 @@ import (
 
 // checkpointCommand is azx checkpoint: how far the connector has read, and how to change that.
 func checkpointCommand() *cobra.Command {
-	var file string
+	var file, hub string
 	cmd := &cobra.Command{
 		Use:   "checkpoint",
 		Short: "Show and change how far the connector has read",
 		Long: `Show and change how far the connector has read: the folder that checkpoint.file names.
 It can be shown at any time, and changed while no connector runs with it. A log is what positions are valid in:
-ENDPOINT/EVENT-HUB/CONSUMER-GROUP, as azx checkpoint show prints it.`,
+ENDPOINT/EVENT-HUB/CONSUMER-GROUP, as azx checkpoint show prints it. Where the file has several hubs, what changes
+something needs --hub.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVarP(&file, "config", "c", "azx.yaml", "the configuration file")
-	cmd.AddCommand(checkpointShowCommand(&file), checkpointSetCommand(&file), checkpointClearCommand(&file),
-		checkpointCopyCommand(&file), checkpointImportCommand(&file))
+	cmd.PersistentFlags().StringVar(&hub, "hub", "", "a hub Thing of the file, if that has several")
+	cmd.AddCommand(checkpointShowCommand(&file, &hub), checkpointSetCommand(&file, &hub), checkpointClearCommand(&file, &hub),
+		checkpointCopyCommand(&file, &hub), checkpointImportCommand(&file, &hub))
 	return cmd
 }
 
-func checkpointShowCommand(file *string) *cobra.Command {
+func checkpointShowCommand(file, hub *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show -c azx.yaml",
@@ -42,7 +44,7 @@ func checkpointShowCommand(file *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			shown, err := app.ShowCheckpoints(cfg)
+			shown, err := app.ShowCheckpoints(cfg, *hub)
 			switch {
 			case err != nil:
 				return err
@@ -67,6 +69,9 @@ func printCheckpoints(w io.Writer, f app.CheckpointFolder) error {
 	}
 	for _, log := range f.Logs {
 		fmt.Fprintf(w, "log %s", log.Identity)
+		if log.Hub != "" {
+			fmt.Fprintf(w, " of %s", log.Hub)
+		}
 		if log.Current {
 			fmt.Fprint(w, " (current)")
 		}
@@ -89,7 +94,7 @@ func printPartitions(w io.Writer, all []app.PartitionCheckpoint) {
 	_ = table.Flush() // the writer's errors are the terminal's
 }
 
-func checkpointSetCommand(file *string) *cobra.Command {
+func checkpointSetCommand(file, hub *string) *cobra.Command {
 	var log string
 	var at app.PartitionCheckpoint
 	cmd := &cobra.Command{
@@ -105,7 +110,7 @@ of a message are in the quarantine, in the log and in what azx dry-run prints.`,
 				return err
 			}
 			at.Partition = args[0]
-			log, err := app.SetCheckpoint(cfg, log, at)
+			log, err := app.SetCheckpoint(app.CheckpointsOf{Config: cfg, Hub: *hub, Log: log}, at)
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "partition %s of %s goes on behind sequence %d\n", at.Partition, log, at.Sequence)
 			}
@@ -120,7 +125,7 @@ of a message are in the quarantine, in the log and in what azx dry-run prints.`,
 	return cmd
 }
 
-func checkpointClearCommand(file *string) *cobra.Command {
+func checkpointClearCommand(file, hub *string) *cobra.Command {
 	var log string
 	cmd := &cobra.Command{
 		Use:   "clear PARTITION -c azx.yaml",
@@ -131,7 +136,7 @@ func checkpointClearCommand(file *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := app.ClearCheckpoint(cfg, log, args[0])
+			log, err := app.ClearCheckpoint(app.CheckpointsOf{Config: cfg, Hub: *hub, Log: log}, args[0])
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "partition %s of %s has no checkpoint\n", args[0], log)
 			}
@@ -142,7 +147,7 @@ func checkpointClearCommand(file *string) *cobra.Command {
 	return cmd
 }
 
-func checkpointCopyCommand(file *string) *cobra.Command {
+func checkpointCopyCommand(file, hub *string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "copy FROM-LOG TO-LOG -c azx.yaml",
@@ -155,7 +160,7 @@ another event hub mean nothing; --force copies them all the same, and replaces w
 			if err != nil {
 				return err
 			}
-			done, err := app.CopyCheckpoints(cfg, args[0], args[1], force)
+			done, err := app.CopyCheckpoints(args[0], app.CheckpointsOf{Config: cfg, Hub: *hub, Log: args[1]}, force)
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "copied to %s\n", args[1])
 				printPartitions(cmd.OutOrStdout(), done)
@@ -167,7 +172,7 @@ another event hub mean nothing; --force copies them all the same, and replaces w
 	return cmd
 }
 
-func checkpointImportCommand(file *string) *cobra.Command {
+func checkpointImportCommand(file, hub *string) *cobra.Command {
 	var log string
 	var force bool
 	var from app.LeaseSource
@@ -197,7 +202,7 @@ it reads afterwards would be written twice.`,
 			if err != nil {
 				return err
 			}
-			done, err := app.ImportCheckpoints(cmd.Context(), cfg, from, log, force)
+			done, err := app.ImportCheckpoints(cmd.Context(), app.CheckpointsOf{Config: cfg, Hub: *hub, Log: log}, from, force)
 			for _, name := range done.Ignored {
 				fmt.Fprintf(cmd.ErrOrStderr(), "Warning: %s is no lease\n", name)
 			}

@@ -24,7 +24,7 @@ hub Thing, or default. With --hub-thing the platform is asked for what the hub T
 			cfg, err := loadWarning(cmd, file)
 			if err == nil && hubThing {
 				var warnings config.Problems
-				cfg, warnings, err = app.WithHubThing(cmd.Context(), cfg)
+				cfg, warnings, err = app.WithHubThings(cmd.Context(), cfg)
 				warn(cmd, warnings)
 			}
 			if err != nil {

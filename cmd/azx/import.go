@@ -60,6 +60,7 @@ devices. Exit codes: 0 done, 5 done but for devices that are named, 3 refused, 4
 		},
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "azx.yaml", "the configuration file")
+	cmd.Flags().StringVar(&o.Hub, "hub", "", "a hub Thing of the file, if that has several")
 	cmd.Flags().StringVar(&o.Where, "where", "", "which devices, as the hub's query language has it behind WHERE (default all)")
 	cmd.Flags().StringArrayVar(&rules, "rule", nil, "which template: TEMPLATE, edge=TEMPLATE, TAG=TEMPLATE or TAG:VALUE=TEMPLATE; may be repeated")
 	cmd.Flags().BoolVar(&o.Update, "update", false, "write twins and tags also to Things that are there")

@@ -66,6 +66,7 @@ another one: --consumer-group '$Default'.`,
 	cmd.Flags().StringVar(&start, "start", "", "begin here and not at the checkpoints: earliest or an RFC 3339 time")
 	cmd.Flags().StringVar(&o.Device, "device", "", "messages of this device only")
 	cmd.Flags().IntVar(&o.Messages, "messages", 100, "how many messages at most")
+	cmd.Flags().StringVar(&o.Hub, "hub", "", "a hub Thing of the file, if that has several")
 	cmd.Flags().StringVar(&o.Group, "consumer-group", "", "look through this consumer group (default: that of the connector)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd
@@ -114,6 +115,7 @@ If no connector runs, or with --standalone, the hub is read beside others, from 
 	cmd.Flags().DurationVar(&within, "for", 0, "stop after this time; 0 goes on until Ctrl-C")
 	cmd.Flags().IntVar(&most, "messages", 0, "stop after so many messages; 0 goes on")
 	cmd.Flags().BoolVar(&o.Standalone, "standalone", false, "read the hub, also if a connector runs")
+	cmd.Flags().StringVar(&o.Hub, "hub", "", "with --standalone: a hub Thing of the file, if that has several")
 	cmd.Flags().StringVar(&o.Group, "consumer-group", "", "read the hub through this consumer group (default: that of the connector)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd
@@ -149,7 +151,7 @@ func printSeen(w io.Writer, s app.Seen) error {
 	if s.Module != "" {
 		device += "/" + s.Module
 	}
-	_, err := fmt.Fprintf(w, "%s  partition %s, sequence %d, offset %s: %s\n", s.Enqueued.Format("2006-01-02T15:04:05.000Z07:00"), s.Partition, s.Sequence, s.Offset, device)
+	_, err := fmt.Fprintf(w, "%s  %s partition %s, sequence %d, offset %s: %s\n", s.Enqueued.Format("2006-01-02T15:04:05.000Z07:00"), s.Hub, s.Partition, s.Sequence, s.Offset, device)
 	if s.BodyBytes > 0 {
 		fmt.Fprintf(w, "  %s %s, %d bytes: %s\n", s.ContentType, s.ContentEncoding, s.BodyBytes, s.Body)
 	}

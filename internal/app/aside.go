@@ -28,13 +28,14 @@ func (c *connector) openQuarantine() (err error) {
 	return nil
 }
 
-// openAside makes what puts messages aside, into those folders.
-func (c *connector) openAside() {
+// openAside makes what puts messages of the hub aside, into those folders.
+func (k *carrier) openAside() {
 	translator := &ingress.Translator{
-		Names: &ingress.Names{}, Stamp: ingress.Stamp{Field: c.hub.TimeField}, Meter: c.meter,
+		Names: &ingress.Names{}, Stamp: ingress.Stamp{Field: k.hub.TimeField}, Meter: k.meter,
 	}
-	c.aside = ingress.NewAside(deadLetters{c.dead}, shelf{c.kept}, ingress.UnknownThing(c.hub.OnUnknownThing), translator, c.meter, c.Log)
-	c.aside.Told, c.aside.Failed = c.tellPutAside, c.tellInternal
+	kept := shelf{k.kept, k.thing}
+	k.aside = ingress.NewAside(deadLetters{k.dead}, kept, ingress.UnknownThing(k.hub.OnUnknownThing), translator, k.meter, k.Log)
+	k.aside.Told, k.aside.Failed = k.tellPutAside, k.tellInternal
 }
 
 func (c *connector) closeQuarantine() error {
@@ -58,8 +59,11 @@ func (d deadLetters) Put(ctx context.Context, dead []ingress.Dead) error {
 	})
 }
 
-// shelf is a quarantine.Shelf, which goes by devices, as ingress.Shelf, which goes by Things.
-type shelf struct{ *quarantine.Shelf }
+// shelf is a quarantine.Shelf, which goes by devices of all hubs, as ingress.Shelf, which goes by Things of one.
+type shelf struct {
+	*quarantine.Shelf
+	hub string // the hub Thing
+}
 
 // Keep is ingress.Shelf's.
 func (s shelf) Keep(ctx context.Context, dead []ingress.Dead) (int, error) {
@@ -95,7 +99,7 @@ func (s shelf) Kept(thing string) ([]ingress.Kept, error) {
 	if !ok {
 		return nil, nil
 	}
-	records, err := s.Shelf.Kept(device)
+	records, err := s.Shelf.Kept(s.hub, device)
 	kept := make([]ingress.Kept, len(records))
 	for i, r := range records {
 		kept[i] = ingress.Kept{Message: r.Message(), ID: r.ID}
@@ -106,11 +110,12 @@ func (s shelf) Kept(thing string) ([]ingress.Kept, error) {
 // Forget is ingress.Shelf's.
 func (s shelf) Forget(ctx context.Context, thing string, upTo uint64) error {
 	device, _ := message.DeviceID(thing)
-	return s.Shelf.Forget(ctx, device, upTo)
+	return s.Shelf.Forget(ctx, s.hub, device, upTo)
 }
 
-func (c *connector) keptThings() []string {
-	things := c.kept.Devices()
+// keptThings are Things that do not exist, and have messages of this hub that wait for them.
+func (h *hubSide) keptThings() []string {
+	things := h.kept.Devices(h.thing)
 	for i, device := range things {
 		things[i] = message.ThingName(device)
 	}

@@ -33,8 +33,9 @@ type CheckpointFolder struct {
 
 // CheckpointLog are the checkpoints in one log.
 type CheckpointLog struct {
-	Identity   string                `json:"identity"` // endpoint/event hub/consumer group
-	Current    bool                  `json:"current"`  // the connector ran with it last
+	Hub        string                `json:"hub,omitempty"` // the hub Thing, if the file has several
+	Identity   string                `json:"identity"`      // endpoint/event hub/consumer group
+	Current    bool                  `json:"current"`       // the connector ran with it last
 	Partitions []PartitionCheckpoint `json:"partitions"`
 }
 
@@ -46,20 +47,63 @@ type PartitionCheckpoint struct {
 	Enqueued  *time.Time `json:"enqueued,omitempty"` // when the hub took the message; nil if that is not known
 }
 
-// ShowCheckpoints reads the folder, also while a connector has it.
-func ShowCheckpoints(cfg *config.Config) (CheckpointFolder, error) {
+// ShowCheckpoints reads the folder, also while a connector has it. hubThing is "" for all hubs of the file.
+func ShowCheckpoints(cfg *config.Config, hubThing string) (CheckpointFolder, error) {
 	shown := CheckpointFolder{Folder: cfg.Checkpoint.File, Logs: []CheckpointLog{}}
-	_, all, err := checkpoint.Read(cfg.Checkpoint.File)
-	if err != nil {
-		return shown, err
+	if hubThing != "" {
+		if _, err := findHub(cfg, hubThing); err != nil {
+			return shown, err
+		}
 	}
-	if shown.Holder, err = folder.Holder(cfg.Checkpoint.File); err != nil {
-		return shown, fmt.Errorf("look who has %s: %w", cfg.Checkpoint.File, err)
+	old := false // what was stored when there was one hub
+	for i := range cfg.Hubs {
+		thing := cfg.Hubs[i].Thing
+		if hubThing != "" && hubThing != thing {
+			continue
+		}
+		if !hasFolder(cfg, thing) {
+			old = true
+			continue
+		}
+		if err := shown.add(checkpointFolder(cfg, thing), thing, len(cfg.Hubs) > 1); err != nil {
+			return shown, err
+		}
+	}
+	if old && len(cfg.Hubs) > 1 {
+		if err := shown.add(cfg.Checkpoint.File, "", false); err != nil {
+			return shown, err
+		}
+	}
+	var err error
+	shown.Holder, err = checkpointHolders(cfg)
+	return shown, err
+}
+
+// add reads the folder of a hub, which is named if there are several.
+func (f *CheckpointFolder) add(dir, hubThing string, named bool) error {
+	_, all, err := checkpoint.Read(dir)
+	if !named {
+		hubThing = ""
 	}
 	for _, stored := range all {
-		shown.Logs = append(shown.Logs, CheckpointLog{stored.Identity, stored.Current, partitionCheckpoints(stored.At)})
+		f.Logs = append(f.Logs, CheckpointLog{hubThing, stored.Identity, stored.Current, partitionCheckpoints(stored.At)})
 	}
-	return shown, nil
+	return err
+}
+
+// checkpointHolders is who has the folder of a hub now; "" if nobody has.
+func checkpointHolders(cfg *config.Config) (string, error) {
+	for i := range cfg.Hubs {
+		dir := checkpointFolder(cfg, cfg.Hubs[i].Thing)
+		holder, err := folder.Holder(dir)
+		if err != nil {
+			return "", fmt.Errorf("look who has %s: %w", dir, err)
+		}
+		if holder != "" {
+			return holder, nil
+		}
+	}
+	return "", nil
 }
 
 func partitionCheckpoints(all map[string]delivery.Checkpoint) []PartitionCheckpoint {
@@ -84,14 +128,20 @@ func byNumber(a, b string) int {
 	return cmp.Compare(x, y)
 }
 
-// SetCheckpoint puts the checkpoint of a partition anywhere. identity is "" for the current log; the one that it was is
-// returned.
-func SetCheckpoint(cfg *config.Config, identity string, to PartitionCheckpoint) (log string, err error) {
-	id, err := storedIdentity(cfg, identity)
+// CheckpointsOf says which checkpoints a person means.
+type CheckpointsOf struct {
+	Config *config.Config
+	Hub    string // a hub Thing of the file; "" for the only one
+	Log    string // endpoint/event hub/consumer group; "" for the current one
+}
+
+// SetCheckpoint puts the checkpoint of a partition anywhere. It returns the log.
+func SetCheckpoint(of CheckpointsOf, to PartitionCheckpoint) (log string, err error) {
+	f, id, err := of.stored()
 	if err != nil {
 		return "", err
 	}
-	return id.String(), change(cfg, id, func(f *checkpoint.File) error {
+	return id.String(), f.change(id, func(f *checkpoint.File) error {
 		if err := f.Set(to.Partition, delivery.Checkpoint{Sequence: to.Sequence, Offset: to.Offset}); err != nil {
 			return &fault.Problem{Op: "set a checkpoint", Class: fault.Fatal, Cause: err}
 		}
@@ -99,13 +149,13 @@ func SetCheckpoint(cfg *config.Config, identity string, to PartitionCheckpoint) 
 	})
 }
 
-// ClearCheckpoint takes the checkpoint of a partition away. identity is as for SetCheckpoint.
-func ClearCheckpoint(cfg *config.Config, identity, partition string) (log string, err error) {
-	id, err := storedIdentity(cfg, identity)
+// ClearCheckpoint takes the checkpoint of a partition away. It returns the log.
+func ClearCheckpoint(of CheckpointsOf, partition string) (log string, err error) {
+	f, id, err := of.stored()
 	if err != nil {
 		return "", err
 	}
-	return id.String(), change(cfg, id, func(f *checkpoint.File) error {
+	return id.String(), f.change(id, func(f *checkpoint.File) error {
 		was, err := f.Clear(partition)
 		if err == nil && !was {
 			err = fault.Reject("clear a checkpoint", "azx checkpoint show", "partition %s of %s has none", partition, id)
@@ -114,15 +164,19 @@ func ClearCheckpoint(cfg *config.Config, identity, partition string) (log string
 	})
 }
 
-// CopyCheckpoints takes the positions of one log over to another. Unless force is set, both have to be the same event hub
-// read by different consumer groups, and the target may have none yet.
-func CopyCheckpoints(cfg *config.Config, from, to string, force bool) ([]PartitionCheckpoint, error) {
+// CopyCheckpoints takes the positions of one log over to that of the target. Unless force is set, both have to be the same
+// event hub read by different consumer groups, and the target may have none yet.
+func CopyCheckpoints(from string, to CheckpointsOf, force bool) ([]PartitionCheckpoint, error) {
 	const op = "copy checkpoints"
+	f, err := to.find()
+	if err != nil {
+		return nil, err
+	}
 	source, err := checkpoint.ParseIdentity(from)
 	if err != nil {
 		return nil, &fault.Problem{Op: op, Class: fault.Rejected, Cause: err, Hint: "azx checkpoint show lists what there is"}
 	}
-	target, err := checkpoint.ParseIdentity(to)
+	target, err := checkpoint.ParseIdentity(to.Log)
 	if err != nil {
 		return nil, &fault.Problem{Op: op, Class: fault.Rejected, Cause: err}
 	}
@@ -130,7 +184,7 @@ func CopyCheckpoints(cfg *config.Config, from, to string, force bool) ([]Partiti
 		return nil, fault.Reject(op, "start with --start TIME instead; --force copies all the same",
 			"%s and %s are not the same event hub: positions of one mean nothing in the other", source, target)
 	}
-	_, all, err := checkpoint.Read(cfg.Checkpoint.File)
+	_, all, err := readCheckpoints(f.cfg, f.hub.Thing)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +192,7 @@ func CopyCheckpoints(cfg *config.Config, from, to string, force bool) ([]Partiti
 	if at < 0 {
 		return nil, fault.Reject(op, "azx checkpoint show lists what there is", "there are no checkpoints of %s", source)
 	}
-	return put(cfg, op, target, all[at].At, force)
+	return f.put(op, target, all[at].At, force)
 }
 
 // ImportedCheckpoints is what ImportCheckpoints did.
@@ -206,16 +260,16 @@ func (s LeaseSource) String() string {
 	return "container " + s.Container
 }
 
-// ImportCheckpoints takes over what an EventProcessorHost of the older layout left behind: its lease blobs. identity is ""
-// for that of the file's hub, which is asked for it if the folder of checkpoints does not know.
-func ImportCheckpoints(ctx context.Context, cfg *config.Config, from LeaseSource, identity string, force bool) (ImportedCheckpoints, error) {
+// ImportCheckpoints takes over what an EventProcessorHost of the older layout left behind: its lease blobs. Without a log it
+// is that of the file's hub, which is asked for it if the folder of checkpoints does not know.
+func ImportCheckpoints(ctx context.Context, of CheckpointsOf, from LeaseSource, force bool) (ImportedCheckpoints, error) {
 	const op = "import checkpoints"
-	id, err := identityFor(ctx, cfg, identity)
+	f, id, err := of.used(ctx)
 	if err != nil {
 		return ImportedCheckpoints{}, err
 	}
 	done := ImportedCheckpoints{Identity: id.String()}
-	leases, ignored, err := from.read(ctx, cfg, id.Group)
+	leases, ignored, err := from.read(ctx, of.Config, id.Group)
 	if err != nil {
 		return done, err
 	}
@@ -224,13 +278,73 @@ func ImportCheckpoints(ctx context.Context, cfg *config.Config, from LeaseSource
 		return done, fault.Reject(op, "download the container of the other connector into a folder, one file for each blob, "+
 			"such as GROUP/0; or name it with --container", "there is no lease with a position in %s", from)
 	}
-	done.Partitions, err = put(cfg, op, id, leases, force)
+	done.Partitions, err = f.put(op, id, leases, force)
 	return done, err
 }
 
+// hubCheckpoints are those of one hub of a file.
+type hubCheckpoints struct {
+	cfg *config.Config
+	hub *config.Hub
+}
+
+func (of CheckpointsOf) find() (hubCheckpoints, error) {
+	h, err := findHub(of.Config, of.Hub)
+	return hubCheckpoints{of.Config, h}, err
+}
+
+// stored finds the log that was named, or that which the folder was last opened with.
+func (of CheckpointsOf) stored() (hubCheckpoints, checkpoint.Identity, error) {
+	f, err := of.find()
+	if err != nil {
+		return f, checkpoint.Identity{}, err
+	}
+	current, _, err := readCheckpoints(f.cfg, f.hub.Thing)
+	if err != nil || of.Log == "" {
+		if err == nil && (current.Group == "" || len(f.cfg.Hubs) > 1 && !hasFolder(f.cfg, f.hub.Thing)) {
+			err = fault.Reject("find the checkpoints", "name them with --log, as azx checkpoint show does", "no connector has used %s yet", f.cfg.Checkpoint.File)
+		}
+		return f, current, err
+	}
+	id, err := checkpoint.ParseIdentity(of.Log)
+	if err != nil {
+		return f, id, &fault.Problem{Op: "find the checkpoints", Class: fault.Rejected, Cause: err, Hint: "azx checkpoint show lists what there is"}
+	}
+	id.Hub = current.Hub
+	return f, id, nil
+}
+
+// used finds the log that was named, or that which the connector would run with.
+func (of CheckpointsOf) used(ctx context.Context) (hubCheckpoints, checkpoint.Identity, error) {
+	if of.Log != "" {
+		return of.stored()
+	}
+	f, err := of.find()
+	if err != nil {
+		return f, checkpoint.Identity{}, err
+	}
+	current, _, err := readCheckpoints(f.cfg, f.hub.Thing)
+	if err != nil || strings.EqualFold(current.Group, f.hub.ConsumerGroup) && len(f.cfg.Hubs) == 1 {
+		return f, current, err
+	}
+	if err := checkHub(f.hub, "or name the log with --log ENDPOINT/EVENT-HUB/GROUP"); err != nil {
+		return f, current, err
+	}
+	out, err := openOutsideNow(ctx, f.cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return f, current, err
+	}
+	network, err := openNetwork(f.hub, out.dialer, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return f, current, err
+	}
+	endpoint, service, err := resolve(ctx, newKeys(f.hub), network)
+	return f, identity(service, endpoint, f.hub.ConsumerGroup), err
+}
+
 // put stores checkpoints of one log. Those that are there stay, unless force is set.
-func put(cfg *config.Config, op string, id checkpoint.Identity, all map[string]delivery.Checkpoint, force bool) ([]PartitionCheckpoint, error) {
-	return partitionCheckpoints(all), change(cfg, id, func(f *checkpoint.File) error {
+func (f hubCheckpoints) put(op string, id checkpoint.Identity, all map[string]delivery.Checkpoint, force bool) ([]PartitionCheckpoint, error) {
+	return partitionCheckpoints(all), f.change(id, func(f *checkpoint.File) error {
 		if there := f.All(); len(there) > 0 && !force {
 			return fault.Reject(op, "--force replaces them", "%s has checkpoints of %d partitions already", id, len(there))
 		}
@@ -243,53 +357,11 @@ func put(cfg *config.Config, op string, id checkpoint.Identity, all map[string]d
 	})
 }
 
-// change opens the folder for a log, changes it and gives it back.
-func change(cfg *config.Config, id checkpoint.Identity, change func(*checkpoint.File) error) error {
-	f, err := checkpoint.OpenFile(cfg.Checkpoint.File, id, checkpointHolder, checkpoint.AllowNewIdentity())
+// change opens the hub's folder for a log, changes it and gives it back.
+func (f hubCheckpoints) change(id checkpoint.Identity, change func(*checkpoint.File) error) error {
+	file, err := openFolder(f.cfg, f.hub.Thing, id, checkpointHolder, checkpoint.AllowNewIdentity())
 	if err != nil {
 		return err
 	}
-	return errors.Join(change(f), f.Close())
-}
-
-// storedIdentity is the identity in a text, or that which the folder was last opened with.
-func storedIdentity(cfg *config.Config, text string) (checkpoint.Identity, error) {
-	current, _, err := checkpoint.Read(cfg.Checkpoint.File)
-	if err != nil || text == "" {
-		if err == nil && current.Group == "" {
-			err = fault.Reject("find the checkpoints", "name them with --log, as azx checkpoint show does", "no connector has used %s yet", cfg.Checkpoint.File)
-		}
-		return current, err
-	}
-	id, err := checkpoint.ParseIdentity(text)
-	if err != nil {
-		return id, &fault.Problem{Op: "find the checkpoints", Class: fault.Rejected, Cause: err, Hint: "azx checkpoint show lists what there is"}
-	}
-	id.Hub = current.Hub
-	return id, nil
-}
-
-// identityFor is the identity that the connector would run with.
-func identityFor(ctx context.Context, cfg *config.Config, text string) (checkpoint.Identity, error) {
-	if text != "" {
-		return storedIdentity(cfg, text)
-	}
-	h := &cfg.Hubs[0]
-	current, _, err := checkpoint.Read(cfg.Checkpoint.File)
-	if err != nil || strings.EqualFold(current.Group, h.ConsumerGroup) {
-		return current, err
-	}
-	if err := checkHub(h, "or name the log with --log ENDPOINT/EVENT-HUB/GROUP"); err != nil {
-		return current, err
-	}
-	out, err := openOutsideNow(ctx, cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return current, err
-	}
-	network, err := openNetwork(h, out.dialer, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return current, err
-	}
-	endpoint, service, err := resolve(ctx, newKeys(h), network)
-	return identity(service, endpoint, h.ConsumerGroup), err
+	return errors.Join(change(file), file.Close())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"azx/internal/config"
@@ -25,17 +26,15 @@ const checkWithin = 20 * time.Second
 
 // Doctor looks at everything that the connector needs, and tells each finding at once. It may run beside a connector.
 func Doctor(ctx context.Context, o DoctorOptions, tell func(diagnose.Finding)) ([]diagnose.Finding, error) {
-	d := &doctor{
-		connector: newConnector(Options{Config: o.Config, Log: slog.New(slog.DiscardHandler)}),
-		options:   o, background: supervise.New(ctx),
-	}
-	d.hub, d.answers = d.file, answerPing
-	var err error
-	if d.outside, err = openOutside(o.Config, d.Log); err != nil {
+	d := newDoctor(o, supervise.New(ctx))
+	if err := d.openOutside(); err != nil {
 		return nil, err
 	}
 	findings := diagnose.Run(ctx, d.checks(), checkWithin, tell)
-	d.close()
+	for _, h := range d.each {
+		h.close()
+	}
+	d.background.Stop()
 	return findings, errors.Join(ctx.Err(), d.background.Wait())
 }
 
@@ -44,19 +43,36 @@ type doctor struct {
 	*connector
 	options    DoctorOptions
 	background *supervise.Group // carries the connections to the platform
-
-	found   config.FromThing // what the hub Thing has; its Hub is nil if that is not known
-	running string           // the connector with this file that runs; "" if none was found
-	group   string           // the routing group
-	events  *events          // the event endpoint
-	looks   map[string]look  // what a reader without an owner level sees, by partition; nil if nothing can be seen
-	peek    *peek            // how messages may be looked at; nil if they may not
+	each       []*hubDoctor
+	running    string // the connector with this file that runs; "" if none was found
 }
 
-// checks is the list, in the order in which somebody would look: this machine, the platform, the hub, both together.
+// hubDoctor is the part that looks at one hub.
+type hubDoctor struct {
+	*carrier
+	all    *doctor
+	found  config.FromThing // what the hub Thing has; its Hub is nil if that is not known
+	group  string           // the routing group
+	events *events          // the event endpoint
+	looks  map[string]look  // what a reader without an owner level sees, by partition; nil if nothing can be seen
+	peek   *peek            // how messages may be looked at; nil if they may not
+}
+
+func newDoctor(o DoctorOptions, background *supervise.Group) *doctor {
+	d := &doctor{
+		connector: newConnector(Options{Config: o.Config, Log: slog.New(slog.DiscardHandler)}), options: o, background: background,
+	}
+	d.answers = answerPing
+	for _, h := range d.hubs {
+		d.each = append(d.each, &hubDoctor{carrier: &carrier{hubSide: h, hub: h.file.Load()}, all: d})
+	}
+	return d
+}
+
+// checks is the list, in the order in which somebody would look: this machine, the platform, each hub, both together.
 func (d *doctor) checks() []diagnose.Check {
-	tw, https, amqps := d.platformHop(), d.httpsHop(), d.amqpsHop()
-	return []diagnose.Check{
+	tw := d.platformHop()
+	all := []diagnose.Check{
 		check("configuration", d.configuration),
 		check("identity", d.identitySignsIn),
 		check("key vault", d.vaultsRead),
@@ -71,10 +87,29 @@ func (d *doctor) checks() []diagnose.Check {
 		check("round trip", d.roundTrip, "application key"),
 		check("platform version", d.platformVersion, "application key"),
 		check("extension packages", d.extensionPackages, "application key"),
+	}
+	for _, h := range d.each {
+		all = append(all, h.named(h.thingChecks())...)
+	}
+	all = append(all, check("connector", d.connectorRuns))
+	for _, h := range d.each {
+		all = append(all, h.named(h.hubChecks())...)
+	}
+	return all
+}
+
+// thingChecks look at what the platform has of the hub.
+func (d *hubDoctor) thingChecks() []diagnose.Check {
+	return []diagnose.Check{
 		check("hub Thing", d.hubThing, "extension packages"),
 		check("storage Things", d.storageThings, "hub Thing"),
-		check("connector", d.connectorRuns),
+	}
+}
 
+// hubChecks look at the hub, and at both ends together.
+func (d *hubDoctor) hubChecks() []diagnose.Check {
+	https, amqps := d.httpsHop(), d.amqpsHop()
+	return []diagnose.Check{
 		check("hub settings", d.hubSettings, "key vault"),
 		check("hub name", amqps.name, "hub settings"),
 		check("hub HTTPS port", https.port, "hub name"),
@@ -95,17 +130,34 @@ func (d *doctor) checks() []diagnose.Check {
 	}
 }
 
+// named has the names of checks say which hub they are about, if there are several; some that they need are about all.
+func (d *hubDoctor) named(checks []diagnose.Check) []diagnose.Check {
+	if len(d.hubs) == 1 {
+		return checks
+	}
+	of := " of " + d.thing
+	ofAll := []string{"extension packages", "key vault"}
+	for i := range checks {
+		checks[i].Name += of
+		for j, need := range checks[i].Needs {
+			if !slices.Contains(ofAll, need) {
+				checks[i].Needs[j] = need + of
+			}
+		}
+	}
+	return checks
+}
+
 // check is one entry of the list. needs are names of checks before it.
 func check(name string, run func(context.Context) (string, error), needs ...string) diagnose.Check {
 	return diagnose.Check{Name: name, Needs: needs, Run: run}
 }
 
-func (d *doctor) close() {
+func (d *hubDoctor) close() {
 	if d.peek != nil {
 		d.peek.close()
 	}
 	if d.events != nil {
 		d.events.close()
 	}
-	d.background.Stop()
 }

@@ -48,7 +48,7 @@ func (p *peek) close() {
 
 // consumerGroup tries to read without an owner level, which takes no partition from anybody. Where another reads with one,
 // as connectors and event processors do, the hub refuses that. Readers without one cannot be seen.
-func (d *doctor) consumerGroup(ctx context.Context) (string, error) {
+func (d *hubDoctor) consumerGroup(ctx context.Context) (string, error) {
 	group := d.hub.ConsumerGroup
 	looks, err := d.lookAll(ctx, d.events.client)
 	if err != nil {
@@ -72,13 +72,13 @@ func (d *doctor) consumerGroup(ctx context.Context) (string, error) {
 	}
 	who := fmt.Sprintf("partitions %s of %d", strings.Join(held, ", "), len(d.events.partitions))
 	switch {
-	case len(held) == 0 && d.running != "":
+	case len(held) == 0 && d.all.running != "":
 		return "", diagnose.Warning("see partitions read in /readyz?verbose of its admin surface, and its log",
-			"%s is there, and %s, which runs, reads none of it", group, d.running)
+			"%s is there, and %s, which runs, reads none of it", group, d.all.running)
 	case len(held) == 0:
 		return group + " is there, and nobody reads it with an owner level (a reader without one cannot be seen)", nil
-	case d.running != "":
-		return fmt.Sprintf("%s: somebody reads %s, as %s does, which runs", group, who, d.running), nil
+	case d.all.running != "":
+		return fmt.Sprintf("%s: somebody reads %s, as %s does, which runs", group, who, d.all.running), nil
 	}
 	return "", &fault.Problem{Op: "read consumer group " + group, Class: fault.Rejected,
 		Cause: fmt.Errorf("another application reads %s, and no connector with this file was found: they would take the partitions from each other", who),
@@ -87,9 +87,9 @@ func (d *doctor) consumerGroup(ctx context.Context) (string, error) {
 }
 
 // lookElsewhere makes messages visible through the group that every hub has.
-func (d *doctor) lookElsewhere(ctx context.Context) {
+func (d *hubDoctor) lookElsewhere(ctx context.Context) {
 	options := hub.Options{
-		Hub: d.hub.Thing, Group: defaultGroup, Network: d.network,
+		Hub: d.thing, Group: defaultGroup, Network: d.network,
 		Current: func() (access.Endpoint, error) { return d.keys.endpoint(d.events.endpoint) },
 	}
 	client, err := hub.Open(d.events.endpoint, options)
@@ -109,7 +109,7 @@ func (d *doctor) lookElsewhere(ctx context.Context) {
 }
 
 // lookAll looks at all partitions at the same time.
-func (d *doctor) lookAll(ctx context.Context, client *hub.Client) (map[string]look, error) {
+func (d *hubDoctor) lookAll(ctx context.Context, client *hub.Client) (map[string]look, error) {
 	var mu sync.Mutex
 	looks := map[string]look{}
 	group := supervise.New(ctx)
@@ -164,8 +164,8 @@ func peekAt(ctx context.Context, client *hub.Client, partition string, from hub.
 }
 
 // checkpoints compares the positions that are stored with what the hub still has.
-func (d *doctor) checkpoints(context.Context) (string, error) {
-	_, stored, err := checkpoint.Read(d.Config.Checkpoint.File)
+func (d *hubDoctor) checkpoints(context.Context) (string, error) {
+	_, stored, err := readCheckpoints(d.Config, d.thing)
 	if err != nil {
 		return "", err
 	}
@@ -202,7 +202,7 @@ func (d *doctor) checkpoints(context.Context) (string, error) {
 }
 
 // retention is not told by the hub; the age of the oldest message is the least it can be.
-func (d *doctor) retention(context.Context) (string, error) {
+func (d *hubDoctor) retention(context.Context) (string, error) {
 	if d.peek == nil {
 		return "", diagnose.Skipped("the consumer groups are read by others: there is no way to look")
 	}
@@ -226,8 +226,8 @@ func (d *doctor) retention(context.Context) (string, error) {
 }
 
 // oldestUnread is about when the next message was enqueued, of the partition that is furthest behind; zero if none waits.
-func (d *doctor) oldestUnread() (late time.Time) {
-	_, stored, err := checkpoint.Read(d.Config.Checkpoint.File)
+func (d *hubDoctor) oldestUnread() (late time.Time) {
+	_, stored, err := readCheckpoints(d.Config, d.thing)
 	if err != nil {
 		return late
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // hubHop is what the hub's two ports have in common.
-func (d *doctor) hubHop(setting, port string, instead func() string) hop {
+func (d *hubDoctor) hubHop(setting, port string, instead func() string) hop {
 	h := hop{
 		dialer: func() *dial.Dialer { return d.dialer }, setting: setting,
 		host:   d.hubHost,
@@ -33,7 +33,7 @@ func (d *doctor) hubHop(setting, port string, instead func() string) hop {
 }
 
 // httpsHop is where the hub has its REST interface, and WebSockets.
-func (d *doctor) httpsHop() hop {
+func (d *hubDoctor) httpsHop() hop {
 	h := d.hubHop("endpoints.https", "443", func() string { return d.hub.Endpoints.HTTPS })
 	h.unused = func() (string, bool) {
 		return "there is no connectionString", !d.hub.HasService() && d.hub.Transport == dial.TransportAMQP
@@ -42,7 +42,7 @@ func (d *doctor) httpsHop() hop {
 }
 
 // amqpsHop is where the hub has AMQP over TLS.
-func (d *doctor) amqpsHop() hop {
+func (d *hubDoctor) amqpsHop() hop {
 	h := d.hubHop("endpoints.amqps", "5671", func() string { return d.hub.Endpoints.AMQPS })
 	h.unused = func() (string, bool) { return "transport: websocket", d.hub.Transport == dial.TransportWebSocket }
 	h.instead = func() string {
@@ -55,7 +55,7 @@ func (d *doctor) amqpsHop() hop {
 }
 
 // hubHost is the hub's name, or that of its event endpoint if only that is known.
-func (d *doctor) hubHost() string {
+func (d *hubDoctor) hubHost() string {
 	if s, _, err := d.keys.service(); s.Host != "" && err == nil {
 		return s.Host
 	}
@@ -64,18 +64,18 @@ func (d *doctor) hubHost() string {
 }
 
 // hubName is the name for commands of the Azure CLI.
-func (d *doctor) hubName() string {
+func (d *hubDoctor) hubName() string {
 	if s, _, err := d.keys.service(); s.Host != "" && err == nil {
 		return s.Name()
 	}
 	return "HUB"
 }
 
-func (d *doctor) hubSettings(context.Context) (string, error) {
+func (d *hubDoctor) hubSettings(context.Context) (string, error) {
 	if !d.hub.ConnectionString.IsSet() && !d.hub.EventHubsConnectionString.IsSet() && d.azx() && d.found.Hub == nil {
 		return "", diagnose.Skipped("the file has no connection string, and the hub Thing could not be asked")
 	}
-	if err := checkHub(d.hub, "set connectionString on the hub Thing "+d.file.Thing+" in Composer, or hubs[0].connectionString in the file"); err != nil {
+	if err := checkHub(d.hub, d.connectionHint(d.hub)); err != nil {
 		return "", err
 	}
 	text := ""
@@ -100,10 +100,10 @@ func (d *doctor) hubSettings(context.Context) (string, error) {
 	return text, err
 }
 
-func (d *doctor) origin(key string) config.Origin { return d.hub.Origin(key) }
+func (d *hubDoctor) origin(key string) config.Origin { return d.hub.Origin(key) }
 
 // hubClock matters because the hub takes no token that has expired by its own clock.
-func (d *doctor) hubClock(ctx context.Context) (string, error) {
+func (d *hubDoctor) hubClock(ctx context.Context) (string, error) {
 	if why, is := d.httpsHop().unused(); is {
 		return "not compared: " + why, nil
 	}
@@ -123,7 +123,7 @@ func (d *doctor) hubClock(ctx context.Context) (string, error) {
 }
 
 // withService calls the hub's service side. Whatever tier the settings name, the hub itself is asked.
-func (d *doctor) withService(call func(*iothub.Client) error) (known bool, err error) {
+func (d *hubDoctor) withService(call func(*iothub.Client) error) (known bool, err error) {
 	asked := *d.hub
 	asked.Tier = config.TierStandard
 	client, err := openService(service{Hub: &asked, Network: d.network, Identity: d.identity, Current: d.keys.serviceNow, Log: d.Log})
@@ -137,7 +137,7 @@ func (d *doctor) withService(call func(*iothub.Client) error) (known bool, err e
 const notAsked = "not asked for: without connectionString the connector reads telemetry only"
 
 // registryRight is not needed to carry messages.
-func (d *doctor) registryRight(ctx context.Context) (string, error) {
+func (d *hubDoctor) registryRight(ctx context.Context) (string, error) {
 	known, err := d.withService(func(c *iothub.Client) error { return c.CheckRegistry(ctx) })
 	switch {
 	case !known && err == nil:
@@ -151,7 +151,7 @@ func (d *doctor) registryRight(ctx context.Context) (string, error) {
 }
 
 // serviceRight needs the right ServiceConnect, and a tier that has twins.
-func (d *doctor) serviceRight(ctx context.Context) (string, error) {
+func (d *hubDoctor) serviceRight(ctx context.Context) (string, error) {
 	known, err := d.withService(func(c *iothub.Client) error { return c.CheckService(ctx) })
 	switch {
 	case !known && err == nil:
@@ -169,8 +169,8 @@ func (d *doctor) serviceRight(ctx context.Context) (string, error) {
 	return "twins can be read: the policy may connect services, and the tier has devices' messages, methods and twins", nil
 }
 
-func (d *doctor) eventEndpoint(ctx context.Context) (text string, err error) {
-	if d.events, err = openEvents(ctx, d.hub, d.keys, d.network); err != nil {
+func (d *hubDoctor) eventEndpoint(ctx context.Context) (text string, err error) {
+	if d.events, err = openEvents(ctx, d.hub, d.keys, d.network, prefetchBytes); err != nil {
 		return "", err
 	}
 	newest := time.Time{}

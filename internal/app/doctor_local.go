@@ -18,7 +18,7 @@ func (d *doctor) configuration(context.Context) (string, error) {
 	if n := len(d.options.Warnings); n > 0 {
 		return "", diagnose.Warning("", "%s", d.options.Warnings.String())
 	}
-	return fmt.Sprintf("connector %s, hub Thing %s", d.Config.Name, d.file.Thing), nil
+	return fmt.Sprintf("connector %s, hub Thing %s", d.Config.Name, d.hubThings()), nil
 }
 
 func (d *doctor) checkpointFolder(context.Context) (string, error) {
@@ -55,9 +55,9 @@ func writable(dir, setting string) (string, error) {
 // connectorRuns finds out whether a connector with this file runs: it has the folder of checkpoints of this machine, or
 // answers for its Thing on the platform.
 func (d *doctor) connectorRuns(ctx context.Context) (string, error) {
-	holder, err := folder.Holder(d.Config.Checkpoint.File)
+	holder, err := checkpointHolders(d.Config)
 	if err != nil {
-		return "", fmt.Errorf("look who has %s: %w", d.Config.Checkpoint.File, err)
+		return "", err
 	}
 	if holder != "" {
 		d.running = holder

@@ -92,7 +92,7 @@ func (d *doctor) platformVersion(ctx context.Context) (string, error) {
 
 func (d *doctor) extensionPackages(ctx context.Context) (string, error) {
 	if !d.azx() {
-		return fmt.Sprintf("not asked for (extensions: %s)", d.file.Extensions), nil
+		return fmt.Sprintf("not asked for (extensions: %s)", d.Config.Hubs[0].Extensions), nil
 	}
 	if err := d.checkPackages(ctx); err != nil {
 		return "", err
@@ -105,9 +105,9 @@ func (d *doctor) extensionPackages(ctx context.Context) (string, error) {
 	return text, err
 }
 
-func (d *doctor) hubThing(ctx context.Context) (string, error) {
+func (d *hubDoctor) hubThing(ctx context.Context) (string, error) {
 	if !d.azx() {
-		return fmt.Sprintf("not asked (extensions: %s)", d.file.Extensions), nil
+		return fmt.Sprintf("not asked (extensions: %s)", d.hub.Extensions), nil
 	}
 	found, err := d.findSettings(ctx)
 	if err != nil {
@@ -124,10 +124,10 @@ func (d *doctor) hubThing(ctx context.Context) (string, error) {
 			own++
 		}
 	}
-	return fmt.Sprintf("%s is there; %d settings come from it", d.file.Thing, own), nil
+	return fmt.Sprintf("%s is there; %d settings come from it", d.thing, own), nil
 }
 
-func (d *doctor) storageThings(ctx context.Context) (string, error) {
+func (d *hubDoctor) storageThings(ctx context.Context) (string, error) {
 	if d.found.CheckpointThing == "" && d.found.FileThing == "" {
 		return "none is named", nil
 	}
@@ -138,10 +138,10 @@ func (d *doctor) storageThings(ctx context.Context) (string, error) {
 		"the hub Thing names storage Things, and this version uses files: checkpoints in %s", d.Config.Checkpoint.File)
 }
 
-func (d *doctor) routingGroup(ctx context.Context) (string, error) {
+func (d *hubDoctor) routingGroup(ctx context.Context) (string, error) {
 	name, mode := d.routing()
 	binder, err := platform.NewBinder(platform.BinderConfig{
-		Hub: d.hub.Thing, Group: name, Mode: mode, Socket: d.link.Client(), Timeout: d.Config.RequestTimeout,
+		Hub: d.thing, Group: name, Mode: mode, Socket: d.link.Client(), Timeout: d.Config.RequestTimeout,
 	})
 	if err == nil {
 		err = binder.Resolve(ctx)
@@ -156,20 +156,20 @@ func (d *doctor) routingGroup(ctx context.Context) (string, error) {
 }
 
 // requests finds out whether requests of the platform get to a connector.
-func (d *doctor) requests(ctx context.Context) (string, error) {
+func (d *hubDoctor) requests(ctx context.Context) (string, error) {
 	if !d.hub.HasService() {
 		return "not carried: without connectionString or hostName the connector reads telemetry only", nil
 	}
-	took, err := d.setup.Ping(ctx, d.hub.Thing)
+	took, err := d.setup.Ping(ctx, d.thing)
 	switch {
 	case err == nil:
-		return d.throughDevices(ctx, fmt.Sprintf("a connector answers on %s within %s", d.hub.Thing, took.Round(100*time.Microsecond)))
+		return d.throughDevices(ctx, fmt.Sprintf("a connector answers on %s within %s", d.thing, took.Round(100*time.Microsecond)))
 	case fault.ClassOf(err) != fault.Rejected:
 		return "", err
-	case d.running != "":
-		return "", &fault.Problem{Op: "find the connector", Class: fault.Rejected, Cause: fmt.Errorf("%s runs, and does not answer on %s", d.running, d.hub.Thing),
+	case d.all.running != "":
+		return "", &fault.Problem{Op: "find the connector", Class: fault.Rejected, Cause: fmt.Errorf("%s runs, and does not answer on %s", d.all.running, d.thing),
 			Hint: "see requests bound in /readyz?verbose of its admin surface, and its log"}
-	case !d.options.TwoWay:
+	case !d.all.options.TwoWay:
 		return "", diagnose.Skipped("no connector has bound the group; --two-way binds it for a moment and tries")
 	}
 	return d.bindAndPing(ctx)
@@ -186,7 +186,7 @@ func answerPing(_ context.Context, r message.Request) (infotable.Value, error) {
 
 // bindAndPing binds the group while the platform calls Ping. Any other request that comes meanwhile is refused, as it would
 // be with no connector at all.
-func (d *doctor) bindAndPing(ctx context.Context) (string, error) {
+func (d *hubDoctor) bindAndPing(ctx context.Context) (string, error) {
 	if _, mode := d.routing(); mode == platform.BindDevices {
 		return "", diagnose.Skipped("device Things are bound one by one, and the doctor binds none of them")
 	}
@@ -199,7 +199,7 @@ func (d *doctor) bindAndPing(ctx context.Context) (string, error) {
 		defer cancel()
 		_ = d.setup.Unbind(ctx, d.group) // it goes with the connection, too
 	}()
-	took, err := d.setup.Ping(ctx, d.hub.Thing)
+	took, err := d.setup.Ping(ctx, d.thing)
 	if err != nil {
 		return "", &fault.Problem{Op: "have the platform call the connector", Class: fault.Rejected, Cause: err,
 			Hint: "the platform sends nothing to who has bound the group: bind: devices"}
@@ -208,8 +208,8 @@ func (d *doctor) bindAndPing(ctx context.Context) (string, error) {
 }
 
 // throughDevices has a device Thing called, too, if the hub Thing names one.
-func (d *doctor) throughDevices(ctx context.Context, text string) (string, error) {
-	things := d.setup.DeviceThings(ctx, d.hub.Thing, 3)
+func (d *hubDoctor) throughDevices(ctx context.Context, text string) (string, error) {
+	things := d.setup.DeviceThings(ctx, d.thing, 3)
 	if len(things) == 0 {
 		return text + "; there is no device Thing yet to try", nil
 	}

@@ -31,7 +31,7 @@ func eventSources() []eventSource {
 }
 
 // eventSources looks which kinds are among the newest messages. An event that nobody caused is not seen either.
-func (d *doctor) eventSources(ctx context.Context) (string, error) {
+func (d *hubDoctor) eventSources(ctx context.Context) (string, error) {
 	if d.peek == nil {
 		return "", diagnose.Skipped("the consumer groups are read by others: there is no way to look")
 	}
@@ -61,7 +61,7 @@ func (d *doctor) eventSources(ctx context.Context) (string, error) {
 }
 
 // newest counts the newest messages by their source.
-func (d *doctor) newest(ctx context.Context) (seen map[string]int, total int, err error) {
+func (d *hubDoctor) newest(ctx context.Context) (seen map[string]int, total int, err error) {
 	var mu sync.Mutex
 	seen = map[string]int{}
 	group := supervise.New(ctx)

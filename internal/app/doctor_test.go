@@ -11,7 +11,7 @@ import (
 func TestEachCheckOfTheDoctorNeedsOnesBeforeIt(t *testing.T) {
 	cfg := &config.Config{Platform: config.Platform{URLs: []string{"wss://platform.example/Thingworx/WS"}, AppKey: secret.Source{}}, Hubs: []config.Hub{{}}}
 	before := map[string]bool{}
-	for _, c := range (&doctor{connector: newConnector(Options{Config: cfg})}).checks() {
+	for _, c := range newDoctor(DoctorOptions{Config: cfg}, nil).checks() {
 		for _, need := range c.Needs {
 			if !before[need] {
 				t.Errorf("%s needs %q, which is not before it", c.Name, need)

@@ -21,6 +21,7 @@ import (
 // DryRunOptions say which messages a dry run reads.
 type DryRunOptions struct {
 	Config   *config.Config
+	Hub      string        // a hub Thing of the file; "" for the only one
 	Start    *config.Start // instead of checkpoint and file
 	Group    string        // consumer group to look through; "" for the file's
 	Device   string        // "" for all
@@ -37,13 +38,21 @@ type DryRunSummary struct {
 // would write. It asks the platform which properties Things have, by the connector's own code, and neither writes to it nor
 // moves a checkpoint. What the platform would say to a write cannot be known.
 func DryRun(ctx context.Context, o DryRunOptions, tell func(Seen) error) (sum DryRunSummary, err error) {
-	d := &dryRun{connector: newConnector(Options{Config: o.Config, Start: o.Start, Log: slog.New(slog.DiscardHandler)}), options: o}
+	options := Options{Config: o.Config, Log: slog.New(slog.DiscardHandler)}
+	if o.Start != nil {
+		options.Starts = Starts{"": *o.Start}
+	}
+	h, err := newConnector(options).oneHub(o.Hub)
+	if err != nil {
+		return sum, err
+	}
+	d := &dryRun{}
 	group := supervise.New(ctx)
 	defer func() {
 		group.Stop()
 		err = errors.Join(err, group.Wait())
 	}()
-	if err := d.open(group); err != nil {
+	if err := d.open(group, h); err != nil {
 		return sum, err
 	}
 	e, err := d.openLook(group.Context(), cmp.Or(o.Group, d.hub.ConsumerGroup))
@@ -84,15 +93,14 @@ func (s *DryRunSummary) count(result string) {
 
 // dryRun is a connector whose writes go nowhere.
 type dryRun struct {
-	*connector
-	options    DryRunOptions
+	*carrier
 	translator *ingress.Translator
 	caught     caught
 }
 
 // open signs in at the platform, and finds out what the hub is.
-func (d *dryRun) open(group *supervise.Group) (err error) {
-	if err := d.findHub(group, true); err != nil {
+func (d *dryRun) open(group *supervise.Group, h *hubSide) (err error) {
+	if d.carrier, err = h.look(group, true); err != nil {
 		return err
 	}
 	d.translator = &ingress.Translator{Names: &ingress.Names{}, Stamp: ingress.Stamp{Field: d.hub.TimeField}, Meter: d.meter}

@@ -15,8 +15,11 @@ import (
 	"azx/internal/ingress"
 )
 
-// prefetchBytes bounds what the hub's client holds ahead of the pumps, over all partitions.
+// prefetchBytes bounds what the clients of all hubs hold ahead of the pumps, over all partitions.
 const prefetchBytes = 64 << 20
+
+// leastPrefetch is for those who look only.
+const leastPrefetch = 1 << 20
 
 // events is the hub's event endpoint, opened: it implements ingress.Hub.
 type events struct {
@@ -64,6 +67,20 @@ func position(from delivery.Start) hub.Position {
 	return hub.Earliest()
 }
 
+// checkFile refuses a file that leads to no hub, where no hub Thing is asked.
+func (c *connector) checkFile() error {
+	for _, h := range c.hubs {
+		file := h.file.Load()
+		if c.azx() {
+			continue
+		}
+		if err := checkHub(file, "set "+file.Path("connectionString")+"; without this project's packages the hub Thing is not asked for it"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkHub refuses a hub that nothing leads to, unless the hub Thing may.
 func checkHub(h *config.Hub, hint string) error {
 	if h.ConnectionString.IsSet() || h.EventHubsConnectionString.IsSet() {
@@ -78,21 +95,31 @@ func checkHub(h *config.Hub, hint string) error {
 
 // openHub finds the hub's event endpoint and its partitions; it tries until ctx ends, unless the error is
 // one that no repetition mends.
-func (c *connector) openHub(ctx context.Context) (*events, error) {
+func (k *carrier) openHub(ctx context.Context) (*events, error) {
 	retry := fault.Backoff{Min: 500 * time.Millisecond, Max: 15 * time.Second}
 	for said := ""; ; {
-		e, err := c.tryHub(ctx)
-		c.state.setHub(err)
-		if err == nil || ctx.Err() != nil {
+		e, err := k.tryHub(ctx)
+		if err == nil {
+			if err = k.claim(e); err != nil {
+				e.close()
+			}
+		}
+		if ctx.Err() != nil {
 			return e, err
 		}
-		if class := fault.ClassOf(err); class == fault.Fatal || class == fault.Rejected {
+		k.state.setHub(err)
+		if class := fault.ClassOf(err); err != nil && (class == fault.Fatal || class == fault.Rejected) {
 			return nil, err
 		}
+		k.start.served(k.hubSide)
+		if err == nil {
+			return e, nil
+		}
+		k.groupSettled()
 		if err.Error() != said {
 			said = err.Error()
-			c.tellRefused(err)
-			c.Log.Warn("waiting for the hub", "event", "hub-unreachable", "hub", c.hub.Thing, "error", err, "hint", fault.HintOf(err))
+			k.tellRefused(err)
+			k.Log.Warn("waiting for the hub", "event", "hub-unreachable", "hub", k.thing, "error", err, "hint", fault.HintOf(err))
 		}
 		if retry.Pause(ctx) != nil {
 			return nil, ctx.Err()
@@ -100,8 +127,18 @@ func (c *connector) openHub(ctx context.Context) (*events, error) {
 	}
 }
 
+// claim refuses a log that another entry of the file reads.
+func (k *carrier) claim(e *events) error {
+	log := identity(e.service, e.endpoint, k.hub.ConsumerGroup).String()
+	if other := k.start.claimLog(log, k.thing); other != "" {
+		return fault.Reject("open hub "+k.thing, "give one of them another consumerGroup, or leave one of the two out of the file",
+			"the hub Thing %s leads to the same event hub and consumer group, %s", other, log)
+	}
+	return nil
+}
+
 // openEvents finds the event endpoint of a hub and lists its partitions.
-func openEvents(ctx context.Context, h *config.Hub, k *keys, network *dial.Network) (e *events, err error) {
+func openEvents(ctx context.Context, h *config.Hub, k *keys, network *dial.Network, prefetch int64) (e *events, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	e = &events{}
@@ -111,7 +148,7 @@ func openEvents(ctx context.Context, h *config.Hub, k *keys, network *dial.Netwo
 	options := hub.Options{
 		Hub: h.Thing, HubName: e.service.Name(), Group: h.ConsumerGroup, Network: network,
 		Current:  func() (access.Endpoint, error) { return k.endpoint(e.endpoint) },
-		Prefetch: hub.PrefetchFor(prefetchBytes, 4),
+		Prefetch: hub.PrefetchFor(prefetch, 4),
 	}
 	if e.client, err = hub.Open(e.endpoint, options); err != nil {
 		return nil, err
@@ -140,14 +177,4 @@ func resolve(ctx context.Context, k *keys, network *dial.Network) (access.Endpoi
 // identity names the log that is read.
 func identity(s access.Service, e access.Endpoint, group string) checkpoint.Identity {
 	return checkpoint.Identity{Hub: s.Host, Endpoint: e.Host, EventHub: e.EventHub, Group: group}
-}
-
-// openCheckpoints takes the folder of checkpoints for this hub's log.
-func (c *connector) openCheckpoints(e *events) (*checkpoint.File, error) {
-	identity := identity(e.service, e.endpoint, c.hub.ConsumerGroup)
-	var options []checkpoint.Option
-	if c.Start != nil {
-		options = append(options, checkpoint.AllowNewIdentity())
-	}
-	return checkpoint.OpenFile(c.Config.Checkpoint.File, identity, c.Config.Name, options...)
 }

@@ -16,12 +16,12 @@ import (
 // hubThingWithin is how long a platform may take to let us in and to answer.
 const hubThingWithin = 30 * time.Second
 
-// WithHubThing asks the platform for what the hub Thing has, and returns the configuration with it, as the connector would
-// use it. Warnings are settings that are not known. Nothing is changed on the platform.
-func WithHubThing(ctx context.Context, cfg *config.Config) (*config.Config, config.Problems, error) {
-	c := &connector{Options: Options{Config: cfg, Log: slog.New(slog.DiscardHandler)}, file: &cfg.Hubs[0]}
+// WithHubThings asks the platform for what the hub Things have, and returns the configuration with it, as the connector
+// would use it. Warnings are settings that are not known. Nothing is changed on the platform.
+func WithHubThings(ctx context.Context, cfg *config.Config) (*config.Config, config.Problems, error) {
+	c := newConnector(Options{Config: cfg, Log: slog.New(slog.DiscardHandler)})
 	if !c.azx() {
-		return nil, nil, &fault.Problem{Op: "ask the hub Thing", Class: fault.Fatal, Cause: errors.New("the hub has extensions: " + string(c.file.Extensions)),
+		return nil, nil, &fault.Problem{Op: "ask the hub Thing", Class: fault.Fatal, Cause: errors.New("the hub has extensions: " + string(cfg.Hubs[0].Extensions)),
 			Hint: "only the hub Thing of this project's packages has settings: leave --hub-thing out"}
 	}
 	var err error
@@ -44,21 +44,25 @@ func WithHubThing(ctx context.Context, cfg *config.Config) (*config.Config, conf
 	c.setup = platform.NewSetup(c.link.Client(), cfg.RequestTimeout, nil)
 	group := supervise.New(ctx)
 	group.Go("platform", c.link.Run)
-	found, err := c.findSettings(ctx)
-	group.Stop()
-	if err = errors.Join(err, group.Wait()); err != nil {
-		return nil, nil, err
+	var warnings config.Problems
+	for _, h := range c.hubs {
+		found, failed := h.findSettings(ctx)
+		if err = failed; err != nil {
+			break
+		}
+		cfg, warnings = cfg.WithHub(found.Hub), append(warnings, found.Warnings...)
 	}
-	return cfg.WithHub(found.Hub), found.Warnings, nil
+	group.Stop()
+	return cfg, warnings, errors.Join(err, group.Wait())
 }
 
-func (c *connector) findSettings(ctx context.Context) (config.FromThing, error) {
-	if err := c.link.Wait(ctx); err != nil {
+func (h *hubSide) findSettings(ctx context.Context) (config.FromThing, error) {
+	if err := h.link.Wait(ctx); err != nil {
 		return config.FromThing{}, err
 	}
-	rows, err := c.askSettings(ctx)
+	rows, err := h.askSettings(ctx)
 	if err != nil {
 		return config.FromThing{}, err
 	}
-	return c.file.WithThing(rows)
+	return h.file.Load().WithThing(rows)
 }

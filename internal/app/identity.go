@@ -59,6 +59,12 @@ func openOutside(cfg *config.Config, log *slog.Logger) (o outside, err error) {
 	return o, err
 }
 
+// openOutside keeps it for the connector.
+func (c *connector) openOutside() (err error) {
+	c.outside, err = openOutside(c.Config, c.Log)
+	return err
+}
+
 // openOutsideNow makes it and reads what the file refers to in vaults, for verbs of a person.
 func openOutsideNow(ctx context.Context, cfg *config.Config, log *slog.Logger) (outside, error) {
 	o, err := openOutside(cfg, log)
@@ -87,9 +93,11 @@ func (d *doctor) identitySignsIn(ctx context.Context) (string, error) {
 	if d.identity == nil {
 		return "none is named: keys alone", nil
 	}
-	scope := iothub.Scope(d.hub.HostName)
-	if d.hub.HostName == "" {
-		scope = vault.Scope
+	scope := vault.Scope
+	for i := range d.Config.Hubs {
+		if host := d.Config.Hubs[i].HostName; host != "" {
+			scope = iothub.Scope(host)
+		}
 	}
 	_, until, err := d.identity.Token(ctx, scope)
 	if err != nil {

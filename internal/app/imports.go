@@ -39,6 +39,7 @@ type (
 // ImportOptions say which devices become Things, and how.
 type ImportOptions struct {
 	Config   *config.Config
+	Hub      string // a hub Thing of the file; "" for the only one
 	Where    string // a condition of the hub's query language; "" for all devices
 	Rules    []ImportRule
 	Update   bool
@@ -52,13 +53,17 @@ type ImportOptions struct {
 
 // Import makes Things of a hub's devices. It may run beside a connector.
 func Import(ctx context.Context, o ImportOptions) (result ImportResult, err error) {
-	c := newConnector(Options{Config: o.Config, Log: slog.New(slog.DiscardHandler)})
+	h, err := newConnector(Options{Config: o.Config, Log: slog.New(slog.DiscardHandler)}).oneHub(o.Hub)
+	if err != nil {
+		return result, err
+	}
 	group := supervise.New(ctx)
 	defer func() {
 		group.Stop()
 		err = errors.Join(err, group.Wait())
 	}()
-	if err := c.findHub(group, true); err != nil {
+	c, err := h.look(group, true)
+	if err != nil {
 		return result, err
 	}
 	client, err := c.openRegistry(o.Registry)
@@ -76,8 +81,8 @@ func Import(ctx context.Context, o ImportOptions) (result ImportResult, err erro
 		quota := iothub.Quota{Tier: iothub.Tier(c.hub.Tier), Units: c.hub.Units}
 		o.Expected(from.total, quota.Takes(iothub.KindQuery, (from.total+importPage-1)/importPage))
 	}
-	i := devices.Import{Hub: c.hub.Thing, Source: from, Things: deviceThings{c.setup}, Rules: o.Rules, Update: o.Update, DryRun: o.DryRun,
-		About: c.hub.Thing + ": " + from.text, Each: o.Each, Told: o.Told}
+	i := devices.Import{Hub: c.thing, Source: from, Things: deviceThings{c.setup}, Rules: o.Rules, Update: o.Update, DryRun: o.DryRun,
+		About: c.thing + ": " + from.text, Each: o.Each, Told: o.Told}
 	if o.State != "" {
 		i.State = devices.File(o.State)
 	}
@@ -85,7 +90,7 @@ func Import(ctx context.Context, o ImportOptions) (result ImportResult, err erro
 }
 
 // openRegistry opens the hub to read its registry: a connector needs no right to do that, so that its policy may lack it.
-func (c *connector) openRegistry(file string) (*iothub.Client, error) {
+func (c *carrier) openRegistry(file string) (*iothub.Client, error) {
 	s := service{Hub: c.hub, Network: c.network, Current: c.keys.serviceNow, Log: c.Log}
 	if file != "" {
 		path, err := filepath.Abs(file)
@@ -100,7 +105,7 @@ func (c *connector) openRegistry(file string) (*iothub.Client, error) {
 	}
 	client, err := openService(s)
 	if err == nil && client == nil {
-		err = &fault.Problem{Op: "open hub " + c.hub.Thing, Class: fault.Fatal, Cause: errors.New("it has no connection string"),
+		err = &fault.Problem{Op: "open hub " + c.thing, Class: fault.Fatal, Cause: errors.New("it has no connection string"),
 			Hint: "give one that may read the registry: --registry-connection-string-file"}
 	}
 	return client, err

@@ -84,10 +84,10 @@ func lag(s delivery.Snapshot, start delivery.Start, h head) (behind int64, oldes
 }
 
 // watchHeads asks the hub regularly how far its partitions reach, for the lag.
-func (c *connector) watchHeads(ctx context.Context, e *events) error {
+func (h *hubSide) watchHeads(ctx context.Context, e *events) error {
 	tick := time.NewTicker(headsEvery)
 	defer tick.Stop()
-	c.noteHeads(e.asked, e.partitions)
+	h.noteHeads(e.asked, e.partitions)
 	for {
 		select {
 		case <-ctx.Done():
@@ -96,21 +96,21 @@ func (c *connector) watchHeads(ctx context.Context, e *events) error {
 		}
 		asked := time.Now()
 		if parts, err := e.client.Partitions(ctx); err == nil {
-			c.noteHeads(asked, parts)
+			h.noteHeads(asked, parts)
 		} // else the lag stays as it was; receivers tell what is wrong
 	}
 }
 
 // noteHeads takes what the hub told when it was asked at a time.
-func (c *connector) noteHeads(asked time.Time, parts []hub.Partition) {
+func (h *hubSide) noteHeads(asked time.Time, parts []hub.Partition) {
 	settled := map[string]int64{}
-	known := c.state.knownHeads()
-	for _, p := range c.state.partitions() {
+	known := h.state.knownHeads()
+	for _, p := range h.state.partitions() {
 		if at, ok := settledUpTo(p.Pump.Tracker.Snapshot(), p.Start, known.of[p.ID]); ok {
 			settled[p.ID] = at.Sequence
 		}
 	}
-	c.state.setHeads(known.next(asked, parts, func(id string) (int64, bool) {
+	h.state.setHeads(known.next(asked, parts, func(id string) (int64, bool) {
 		sequence, ok := settled[id]
 		return sequence, ok
 	}))

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	"azx/internal/checkpoint"
+	"azx/internal/config"
 	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/hub"
@@ -15,38 +16,15 @@ import (
 )
 
 // openLook opens the hub's events to look at them through a consumer group, beside whoever reads.
-func (c *connector) openLook(ctx context.Context, group string) (*events, error) {
-	h := *c.hub
+func (k *carrier) openLook(ctx context.Context, group string) (*events, error) {
+	h := *k.hub
 	h.ConsumerGroup = group
-	return openEvents(ctx, &h, c.keys, c.network)
-}
-
-// nextOf is where a connector would go on, by partition. The checkpoints are read and stay as they are.
-func (c *connector) nextOf(e *events) (map[string]delivery.Start, error) {
-	_, stored, err := checkpoint.Read(c.Config.Checkpoint.File)
-	if err != nil {
-		return nil, err
-	}
-	id := identity(e.service, e.endpoint, c.hub.ConsumerGroup).String()
-	starts := map[string]delivery.Start{}
-	for _, p := range e.partitions {
-		start := c.hub.Start
-		if c.Start != nil {
-			start = *c.Start
-		}
-		starts[p.ID] = delivery.Start{Latest: start.Latest, From: start.At}
-		for _, s := range stored {
-			if at, has := s.At[p.ID]; has && s.Identity == id && c.Start == nil {
-				starts[p.ID] = delivery.Start{After: &at}
-			}
-		}
-	}
-	return starts, nil
+	return openEvents(ctx, &h, k.keys, k.network, prefetchBytes)
 }
 
 // read takes the messages between where each partition starts and where it ends now, or for ever if it starts at the latest
 // message. Those of one device, "" for all, go to take, one at a time, until it says no.
-func (c *connector) read(ctx context.Context, e *events, starts map[string]delivery.Start, device string,
+func (k *carrier) read(ctx context.Context, e *events, starts map[string]delivery.Start, device string,
 	take func(*message.Message) (more bool, err error)) error {
 	reading := supervise.New(ctx)
 	read := make(chan *message.Message)
@@ -120,4 +98,71 @@ func readTo(ctx context.Context, client *hub.Client, p hub.Partition, from deliv
 			}
 		}
 	}
+}
+
+// oneHub returns the hub with a hub Thing, "" for the only one.
+func (c *connector) oneHub(thing string) (*hubSide, error) {
+	file, err := findHub(c.Config, thing)
+	if err != nil {
+		return nil, err
+	}
+	return c.hubNamed(file.Thing), nil
+}
+
+// findHub returns the hub of a file with a hub Thing, "" for the only one.
+func findHub(cfg *config.Config, thing string) (*config.Hub, error) {
+	var names []string
+	for i := range cfg.Hubs {
+		h := &cfg.Hubs[i]
+		if h.Thing == thing || thing == "" && len(cfg.Hubs) == 1 {
+			return h, nil
+		}
+		names = append(names, h.Thing)
+	}
+	hint := "--hub with one of: " + strings.Join(names, ", ")
+	if thing == "" {
+		return nil, fault.Reject("find the hub", hint, "the file has %d", len(names))
+	}
+	return nil, fault.Reject("find the hub", hint, "the file has no hub %q", thing)
+}
+
+// look finds out what the hub is, for verbs that look at its messages: with the platform, or by the file alone.
+func (h *hubSide) look(group *supervise.Group, withPlatform bool) (*carrier, error) {
+	k := &carrier{hubSide: h, hub: h.file.Load()}
+	h.answers = answerPing
+	var err error
+	if h.outside, err = openOutsideNow(group.Context(), h.Config, h.Log); err != nil {
+		return nil, err
+	}
+	if withPlatform {
+		if err := h.signIn(group.Context(), group); err != nil {
+			return nil, err
+		}
+		if err := k.askHub(group.Context()); err != nil {
+			return nil, err
+		}
+	}
+	err = checkHub(k.hub, "set "+k.hub.Path("connectionString"))
+	if err == nil {
+		k.network, err = openNetwork(k.hub, h.dialer, h.Log)
+	}
+	return k, err
+}
+
+// askHub asks the hub Thing, if there is one.
+func (k *carrier) askHub(ctx context.Context) error {
+	if !k.azx() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, signInWithin)
+	defer cancel()
+	if err := k.checkPackages(ctx); err != nil {
+		return err
+	}
+	found, _, err := k.readSettings(ctx, k.hub)
+	if err == nil {
+		k.hub = found.Hub
+		k.keys.now.Store(found.Hub)
+	}
+	return err
 }

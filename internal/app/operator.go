@@ -85,14 +85,12 @@ func (o OperatorHub) find() (*config.Config, *config.Hub, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var names []string
-	for _, hub := range cfg.Hubs {
-		if hub.Thing == o.Hub || o.Hub == "" && len(cfg.Hubs) == 1 {
-			return cfg, &hub, nil
-		}
-		names = append(names, hub.Thing)
+	hub, err := findHub(cfg, o.Hub)
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil, nil, fault.Reject("find the hub", "--hub with one of: "+strings.Join(names, ", "), "%s has no hub %q", o.File, o.Hub)
+	own := *hub
+	return cfg, &own, nil
 }
 
 // Close ends what the operator has open.

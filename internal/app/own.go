@@ -10,18 +10,19 @@ import (
 	"strings"
 
 	"azx/internal/adapter"
+	"azx/internal/config"
 	"azx/internal/observe"
 	"azx/internal/platform"
 )
 
 // openAdapter makes the connector's own Thing, if the platform has what it takes.
-func (c *connector) openAdapter(book *observe.Logbook) {
+func (c *connector) openAdapter() {
 	if !c.azx() {
 		return
 	}
 	c.adapter = adapter.New(adapter.Config{
 		Name: c.Config.Name, Group: c.Config.AvailabilityGroup, Instance: instanceID(), Version: Version(), Platform: c.setup,
-		Checks: c.healthChecks, Groups: c.groups, Bound: c.boundNames, Samples: c.meter.Gather, Logbook: book,
+		Checks: c.healthChecks, Groups: c.groups, Bound: c.boundNames, Samples: c.meter.Gather, Logbook: c.book,
 		Changed: c.settingsChanged, Clear: c.clearCache, Facts: facts, Log: c.Log,
 	})
 }
@@ -52,13 +53,16 @@ func (c *connector) healthChecks() []adapter.Check {
 	return all
 }
 
-// groups are the routing groups by hub Thing.
+// groups are the routing groups by hub Thing; "" where it is not known.
 func (c *connector) groups() map[string]string {
-	group := ""
-	if c.carries() {
-		group = c.twoWay.binder.State().Group
+	all := map[string]string{}
+	for _, h := range c.hubs {
+		all[h.thing] = ""
+		if k := h.carried.Load(); k != nil && k.twoWay != nil {
+			all[h.thing] = k.twoWay.binder.State().Group
+		}
 	}
-	return map[string]string{c.file.Thing: group}
+	return all
 }
 
 // boundNames are what is bound at the platform but the connector's own Thing.
@@ -83,8 +87,10 @@ func (c *connector) clearCache(cache, thing, context string) error {
 	if cache != cacheTwins {
 		c.forgetThings(thing)
 	}
-	if cache != cacheThings && c.carries() {
-		c.twoWay.egress.Forget(thing)
+	for _, k := range c.carriers() {
+		if cache != cacheThings && k.twoWay != nil {
+			k.twoWay.egress.Forget(thing)
+		}
 	}
 	c.Log.Info("what was known is asked for again", "event", "cache-cleared", "cache", cache, "thing", thing)
 	e := platform.Event{Kind: platform.ClearCacheEntry, Cache: cache, Key: thing, Message: "connector " + c.Config.Name + " asks again for what it knew"}
@@ -95,19 +101,8 @@ func (c *connector) clearCache(cache, thing, context string) error {
 	return nil
 }
 
-// forgetThings drops what the platform said of a Thing, "" for all.
-func (c *connector) forgetThings(thing string) {
-	switch {
-	case !c.made.Load(): // nothing is known yet
-	case thing != "":
-		c.forget(thing)
-	default:
-		c.writer.ForgetAll()
-		if c.twoWay != nil {
-			c.twoWay.things.ForgetAll()
-		}
-	}
-}
+// azx reports whether the platform has this project's packages: all hubs of a file say the same.
+func (c *connector) azx() bool { return c.Config.Hubs[0].Extensions == config.ExtensionsAzx }
 
 // Version is the version of this program, "unknown" if that was not noted when it was built.
 func Version() string { return observe.Version() }

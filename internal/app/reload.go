@@ -17,43 +17,55 @@ import (
 // settingsEvery is between two looks at the hub Thing's settings when nobody says that they have changed.
 const settingsEvery = time.Minute
 
-// wantSettings has the settings of the hub Thing read again. It returns at once.
+// wantSettings has the settings of the hub Things read again. It returns at once.
 func (c *connector) wantSettings() {
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
-	if c.carries() {
-		c.twoWay.binder.Recheck()
+	signal(c.changed)
+	for _, k := range c.carriers() {
+		if k.twoWay != nil {
+			k.twoWay.binder.Recheck()
+		}
 	}
 }
 
 // settingsChanged hears that those of a hub Thing have; "" means of all.
 func (c *connector) settingsChanged(hubThing string) {
-	if hubThing == "" || hubThing == c.file.Thing {
-		c.Log.Info("the settings of the hub Thing have changed, or may have: reading them", "event", "settings-notice", "hub", c.file.Thing)
-		c.wantSettings()
+	for _, h := range c.hubs {
+		if hubThing == "" || hubThing == h.thing {
+			c.Log.Info("the settings of the hub Thing have changed, or may have: reading them", "event", "settings-notice", "hub", h.thing)
+			c.wantSettings()
+		}
 	}
 }
 
-// reloader takes what changes while the connector runs, in the file or on the hub Thing: one after the other, by the same
+// reloader takes what changes while the connector runs, in the file or on a hub Thing: one after the other, by the same
 // steps. It belongs to the goroutine of watch.
 type reloader struct {
 	*connector
-	running *config.Config   // what is used: as at the start, with the changes that took effect
-	current *config.Config   // what the file said when it was taken last
-	rows    []config.Setting // what the hub Thing said when it was taken last
-	said    string           // the last refusal that was told
-	pending string           // the settings that wait for a restart, as told
+	running *config.Config // what is used: as at the start, with the changes that took effect
+	current *config.Config // what the file said when it was taken last
+	each    []*reloadedHub // in the order of the file that the connector began with
+	pending string         // the settings that wait for a restart, as told
 
 	vaultSaid string // the last error of a vault that was told
 }
 
-func newReloader(c *connector) *reloader {
-	return &reloader{connector: c, running: c.Config.WithHub(c.hub), current: c.Config, rows: c.rows}
+// reloadedHub is a hub as far as the reloader knows it.
+type reloadedHub struct {
+	*hubSide
+	carrier *carrier         // of this moment; nil: the hub is not served, and begins with whatever there is
+	rows    []config.Setting // what the hub Thing said when it was taken last
+	said    string           // the last refusal that was told
 }
 
-// watch reads the settings again when somebody says so, and those of the hub Thing once in a while, until ctx ends.
+func newReloader(c *connector) *reloader {
+	r := &reloader{connector: c, running: c.Config, current: c.Config}
+	for _, h := range c.hubs {
+		r.each = append(r.each, &reloadedHub{hubSide: h})
+	}
+	return r
+}
+
+// watch reads the settings again when somebody says so, and those of the hub Things once in a while, until ctx ends.
 func (r *reloader) watch(ctx context.Context) error {
 	tick := time.NewTicker(settingsEvery)
 	defer tick.Stop()
@@ -68,24 +80,56 @@ func (r *reloader) watch(ctx context.Context) error {
 		case answer := <-r.asked:
 			answer <- r.reread(ctx)
 		case <-r.changed:
-			r.look(ctx)
+			r.lookAll(ctx)
 		case <-tick.C:
-			r.look(ctx)
+			r.lookAll(ctx)
 		case <-vaults.C:
 			r.lookAtVaults(ctx)
 		}
 	}
 }
 
-// look reads what the hub Thing has, if there is one, and takes it.
-func (r *reloader) look(ctx context.Context) {
+// lookAll reads what the hub Things have, if there are any. A hub that is not served begins again, and reads it itself.
+func (r *reloader) lookAll(ctx context.Context) {
 	if !r.azx() {
 		return
 	}
-	rows, err := r.askSettings(ctx)
+	r.sync()
+	for _, h := range r.each {
+		if h.carrier == nil {
+			signal(h.wake)
+		} else {
+			r.look(ctx, h)
+		}
+	}
+}
+
+// sync takes in which hubs are served now, and with which settings they began.
+func (r *reloader) sync() {
+	for _, h := range r.each {
+		now := h.carried.Load()
+		switch {
+		case now == h.carrier:
+			continue
+		case now == nil:
+			r.running, h.rows = r.running.WithHub(h.file.Load()), nil
+		default:
+			r.running, h.rows = r.running.WithHub(now.hub), now.rows
+		}
+		h.carrier = now
+	}
+}
+
+// look reads what a hub Thing has, and takes it.
+func (r *reloader) look(ctx context.Context, h *reloadedHub) {
+	rows, err := h.askSettings(ctx)
 	var took taken
 	if err == nil {
-		took, err = r.take(ctx, r.current, rows)
+		before := h.rows
+		h.rows = rows
+		if took, err = r.take(ctx, r.current); err != nil {
+			h.rows = before
+		}
 	}
 	result := took.result()
 	if err != nil {
@@ -97,14 +141,15 @@ func (r *reloader) look(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	r.meter.Reloaded(r.file.Thing, result)
+	r.meter.Reloaded(h.thing, result)
 	switch {
-	case err != nil && err.Error() != r.said:
-		r.tellRefusal(err, "hub Thing")
-		r.tellSetting(err)
+	case err != nil && err.Error() != h.said:
+		h.said = err.Error()
+		r.tellRefusal(err, "hub Thing", h.thing)
+		h.tellSetting(err)
 	case err == nil && result != "failed":
-		r.said, r.rows = "", rows
-		r.tell(took, "hub Thing")
+		h.said = ""
+		r.tell(took, "hub Thing", h.thing)
 	}
 }
 
@@ -118,40 +163,66 @@ func (t taken) result() string {
 	return "same"
 }
 
-// take checks a file and what the hub Thing has, and takes what takes effect at once: all of it, or nothing and an error.
-func (r *reloader) take(ctx context.Context, file *config.Config, rows []config.Setting) (t taken, err error) {
+// take checks a file together with what the hub Things have, and takes what takes effect at once: all of it, or nothing and
+// an error.
+func (r *reloader) take(ctx context.Context, file *config.Config) (t taken, err error) {
 	next := file
-	if r.azx() && sameThing(file, r.current) {
-		found, err := file.Hubs[0].WithThing(rows)
-		if err != nil {
+	for i, h := range r.each {
+		if h.carrier == nil || !sameThing(file, r.current, i) {
+			continue
+		}
+		if h.azx() {
+			found, err := file.Hubs[i].WithThing(h.rows)
+			if err != nil {
+				return t, err
+			}
+			next = next.WithHub(found.Hub)
+		}
+		if err := checkHub(&next.Hubs[i], "set connectionString on the hub Thing again, or in the file"); err != nil {
 			return t, err
 		}
-		next = file.WithHub(found.Hub)
 	}
-	if err := checkHub(&next.Hubs[0], "set connectionString on the hub Thing again, or in the file"); err != nil && sameThing(next, r.current) {
-		return t, err
-	}
-	for _, change := range config.Diff(r.running, next) {
-		if change.Live {
-			t.live = append(t.live, change)
-		} else {
-			t.restart = append(t.restart, change)
-		}
-	}
+	begin := r.compare(next, &t)
 	with := config.Take(r.running, next, t.live)
-	if err := r.try(ctx, with, t.live); err != nil {
+	if err := r.try(ctx, with, t.live, begin); err != nil {
 		return taken{}, err
 	}
-	if err := r.apply(with, t.live); err != nil {
+	if err := r.apply(file, with, t.live, begin); err != nil {
 		return taken{}, err
 	}
 	r.running = with
 	return t, nil
 }
 
-// sameThing reports whether two files are about the same hub Thing; if not, what the one has is nothing to the other's.
-func sameThing(a, b *config.Config) bool {
-	return a.Hubs[0].Thing == b.Hubs[0].Thing && a.Hubs[0].Extensions == b.Hubs[0].Extensions
+// compare parts what takes effect at once from what waits for a restart. A hub that is not open takes everything: it begins
+// anew. Those are returned.
+func (r *reloader) compare(next *config.Config, t *taken) (begin map[int]bool) {
+	begin = map[int]bool{}
+	changes := config.Diff(r.running, next)
+	for _, change := range changes {
+		if i := change.Hub(); !change.Live && i >= 0 && i < len(r.each) && sameThing(next, r.current, i) && r.each[i].trouble() != nil {
+			begin[i] = true
+		}
+	}
+	for _, change := range changes {
+		if change.Live = change.Live || begin[change.Hub()]; change.Live {
+			t.live = append(t.live, change)
+		} else {
+			t.restart = append(t.restart, change)
+		}
+	}
+	return begin
+}
+
+// sameThing reports whether two files have the same hub Thing at a place; if not, what the one has is nothing to the
+// other's.
+func sameThing(a, b *config.Config, i int) bool {
+	return i < len(a.Hubs) && i < len(b.Hubs) && a.Hubs[i].Thing == b.Hubs[i].Thing && a.Hubs[i].Extensions == b.Hubs[i].Extensions
+}
+
+// ofHub are the changes of one hub.
+func ofHub(all []config.Change, i int) []config.Change {
+	return slices.DeleteFunc(slices.Clone(all), func(c config.Change) bool { return c.Hub() != i })
 }
 
 // changes reports whether a credential of the hub, or another key, is among the changes.
@@ -165,15 +236,21 @@ func newHubKeys(all []config.Change) bool {
 	return changes(all, "connectionString", "eventHubsConnectionString")
 }
 
-// try signs in with new credentials, beside what goes on with the old ones. The error says that they are not taken.
-func (r *reloader) try(ctx context.Context, next *config.Config, live []config.Change) error {
+// try signs in with new credentials, beside what goes on with the old ones. The error says that they are not taken. What
+// begins anew finds out by itself.
+func (r *reloader) try(ctx context.Context, next *config.Config, live []config.Change, begin map[int]bool) error {
 	if changes(live, "platform.appKey") {
 		if err := r.tryAppKey(ctx, next); err != nil {
 			return err
 		}
 	}
-	if newHubKeys(live) {
-		return r.tryKeys(ctx, &next.Hubs[0])
+	for i, h := range r.each {
+		if h.carrier == nil || begin[i] || !newHubKeys(ofHub(live, i)) {
+			continue
+		}
+		if err := h.carrier.tryKeys(ctx, &next.Hubs[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -190,12 +267,12 @@ func (r *reloader) tryAppKey(ctx context.Context, next *config.Config) error {
 }
 
 // tryKeys signs in with new keys, beside what goes on with the old ones. The error says that they are not taken.
-func (r *reloader) tryKeys(ctx context.Context, next *config.Hub) error {
+func (k *carrier) tryKeys(ctx context.Context, next *config.Hub) error {
 	const op = "try the new connection strings"
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	k := newKeys(next)
-	client, err := openService(service{Hub: next, Network: r.network, Identity: r.identity, Log: slog.New(slog.DiscardHandler)})
+	own := newKeys(next)
+	client, err := openService(service{Hub: next, Network: k.network, Identity: k.identity, Log: slog.New(slog.DiscardHandler)})
 	if err == nil && client != nil {
 		defer client.Close()
 		err = client.CheckService(ctx)
@@ -205,7 +282,7 @@ func (r *reloader) tryKeys(ctx context.Context, next *config.Hub) error {
 	}
 	if err == nil {
 		var e *events
-		if e, err = openEvents(ctx, next, k, r.network); err == nil {
+		if e, err = openEvents(ctx, next, own, k.network, leastPrefetch); err == nil {
 			e.close()
 		}
 	}
@@ -216,11 +293,12 @@ func (r *reloader) tryKeys(ctx context.Context, next *config.Hub) error {
 }
 
 // apply makes changed settings those that are used.
-func (r *reloader) apply(next *config.Config, live []config.Change) error {
-	hub := &next.Hubs[0]
-	if r.twoWay != nil {
-		if err := r.twoWay.egress.Change(settings(hub)); err != nil {
-			return fmt.Errorf("take the settings: %w", err)
+func (r *reloader) apply(file, next *config.Config, live []config.Change, begin map[int]bool) error {
+	for i, h := range r.each {
+		if h.carrier != nil && h.carrier.twoWay != nil && !begin[i] {
+			if err := h.carrier.twoWay.egress.Change(settings(&next.Hubs[i])); err != nil {
+				return fmt.Errorf("take the settings: %w", err)
+			}
 		}
 	}
 	if changes(live, "log.level") {
@@ -228,40 +306,52 @@ func (r *reloader) apply(next *config.Config, live []config.Change) error {
 			return fmt.Errorf("take the settings: %w", err)
 		}
 	}
-	r.keys.now.Store(hub)
 	r.appKey.Store(&next.Platform.AppKey)
-	if newHubKeys(live) && r.twoWay != nil {
-		r.twoWay.service.Renew()
+	for i, h := range r.each {
+		if sameThing(file, r.current, i) {
+			h.file.Store(&file.Hubs[i])
+		}
+		switch {
+		case h.carrier == nil:
+			signal(h.wake)
+		case begin[i]:
+			signal(h.anew)
+		default:
+			h.keys.now.Store(&next.Hubs[i])
+			if newHubKeys(ofHub(live, i)) && h.carrier.twoWay != nil {
+				h.carrier.twoWay.service.Renew()
+			}
+		}
 	}
 	return nil
 }
 
-// tell says which settings are in effect, and which wait for a restart: the latter once, until they are others.
-func (r *reloader) tell(t taken, from string) {
+// tell says which settings are in effect, and which wait for a restart: the latter once, until they are others. hub is the
+// hub Thing, or those of the file.
+func (r *reloader) tell(t taken, from, hub string) {
 	if len(t.live) > 0 {
-		r.Log.Info("settings have changed and are in effect", "event", "settings-changed", "hub", r.file.Thing, "from", from, "settings", names(t.live))
+		r.Log.Info("settings have changed and are in effect", "event", "settings-changed", "hub", hub, "from", from, "settings", r.names(t.live))
 	}
-	pending := names(t.restart)
+	pending := r.names(t.restart)
 	if pending != r.pending && pending != "" {
-		r.Log.Warn("settings have changed that take effect at the next start", "event", "settings-restart", "hub", r.file.Thing, "from", from,
+		r.Log.Warn("settings have changed that take effect at the next start", "event", "settings-restart", "hub", hub, "from", from,
 			"settings", pending, "hint", "restart the connector")
 	}
 	r.pending = pending
 }
 
 // tellRefusal says why settings are not taken.
-func (r *reloader) tellRefusal(err error, from string) {
-	r.said = err.Error()
-	r.Log.Warn("settings are not taken; those that are used stay", "event", "settings-refused", "hub", r.file.Thing, "from", from,
+func (r *reloader) tellRefusal(err error, from, hub string) {
+	r.Log.Warn("settings are not taken; those that are used stay", "event", "settings-refused", "hub", hub, "from", from,
 		"error", err, "hint", fault.HintOf(err))
 }
 
-// names lists the keys of changes, those of the hub without its place in the file.
-func names(all []config.Change) string {
+// names lists the keys of changes, those of the only hub without its place in the file.
+func (r *reloader) names(all []config.Change) string {
 	keys := make([]string, len(all))
 	for i, c := range all {
 		keys[i] = c.Path
-		if _, key, ok := strings.Cut(c.Path, "]."); ok {
+		if _, key, ok := strings.Cut(c.Path, "]."); ok && len(r.each) == 1 {
 			keys[i] = key
 		}
 	}

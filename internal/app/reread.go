@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"azx/internal/config"
@@ -24,20 +25,21 @@ type Reloaded struct {
 	Unreachable bool `json:"unreachable,omitempty"`
 }
 
-// reread reads the file again and takes it, with what the hub Thing said last.
+// reread reads the file again and takes it, with what the hub Things said last.
 func (r *reloader) reread(ctx context.Context) Reloaded {
+	r.sync()
 	file, warnings, err := r.Reread()
 	if err == nil {
 		_, err = r.readVaults(ctx, file)
 	}
 	var took taken
 	if err == nil {
-		took, err = r.take(ctx, file, r.rows)
+		took, err = r.take(ctx, file)
 	}
 	answer := Reloaded{Connector: r.Config.Name, Live: took.live, Restart: took.restart}
 	if err != nil {
-		r.meter.Reloaded(r.file.Thing, "refused")
-		r.tellRefusal(err, "file")
+		r.counted("refused", err.Error())
+		r.tellRefusal(err, "file", r.hubThings())
 		class := fault.ClassOf(err)
 		answer.Refused, answer.Hint = err.Error(), fault.HintOf(err)
 		answer.Unreachable = class == fault.Transient || class == fault.Credential
@@ -46,16 +48,43 @@ func (r *reloader) reread(ctx context.Context) Reloaded {
 	for _, w := range warnings {
 		r.Log.Warn(w.String(), "event", "config-warning")
 	}
-	if sameThing(file, r.current) {
+	if r.sameHubs(file) {
 		r.current = file
 	}
-	r.said, r.pending = "", ""
-	r.meter.Reloaded(r.file.Thing, took.result())
+	r.pending = ""
+	r.counted(took.result(), "")
 	if len(took.live)+len(took.restart) == 0 {
-		r.Log.Info("the file was read again; nothing has changed", "event", "settings-same", "hub", r.file.Thing, "from", "file")
+		r.Log.Info("the file was read again; nothing has changed", "event", "settings-same", "hub", r.hubThings(), "from", "file")
 	}
-	r.tell(took, "file")
+	r.tell(took, "file", r.hubThings())
 	return answer
+}
+
+// sameHubs reports whether a file has the hubs that the connector began with, at the same places.
+func (r *reloader) sameHubs(file *config.Config) bool {
+	for i := range r.each {
+		if !sameThing(file, r.current, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// counted counts what came of a file for each hub, and remembers what was told of it.
+func (r *reloader) counted(result, said string) {
+	for _, h := range r.each {
+		r.meter.Reloaded(h.thing, result)
+		h.said = said
+	}
+}
+
+// hubThings names all hubs.
+func (c *connector) hubThings() string {
+	things := make([]string, len(c.hubs))
+	for i, h := range c.hubs {
+		things[i] = h.thing
+	}
+	return strings.Join(things, ", ")
 }
 
 // errNoReload is told to those who ask too early, or a connector that has no file.
@@ -63,7 +92,7 @@ var errNoReload = errors.New("the connector does not read its file again now: it
 
 // reload is what the admin surface does for those who want the file to be read again.
 func (c *connector) reload(ctx context.Context) (any, error) {
-	if c.Reread == nil || !c.made.Load() {
+	if c.Reread == nil || c.health.checkStart() != nil {
 		return nil, errNoReload
 	}
 	answer := make(chan Reloaded, 1)

@@ -253,12 +253,13 @@ func lineWith(text, part string) string {
 }
 
 func TestAConnectorThatIsStillStartingDoesNotReload(t *testing.T) {
-	c := &connector{Options: Options{Reread: func() (*config.Config, config.Problems, error) { return nil, nil, errors.New("read") }}}
+	c := newTeller(nil).connector
+	c.Reread = func() (*config.Config, config.Problems, error) { return nil, nil, errors.New("read") }
 	if _, err := c.reload(t.Context()); !errors.Is(err, errNoReload) {
 		t.Errorf("got %v", err)
 	}
 	c.Reread = nil
-	c.made.Store(true)
+	c.health.setStart(nil)
 	if _, err := c.reload(t.Context()); !errors.Is(err, errNoReload) {
 		t.Errorf("without a file: %v", err)
 	}
@@ -279,7 +280,7 @@ func TestTheHubThingIsAskedForItsSettings(t *testing.T) {
 	s := newSite(t)
 	s.platform.with(func() { s.platform.settings["writeVia"], s.platform.settings["later"] = "desired", "1" })
 	cfg := s.config("units: 2")
-	with, warnings, err := WithHubThing(t.Context(), cfg)
+	with, warnings, err := WithHubThings(t.Context(), cfg)
 	if err != nil || len(warnings) != 1 {
 		t.Fatalf("%v, %v", warnings, err)
 	}
@@ -288,11 +289,11 @@ func TestTheHubThingIsAskedForItsSettings(t *testing.T) {
 		t.Errorf("got %+v", h)
 	}
 	s.platform.with(func() { s.platform.keys = nil })
-	if _, _, err = WithHubThing(t.Context(), cfg); fault.ClassOf(err) != fault.Credential {
+	if _, _, err = WithHubThings(t.Context(), cfg); fault.ClassOf(err) != fault.Credential {
 		t.Errorf("a refused key: %v", err)
 	}
 	cfg.Hubs[0].Extensions = config.ExtensionsNone
-	if _, _, err = WithHubThing(t.Context(), cfg); fault.ClassOf(err) != fault.Fatal || fault.HintOf(err) == "" {
+	if _, _, err = WithHubThings(t.Context(), cfg); fault.ClassOf(err) != fault.Fatal || fault.HintOf(err) == "" {
 		t.Errorf("without packages: %v", err)
 	}
 }

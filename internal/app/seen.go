@@ -16,6 +16,7 @@ const mostShown = 8 << 10
 
 // Seen is a message as people see it pass. Members that its stage does not know are left out.
 type Seen struct {
+	Hub       string    `json:"hub,omitempty"` // the hub Thing
 	Partition string    `json:"partition"`
 	Sequence  int64     `json:"sequence"`
 	Offset    string    `json:"offset"`
@@ -58,7 +59,7 @@ type SeenWrite struct {
 // seen is what every stage knows of a message.
 func seen(m *message.Message) Seen {
 	return Seen{
-		Partition: m.Partition, Sequence: m.Sequence, Offset: m.Offset, Enqueued: m.Enqueued,
+		Hub: m.Hub, Partition: m.Partition, Sequence: m.Sequence, Offset: m.Offset, Enqueued: m.Enqueued,
 		Device: m.DeviceID, Module: m.ModuleID, Source: m.Source,
 	}
 }

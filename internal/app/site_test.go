@@ -213,8 +213,8 @@ func (s *site) keepsSecrets() {
 }
 
 // newTeller is as much of a connector as tells what goes wrong.
-func newTeller(events *platform.Announcer) *connector {
-	return &connector{
-		Options: Options{Config: &config.Config{Name: "azx-1"}}, file: &config.Hub{Thing: "Plant1Hub"}, events: events,
-	}
+func newTeller(events *platform.Announcer) *hubSide {
+	c := newConnector(Options{Config: &config.Config{Name: "azx-1", Hubs: []config.Hub{{Thing: "Plant1Hub"}}}})
+	c.events = events
+	return c.hubs[0]
 }

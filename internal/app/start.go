@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"azx/internal/config"
 	"azx/internal/fault"
 	"azx/internal/platform"
 )
@@ -22,29 +21,27 @@ var neededPackages = []struct{ name, version string }{
 // mostDoubts is how often in a row the platform may answer with an error of its own before somebody has to look.
 const mostDoubts = 3
 
-// settle finds out what the settings of the hub are, and says in one line each what is used and from where. With this
-// project's packages on the platform it asks there: it waits for the platform until ctx ends. The error is a fault.Problem
-// of something that has to be changed first.
+// settle takes the connector's place on the platform. With this project's packages there it waits for the platform until
+// ctx ends. The error is a fault.Problem of something that has to be changed first.
 func (c *connector) settle(ctx context.Context) error {
-	c.hub = c.file
 	if !c.azx() {
 		c.Log.Info("there is no connector Thing, and nothing is asked of the hub Thing", "event", "no-connector-thing",
-			"extensions", c.file.Extensions)
-		c.state.setStart(nil)
-		c.sayAll(config.FromThing{Hub: c.file})
+			"extensions", c.Config.Hubs[0].Extensions)
+		c.health.setStart(nil)
 		return nil
 	}
-	for _, step := range []func(context.Context) error{c.checkPackages, c.setup.AddAdapterServices, c.adapter.Take, c.readSettings} {
-		if err := c.patiently(ctx, step); err != nil {
+	for _, step := range []func(context.Context) error{c.checkPackages, c.setup.AddAdapterServices, c.adapter.Take} {
+		if err := c.patiently(ctx, step, c.health.setStart); err != nil {
 			return err
 		}
 	}
-	c.state.setStart(nil)
+	c.health.setStart(nil)
 	return nil
 }
 
-// patiently does a step of the start until it succeeds, ctx ends, or it is clear that waiting does not help.
-func (c *connector) patiently(ctx context.Context, step func(context.Context) error) error {
+// patiently does a step of the start until it succeeds, ctx ends, or it is clear that waiting does not help. note hears
+// why it waits.
+func (c *connector) patiently(ctx context.Context, step func(context.Context) error, note func(error)) error {
 	pause := fault.Backoff{Min: time.Second, Max: 30 * time.Second}
 	said := ""
 	for doubts := 0; ; {
@@ -61,7 +58,7 @@ func (c *connector) patiently(ctx context.Context, step func(context.Context) er
 				return &fault.Problem{Op: fmt.Sprintf("start, at the %d. try", doubts), Class: fault.Fatal, Cause: err, Hint: fault.HintOf(err)}
 			}
 		}
-		c.state.setStart(err)
+		note(err)
 		if err.Error() != said {
 			said = err.Error()
 			c.Log.Warn("waiting for the platform", "event", "platform-not-ready", "error", err, "hint", fault.HintOf(err))
@@ -125,87 +122,4 @@ func parseVersion(text string) (v [3]int, ok bool) {
 		v[i] = n
 	}
 	return v, true
-}
-
-// readSettings adds what the hub Thing has to the file's settings.
-func (c *connector) readSettings(ctx context.Context) error {
-	rows, err := c.askSettings(ctx)
-	if err != nil {
-		return err
-	}
-	found, err := c.file.WithThing(rows)
-	if err != nil {
-		return err
-	}
-	for _, w := range found.Warnings {
-		c.Log.Warn(w.String(), "event", "config-warning")
-	}
-	if err := c.checkStorage(ctx, found); err != nil {
-		return err
-	}
-	if err := checkHub(found.Hub, "set connectionString on the hub Thing "+c.file.Thing+" in Composer, or hubs[0].connectionString in the file"); err != nil {
-		return err
-	}
-	c.hub, c.rows = found.Hub, rows
-	c.keys.now.Store(found.Hub)
-	c.sayAll(found)
-	return nil
-}
-
-// askSettings asks the hub Thing.
-func (c *connector) askSettings(ctx context.Context) ([]config.Setting, error) {
-	rows, err := c.setup.Configuration(ctx, c.file.Thing)
-	if err != nil {
-		return nil, err
-	}
-	settings := make([]config.Setting, len(rows))
-	for i, r := range rows {
-		settings[i] = config.Setting(r)
-	}
-	return settings, nil
-}
-
-// checkStorage looks for the storage Things that the hub Thing names.
-func (c *connector) checkStorage(ctx context.Context, found config.FromThing) error {
-	for _, s := range []struct{ setting, thing, instead string }{
-		{config.KeyCheckpointThing, found.CheckpointThing, "checkpoints stay in the file store, " + c.Config.Checkpoint.File},
-		{config.KeyFileThing, found.FileThing, "no files are served"},
-	} {
-		if s.thing == "" {
-			continue
-		}
-		if err := c.setup.Storage(ctx, s.setting, s.thing); err != nil {
-			return err
-		}
-		c.Log.Warn("a storage Thing is not used in this version: "+s.instead, "event", "storage-unused", "setting", s.setting, "thing", s.thing,
-			"from", config.OriginThing)
-	}
-	return nil
-}
-
-// sayAll says what is used and from where, one line each.
-func (c *connector) sayAll(found config.FromThing) {
-	h := found.Hub
-	if s, known, err := c.keys.service(); known && err == nil {
-		c.say("connectionString", s.Host+", policy "+s.Policy, h.Origin("connectionString"))
-	}
-	if e, named, err := c.keys.named(); named && err == nil {
-		c.say("eventHubsConnectionString", e.EventHub+" at "+e.Host+", policy "+e.Policy, h.Origin("eventHubsConnectionString"))
-	}
-	c.say("consumerGroup", h.ConsumerGroup, h.Origin("consumerGroup"))
-	c.say("checkpoint.file", c.Config.Checkpoint.File, config.OriginFile)
-	for _, key := range config.HubKeys() {
-		switch key {
-		case "connectionString", "eventHubsConnectionString", "consumerGroup":
-		default:
-			if h.Origin(key) == config.OriginThing {
-				c.say(key, h.Text(key), config.OriginThing)
-			}
-		}
-	}
-}
-
-// say names a setting that is used; value is never a credential.
-func (c *connector) say(setting, value string, from config.Origin) {
-	c.Log.Info("uses "+setting, "event", "uses", "hub", c.file.Thing, "setting", setting, "value", value, "from", from)
 }

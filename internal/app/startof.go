@@ -12,7 +12,7 @@ import (
 )
 
 // startOf is where a partition begins: behind its checkpoint, else where the file or the command line says.
-func (c *connector) startOf(ctx context.Context, part hub.Partition, store checkpoint.Store) (delivery.Start, error) {
+func (k *carrier) startOf(ctx context.Context, part hub.Partition, store checkpoint.Store) (delivery.Start, error) {
 	at, found, err := store.Load(ctx, part.ID)
 	if err != nil {
 		return delivery.Start{}, fmt.Errorf("load checkpoint of partition %s: %w", part.ID, err)
@@ -20,9 +20,9 @@ func (c *connector) startOf(ctx context.Context, part hub.Partition, store check
 	if found {
 		return delivery.Start{After: &at}, nil
 	}
-	start := c.hub.Start
-	if c.Options.Start != nil {
-		start = *c.Options.Start
+	start, said := k.Starts.Of(k.thing)
+	if !said {
+		start = k.hub.Start
 	}
 	return delivery.Start{Latest: start.Latest, From: start.At}, nil
 }

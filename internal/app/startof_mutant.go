@@ -11,7 +11,7 @@ import (
 )
 
 // startOf plants a fault that tests have to find: without a checkpoint a partition begins at its end.
-func (c *connector) startOf(ctx context.Context, part hub.Partition, store checkpoint.Store) (delivery.Start, error) {
+func (k *carrier) startOf(ctx context.Context, part hub.Partition, store checkpoint.Store) (delivery.Start, error) {
 	if at, found, err := store.Load(ctx, part.ID); found || err != nil {
 		return delivery.Start{After: &at}, err
 	}

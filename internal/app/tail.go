@@ -61,6 +61,7 @@ type TailOptions struct {
 	Stage  tail.Stage
 	// Standalone reads the hub itself, beside whoever reads, from now on.
 	Standalone bool
+	Hub        string       // standalone: a hub Thing of the file; "" for the only one
 	Group      string       // standalone: the consumer group to look through; "" for the file's
 	Notice     func(string) // hears what a person should know
 }
@@ -161,7 +162,11 @@ func cmpError(err, otherwise error) error {
 
 // tailAlone reads the hub beside whoever reads.
 func tailAlone(ctx context.Context, o TailOptions, tell func(Seen) error) (err error) {
-	c := newConnector(Options{Config: o.Config, Start: &config.Start{Latest: true}, Log: slog.New(slog.DiscardHandler)})
+	c := newConnector(Options{Config: o.Config, Starts: Starts{"": {Latest: true}}, Log: slog.New(slog.DiscardHandler)})
+	h, err := c.oneHub(o.Hub)
+	if err != nil {
+		return err
+	}
 	group := supervise.New(ctx)
 	defer func() {
 		group.Stop()
@@ -170,13 +175,15 @@ func tailAlone(ctx context.Context, o TailOptions, tell func(Seen) error) (err e
 			err = nil
 		}
 	}()
-	if err := c.findHub(group, !c.file.ConnectionString.IsSet() && !c.file.EventHubsConnectionString.IsSet()); err != nil {
+	file := h.file.Load()
+	k, err := h.look(group, !file.ConnectionString.IsSet() && !file.EventHubsConnectionString.IsSet())
+	if err != nil {
 		return err
 	}
 	if o.Group == "" {
-		o.Group = c.hub.ConsumerGroup
+		o.Group = k.hub.ConsumerGroup
 	}
-	e, err := c.openLook(ctx, o.Group)
+	e, err := k.openLook(ctx, o.Group)
 	if err != nil {
 		return err
 	}
@@ -185,8 +192,8 @@ func tailAlone(ctx context.Context, o TailOptions, tell func(Seen) error) (err e
 	for _, p := range e.partitions {
 		starts[p.ID] = delivery.Start{Latest: true}
 	}
-	translator := &ingress.Translator{Names: &ingress.Names{}, Stamp: ingress.Stamp{Field: c.hub.TimeField}, Meter: c.meter}
-	return c.read(ctx, e, starts, o.Device, func(m *message.Message) (bool, error) {
+	translator := &ingress.Translator{Names: &ingress.Names{}, Stamp: ingress.Stamp{Field: k.hub.TimeField}, Meter: k.meter}
+	return k.read(ctx, e, starts, o.Device, func(m *message.Message) (bool, error) {
 		return true, tell(seenAt(o.Stage, translator, m))
 	})
 }
@@ -211,38 +218,4 @@ func undecoded(m *message.Message, err error) Seen {
 	}
 	s.Result, s.Reason, s.Error, s.Hint = delivery.Quarantined.String(), "undecodable", err.Error(), fault.HintOf(err)
 	return s
-}
-
-// findHub finds out what the hub is, for verbs that look at its messages: with the platform, or by the file alone.
-func (c *connector) findHub(group *supervise.Group, withPlatform bool) (err error) {
-	c.hub, c.answers = c.file, answerPing
-	if c.outside, err = openOutsideNow(group.Context(), c.Config, c.Log); err != nil {
-		return err
-	}
-	if withPlatform {
-		if err := c.signIn(group.Context(), group); err != nil {
-			return err
-		}
-		if err := c.askHub(group.Context()); err != nil {
-			return err
-		}
-	}
-	if err := checkHub(c.hub, "set hubs[0].connectionString"); err != nil {
-		return err
-	}
-	c.network, err = openNetwork(c.hub, c.dialer, c.Log)
-	return err
-}
-
-// askHub asks the hub Thing, if there is one.
-func (c *connector) askHub(ctx context.Context) error {
-	if !c.azx() {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, signInWithin)
-	defer cancel()
-	if err := c.checkPackages(ctx); err != nil {
-		return err
-	}
-	return c.readSettings(ctx)
 }

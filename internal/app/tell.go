@@ -20,7 +20,7 @@ import (
 // tellFailed hears of requests of the platform that were not carried out.
 func (c *connector) tellFailed(r message.Request, err error) {
 	if e, ok := c.eventOfRequest(r, err); ok {
-		e.Context = details(map[string]any{"hubThing": c.file.Thing, "name": r.Name, "verb": r.Verb.String(), "hint": fault.HintOf(err)})
+		e.Context = details(map[string]any{"hubThing": c.hubThingOf(r.Thing), "name": r.Name, "verb": r.Verb.String(), "hint": fault.HintOf(err)})
 		c.events.Offer(e)
 	}
 }
@@ -36,7 +36,7 @@ func (c *connector) eventOfRequest(r message.Request, err error) (platform.Event
 		e.Kind = platform.FileNotFoundError
 		e.Path, e.File = fileOf(r)
 	case class == fault.Credential:
-		e.Kind, e.Thing = platform.AuthenticationError, c.file.Thing
+		e.Kind, e.Thing = platform.AuthenticationError, c.hubThingOf(r.Thing)
 	case ofDevice(err):
 		e.Kind = platform.EdgeError
 	case class != fault.Rejected:
@@ -48,6 +48,14 @@ func (c *connector) eventOfRequest(r message.Request, err error) (platform.Event
 		e.Kind = platform.UserError
 	}
 	return e, true
+}
+
+// hubThingOf is the hub Thing that a Thing belongs to; "" if that is not known.
+func (c *connector) hubThingOf(thing string) string {
+	if h := c.hubKnown(thing); h != nil {
+		return h.thing
+	}
+	return ""
 }
 
 // qualityBad is that of a value that was not written.
@@ -127,22 +135,31 @@ func propertiesOf(d ingress.Dead) []platform.PropertyFailure {
 }
 
 // tellRefused hears of errors of the hub; those are told that say that it does not accept the credential.
-func (c *connector) tellRefused(err error) {
+func (h *hubSide) tellRefused(err error) {
 	if fault.ClassOf(err) == fault.Credential {
-		c.events.Offer(platform.Event{
-			Kind: platform.AuthenticationError, Thing: c.file.Thing, Message: err.Error(), Context: details(map[string]any{"hint": fault.HintOf(err)}),
+		h.events.Offer(platform.Event{
+			Kind: platform.AuthenticationError, Thing: h.thing, Message: err.Error(), Context: details(map[string]any{"hint": fault.HintOf(err)}),
 		})
 	}
 }
 
+// tellHubFailed says that the hub is not served, while others are.
+func (h *hubSide) tellHubFailed(err error) {
+	h.Log.Error("the hub is not served; it is tried again now and then, and the other hubs go on", "event", "hub-failed", "hub", h.thing,
+		"error", err, "hint", fault.HintOf(err))
+	h.events.Offer(platform.Event{
+		Kind: platform.UserError, Thing: h.thing, Message: "the hub is not served: " + err.Error(), Context: details(map[string]any{"hint": fault.HintOf(err)}),
+	})
+}
+
 // tellSetting hears of settings of the hub Thing that are not taken.
-func (c *connector) tellSetting(err error) {
+func (h *hubSide) tellSetting(err error) {
 	if fault.ClassOf(err) == fault.Credential {
-		c.tellRefused(err)
+		h.tellRefused(err)
 		return
 	}
-	c.events.Offer(platform.Event{
-		Kind: platform.UserError, Thing: c.file.Thing, Message: "settings are not taken: " + err.Error(), Context: details(map[string]any{"hint": fault.HintOf(err)}),
+	h.events.Offer(platform.Event{
+		Kind: platform.UserError, Thing: h.thing, Message: "settings are not taken: " + err.Error(), Context: details(map[string]any{"hint": fault.HintOf(err)}),
 	})
 }
 
@@ -154,12 +171,12 @@ func (c *connector) tellInternal(err error) {
 }
 
 // tellOutcomes hears what became of messages to devices.
-func (c *connector) tellOutcomes(records []egress.Outcome) {
+func (h *hubSide) tellOutcomes(records []egress.Outcome) {
 	for _, o := range records {
 		if o.Status != "Success" {
-			c.events.Offer(platform.Event{
+			h.events.Offer(platform.Event{
 				Kind: platform.EdgeError, Thing: message.ThingName(o.Device), Message: "a message to the device was not taken: " + o.Status,
-				Context: details(map[string]any{"hubThing": c.file.Thing, "messageId": o.MessageID, "status": o.Status, "description": o.Description}),
+				Context: details(map[string]any{"hubThing": h.thing, "messageId": o.MessageID, "status": o.Status, "description": o.Description}),
 			})
 		}
 	}

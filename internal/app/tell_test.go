@@ -91,7 +91,7 @@ func TestAKeyThatTheHubRefusesIsTold(t *testing.T) {
 }
 
 // teller is a connector that only tells, with the events that it fires.
-func teller(t *testing.T) (*connector, func() string) {
+func teller(t *testing.T) (*hubSide, func() string) {
 	t.Helper()
 	s := &site{t: t, platform: newFakePlatform(t), dir: t.TempDir(), log: &diary{}}
 	link, err := platform.NewLink(platform.LinkConfig{URLs: []string{s.platform.url}, AppKey: func(context.Context) (string, error) { return testKey, nil }, Sockets: 1})

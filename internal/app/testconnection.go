@@ -16,7 +16,7 @@ const serviceTestConnection = "TestConnection"
 const testWithin = 25 * time.Second
 
 // testConnection answers with rows of name, status ("ok", "failed" or "skipped") and message.
-func (c *connector) testConnection(ctx context.Context) (infotable.Value, error) {
+func (k *carrier) testConnection(ctx context.Context) (infotable.Value, error) {
 	ctx, cancel := context.WithTimeout(ctx, testWithin)
 	defer cancel()
 	t := infotable.New(infotable.Column("name", infotable.TypeString), infotable.Column("status", infotable.TypeString),
@@ -35,15 +35,15 @@ func (c *connector) testConnection(ctx context.Context) (infotable.Value, error)
 			row(name, "failed", err.Error())
 		}
 	}
-	if c.twoWay == nil {
+	if k.twoWay == nil {
 		row("registry read", "skipped", "there is no connectionString: telemetry only")
 		row("service connect", "skipped", "there is no connectionString: telemetry only")
 	} else {
-		try("registry read", "the registry can be read", c.twoWay.service.CheckRegistry)
-		try("service connect", "twins can be read", c.twoWay.service.CheckService)
+		try("registry read", "the registry can be read", k.twoWay.service.CheckRegistry)
+		try("service connect", "twins can be read", k.twoWay.service.CheckService)
 	}
 	try("event endpoint", "the partitions can be read", func(ctx context.Context) error {
-		e, err := openEvents(ctx, c.hub, c.keys, c.network)
+		e, err := openEvents(ctx, k.hub, k.keys, k.network, leastPrefetch)
 		if err == nil {
 			e.close()
 		}

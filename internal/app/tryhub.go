@@ -5,6 +5,6 @@ package app
 import "context"
 
 // tryHub opens the hub with the keys as they are now.
-func (c *connector) tryHub(ctx context.Context) (*events, error) {
-	return openEvents(ctx, c.hub, c.keys, c.network)
+func (k *carrier) tryHub(ctx context.Context) (*events, error) {
+	return openEvents(ctx, k.hub, k.keys, k.network, int64(prefetchBytes/len(k.hubs)))
 }

@@ -43,7 +43,7 @@ func (c *connector) awaitVaults(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		c.state.setStart(err)
+		c.health.setStart(err)
 		if err.Error() != said {
 			said = err.Error()
 			c.Log.Warn("waiting for the vault", "event", "vault-unreachable", "error", err, "hint", fault.HintOf(err))
@@ -71,8 +71,10 @@ func (r *reloader) lookAtVaults(ctx context.Context) {
 	if !changed {
 		return
 	}
-	r.Log.Info("secrets of the vault have changed and are in effect", "event", "vault-changed", "hub", r.file.Thing)
-	if r.twoWay != nil {
-		r.twoWay.service.Renew()
+	r.Log.Info("secrets of the vault have changed and are in effect", "event", "vault-changed", "hub", r.hubThings())
+	for _, k := range r.carriers() {
+		if k.twoWay != nil {
+			k.twoWay.service.Renew()
+		}
 	}
 }

@@ -76,8 +76,8 @@ func TestTheStartWaitsForTheVaultAndNewerVersionsCountLater(t *testing.T) {
 
 	refused, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if err := c.awaitVaults(refused); err == nil || !strings.Contains(c.state.checkStart().Error(), "403") {
-		t.Errorf("it did not wait: %v, %v", err, c.state.checkStart())
+	if err := c.awaitVaults(refused); err == nil || !strings.Contains(c.health.checkStart().Error(), "403") {
+		t.Errorf("it did not wait: %v, %v", err, c.health.checkStart())
 	}
 	if n := strings.Count(log.String(), "event=vault-unreachable"); n != 1 || !strings.Contains(log.String(), "Key Vault Secrets User") {
 		t.Errorf("logged %s", log.String())

@@ -28,17 +28,7 @@ func (d *decoder) check(cfg *Config) {
 	if d.has("noProxy") {
 		d.text("noProxy", cfg.NoProxy)
 	}
-	switch {
-	case len(cfg.Hubs) == 0:
-		d.report("hubs", "missing", "name at least one hub with its thing")
-	case len(cfg.Hubs) > 1:
-		d.report("hubs[1]", "several hubs are not available in this version", "run one connector for each hub")
-	}
-	for i := range cfg.Hubs {
-		at := fmt.Sprintf("hubs[%d]", i)
-		d.checkHostName(cfg, &cfg.Hubs[i], at)
-		d.checkHub(&cfg.Hubs[i], at)
-	}
+	d.checkHubs(cfg)
 	d.folder("checkpoint.file", &cfg.Checkpoint.File, "name a folder for checkpoints, such as /var/lib/azx/checkpoints")
 	d.folder("quarantine.dir", &cfg.Quarantine.Dir, "name a folder for messages put aside, such as /var/lib/azx/quarantine")
 	if cfg.Checkpoint.File != "" && cfg.Checkpoint.File == cfg.Quarantine.Dir {

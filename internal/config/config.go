@@ -23,7 +23,7 @@ type Config struct {
 
 	Platform   Platform   `yaml:"platform"` // required
 	Identity   Identity   `yaml:"identity"`
-	Hubs       []Hub      `yaml:"hubs"` // required; exactly one in this version
+	Hubs       []Hub      `yaml:"hubs"` // required; 1 to 32
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	Quarantine Quarantine `yaml:"quarantine"`
 	Admin      Admin      `yaml:"admin"`

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"azx/internal/secret"
@@ -32,13 +33,17 @@ func orNotSet(text string) string {
 }
 
 // Diff lists what differs, in the order of the keys. Credentials are compared as they are now. If a hub has another hub
-// Thing or another extension, everything of it waits for the next start.
+// Thing or another extension, everything of it waits for the next start, as does a hub that is new or gone: that is one change.
 func Diff(from, to *Config) []Change {
 	before, after := values(from), values(to)
 	var changes []Change
 	other := map[string]bool{}
+	both := min(len(from.Hubs), len(to.Hubs))
 	compare := func(path string) {
 		a, b := before[path], after[path]
+		if i := hubIndex(path); i >= both {
+			return
+		}
 		if known := a.IsValid() && b.IsValid(); known && reflect.DeepEqual(identity(a), identity(b)) {
 			return
 		}
@@ -53,12 +58,23 @@ func Diff(from, to *Config) []Change {
 			compare(path)
 		}
 	})
+	for i := both; i < max(len(from.Hubs), len(to.Hubs)); i++ {
+		changes = append(changes, Change{Path: fmt.Sprintf("hubs[%d]", i), From: thingAt(from, i), To: thingAt(to, i)})
+	}
 	for i, c := range changes {
 		if hub, _, ok := strings.Cut(c.Path, "]"); ok && other[hub+"]"] {
 			changes[i].Live = false
 		}
 	}
 	return changes
+}
+
+// thingAt is the hub Thing at a place; "" if there is no hub.
+func thingAt(c *Config, i int) string {
+	if i < len(c.Hubs) {
+		return c.Hubs[i].Thing
+	}
+	return ""
 }
 
 // Take returns running with those changes to next that take effect at once.
@@ -132,6 +148,19 @@ func identity(v reflect.Value) any {
 		return [3]any{s.Shown(), text, s.IsSet() && err != nil}
 	}
 	return v.Interface()
+}
+
+// Hub is the place of the hub that the key belongs to; -1 for none.
+func (c Change) Hub() int { return hubIndex(c.Path) }
+
+// hubIndex is the place of the hub that a path leads to; -1 for none.
+func hubIndex(path string) int {
+	rest, of := strings.CutPrefix(path, "hubs[")
+	number, _, _ := strings.Cut(rest, "]")
+	if i, err := strconv.Atoi(number); of && err == nil {
+		return i
+	}
+	return -1
 }
 
 var indices = regexp.MustCompile(`\[[0-9]+\]`)

@@ -83,8 +83,8 @@ func TestWhatIsWrongInSeveralFilesIsToldAtOnceWithItsPlace(t *testing.T) {
 			"conf.d/a.yaml:1:12: platform.urls: the key is here twice, first at azx.yaml:1:12; keep one"},
 		{"a section that is a text elsewhere", []string{"azx.yaml", mainFile, "conf.d/a.yaml", "checkpoint: c\n"},
 			"conf.d/a.yaml:1:1: checkpoint: the key is here twice, first at azx.yaml:2:1; keep one"},
-		{"a hub in each of two files", []string{"azx.yaml", mainFile, "conf.d/a.yaml", "hubs: [{thing: Plant2Hub}]\n"},
-			"conf.d/a.yaml:1:8: hubs[1]: several hubs are not available in this version; run one connector for each hub"},
+		{"one hub in each of two files", []string{"azx.yaml", mainFile, "conf.d/a.yaml", "hubs: [{thing: Plant1Hub}]\n"},
+			"conf.d/a.yaml:1:16: hubs[1].thing: is that of hubs[0], too; each hub has a hub Thing of its own"},
 		{"something wrong in each", []string{"azx.yaml", strings.Replace(mainFile, "quarantine: {dir: q}\n", "", 1) + "lans: 7\n", "conf.d/a.yaml", "lanes: many\nlog: {level: loud}\n"},
 			"azx.yaml:1:1: quarantine.dir: missing; name a folder for messages put aside, such as /var/lib/azx/quarantine\n" +
 				"azx.yaml:5:1: lans: unknown key; did you mean lanes?\n" +

@@ -75,6 +75,9 @@ func (h *Hub) Origin(key string) Origin {
 	return OriginDefault
 }
 
+// Path is where a key of the hub's section stands in the file: "hubs[0].connectionString".
+func (h *Hub) Path(key string) string { return h.originsOr().path(key) }
+
 // originOf says where the value at a path comes from, for people: "azx.yaml:3:5", "hub Thing Plant1Hub" or "default".
 func (c *Config) originOf(path string) string {
 	for i := range c.Hubs {

@@ -2,7 +2,6 @@ package quarantine
 
 import (
 	"container/list"
-	"maps"
 	"slices"
 )
 
@@ -10,14 +9,17 @@ import (
 // lines alone, so that a replay of the journal arrives at the same records.
 type index struct {
 	limits  ShelfLimits
-	devices map[string]*device
+	devices map[key]*device
 	silent  *list.List // of *device, the one that has been silent longest in front
 	order   *list.List // of *entry, oldest in front
 	live    int64      // bytes of all entries
 }
 
+// key names a device: ids of two hubs may be the same.
+type key struct{ hub, device string }
+
 type device struct {
-	name    string
+	key     key
 	entries []*entry // oldest first
 	element *list.Element
 }
@@ -29,19 +31,19 @@ type entry struct {
 }
 
 func newIndex(limits ShelfLimits) *index {
-	return &index{limits: limits, devices: map[string]*device{}, silent: list.New(), order: list.New()}
+	return &index{limits: limits, devices: map[key]*device{}, silent: list.New(), order: list.New()}
 }
 
 // apply takes in a line of the journal and returns how many records had to go for it.
-func (x *index) apply(name string, m mark, at place) (evicted int) {
+func (x *index) apply(of key, m mark, at place) (evicted int) {
 	switch {
 	case m.Base:
 		return 0
 	case m.Forget != "":
-		x.forget(m.Forget, m.UpTo)
+		x.forgetMarked(m)
 		return 0
 	}
-	d := x.put(name, at)
+	d := x.put(of, at)
 	for len(d.entries) > x.limits.PerDevice {
 		x.remove(d.entries[0])
 		evicted++
@@ -49,7 +51,7 @@ func (x *index) apply(name string, m mark, at place) (evicted int) {
 	for len(x.devices) > x.limits.Devices {
 		quiet := x.silent.Front().Value.(*device)
 		evicted += len(quiet.entries)
-		x.forget(quiet.name, quiet.entries[len(quiet.entries)-1].at.id)
+		x.forget(quiet.key, quiet.entries[len(quiet.entries)-1].at.id)
 	}
 	for x.live > x.limits.Bytes {
 		x.remove(x.order.Front().Value.(*entry))
@@ -58,12 +60,12 @@ func (x *index) apply(name string, m mark, at place) (evicted int) {
 	return evicted
 }
 
-func (x *index) put(name string, at place) *device {
-	d := x.devices[name]
+func (x *index) put(of key, at place) *device {
+	d := x.devices[of]
 	if d == nil {
-		d = &device{name: name}
+		d = &device{key: of}
 		d.element = x.silent.PushBack(d)
-		x.devices[name] = d
+		x.devices[of] = d
 	}
 	x.silent.MoveToBack(d.element)
 	e := &entry{at: at, device: d}
@@ -73,8 +75,21 @@ func (x *index) put(name string, at place) *device {
 	return d
 }
 
-func (x *index) forget(name string, upTo uint64) {
-	d := x.devices[name]
+// forgetMarked does what a mark says: an older one does not name the hub.
+func (x *index) forgetMarked(m mark) {
+	if m.Of != "" {
+		x.forget(key{m.Of, m.Forget}, m.UpTo)
+		return
+	}
+	for of := range x.devices {
+		if of.device == m.Forget {
+			x.forget(of, m.UpTo)
+		}
+	}
+}
+
+func (x *index) forget(of key, upTo uint64) {
+	d := x.devices[of]
 	for d != nil && len(d.entries) > 0 && d.entries[0].at.id <= upTo {
 		x.remove(d.entries[0])
 	}
@@ -88,18 +103,26 @@ func (x *index) remove(e *entry) {
 	x.live -= e.at.length
 	if len(d.entries) == 0 {
 		x.silent.Remove(d.element)
-		delete(x.devices, d.name)
+		delete(x.devices, d.key)
 	}
 }
 
-func (x *index) of(name string) []*entry {
-	if d := x.devices[name]; d != nil {
+func (x *index) of(of key) []*entry {
+	if d := x.devices[of]; d != nil {
 		return d.entries
 	}
 	return nil
 }
 
-func (x *index) names() []string { return slices.Collect(maps.Keys(x.devices)) }
+func (x *index) devicesOf(hub string) []string {
+	var all []string
+	for of := range x.devices {
+		if of.hub == hub {
+			all = append(all, of.device)
+		}
+	}
+	return all
+}
 
 // places are those of all entries, oldest first, to be updated in place.
 func (x *index) places() []*place {

@@ -54,6 +54,7 @@ type entryLine struct {
 // mark says that records are forgotten, or that the journal begins anew here.
 type mark struct {
 	Forget string `json:"forget,omitempty"` // device whose records up to UpTo are forgotten
+	Of     string `json:"of,omitempty"`     // its hub; "" in a journal of one hub: whatever hub it is of
 	UpTo   uint64 `json:"upTo,omitempty"`
 	Base   bool   `json:"base,omitempty"` // everything before this line is void
 }
@@ -93,7 +94,7 @@ func (s *Shelf) replay() error {
 			if e.Base {
 				s.index, base = newIndex(s.index.limits), i
 			}
-			s.index.apply(e.Device, e.mark, place{e.ID, segment, l.offset, l.end - l.offset})
+			s.index.apply(key{e.Hub, e.Device}, e.mark, place{e.ID, segment, l.offset, l.end - l.offset})
 			return nil
 		})
 		if err != nil {
@@ -103,7 +104,7 @@ func (s *Shelf) replay() error {
 	return s.journal.discard(base)
 }
 
-// Keep stores a record under its Device and returns when it is on disk. Evicted is the number of
+// Keep stores a record under its Hub and Device and returns when it is on disk. Evicted is the number of
 // records that had to go for it. Errors are as those of Store.Put but for ErrFull.
 func (s *Shelf) Keep(ctx context.Context, r Record) (evicted int, err error) {
 	if r.Device == "" {
@@ -120,7 +121,7 @@ func (s *Shelf) Keep(ctx context.Context, r Record) (evicted int, err error) {
 	err = s.journal.append(ctx, line, func(at place) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		gone = s.index.apply(r.Device, mark{}, at)
+		gone = s.index.apply(key{r.Hub, r.Device}, mark{}, at)
 	})
 	if err != nil {
 		return 0, storeError("keep message", err)
@@ -128,12 +129,12 @@ func (s *Shelf) Keep(ctx context.Context, r Record) (evicted int, err error) {
 	return gone, nil
 }
 
-// Kept returns the records of a device, oldest first; nil if there are none.
-func (s *Shelf) Kept(device string) ([]Record, error) {
+// Kept returns the records of a hub's device, oldest first; nil if there are none.
+func (s *Shelf) Kept(hub, device string) ([]Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var records []Record
-	for _, e := range s.index.of(device) {
+	for _, e := range s.index.of(key{hub, device}) {
 		line, err := e.at.read()
 		if err != nil {
 			return nil, fmt.Errorf("read kept messages: %w", err)
@@ -147,20 +148,20 @@ func (s *Shelf) Kept(device string) ([]Record, error) {
 	return records, nil
 }
 
-// Devices returns the devices that have records, in no order.
-func (s *Shelf) Devices() []string {
+// Devices returns the devices of a hub that have records, in no order.
+func (s *Shelf) Devices(hub string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.index.names()
+	return s.index.devicesOf(hub)
 }
 
-// Forget removes the records of a device whose ID is at most upTo: after they were replayed. When it
+// Forget removes the records of a hub's device whose ID is at most upTo: after they were replayed. When it
 // returns they stay forgotten after a crash.
-func (s *Shelf) Forget(ctx context.Context, device string, upTo uint64) error {
+func (s *Shelf) Forget(ctx context.Context, hub, device string, upTo uint64) error {
 	if device == "" {
 		return nil // none is kept without a device
 	}
-	m := mark{Forget: device, UpTo: upTo}
+	m := mark{Forget: device, Of: hub, UpTo: upTo}
 	line, err := encode(markLine{mark: m})
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func (s *Shelf) Forget(ctx context.Context, device string, upTo uint64) error {
 	return storeError("forget kept messages", s.journal.append(ctx, line, func(at place) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.index.apply("", m, at)
+		s.index.apply(key{}, m, at)
 	}))
 }
 

@@ -35,7 +35,7 @@ func keep(t testing.TB, s *Shelf, device string, n int) int {
 
 func kept(t testing.TB, s *Shelf, device string) []int64 {
 	t.Helper()
-	records, err := s.Kept(device)
+	records, err := s.Kept("Plant1Hub", device)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestTheDeviceThatIsSilentLongestGoesFirst(t *testing.T) {
 	if evicted := keep(t, s, "c", 6); evicted != 3 {
 		t.Errorf("%d evicted, want the 3 of a", evicted)
 	}
-	names := s.Devices()
+	names := s.Devices("Plant1Hub")
 	slices.Sort(names)
 	if !slices.Equal(names, []string{"b", "c"}) {
 		t.Errorf("devices %v", names)
@@ -105,7 +105,7 @@ func TestTheOldestRecordsGoWhenTheBytesAreUsedUp(t *testing.T) {
 	for n := range 20 {
 		total += keep(t, s, fmt.Sprintf("dev-%02d", n), n)
 	}
-	if left := len(s.Devices()); left+total != 20 || left < 2 || left > 6 {
+	if left := len(s.Devices("Plant1Hub")); left+total != 20 || left < 2 || left > 6 {
 		t.Errorf("%d devices left, %d evicted", left, total)
 	}
 	if got := kept(t, s, "dev-19"); len(got) != 1 {
@@ -118,11 +118,11 @@ func TestForgottenRecordsStayForgotten(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		keep(t, s, "a", n)
 	}
-	records, err := s.Kept("a")
+	records, err := s.Kept("Plant1Hub", "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Forget(t.Context(), "a", records[1].ID); err != nil {
+	if err := s.Forget(t.Context(), "Plant1Hub", "a", records[1].ID); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -131,10 +131,10 @@ func TestForgottenRecordsStayForgotten(t *testing.T) {
 		}
 		s = reopen(t, s, ShelfLimits{})
 	}
-	if err := s.Forget(t.Context(), "a", records[2].ID); err != nil {
+	if err := s.Forget(t.Context(), "Plant1Hub", "a", records[2].ID); err != nil {
 		t.Fatal(err)
 	}
-	if names := s.Devices(); len(names) != 0 {
+	if names := s.Devices("Plant1Hub"); len(names) != 0 {
 		t.Errorf("devices %v", names)
 	}
 	if err := s.Close(); err != nil {
@@ -148,7 +148,7 @@ func TestARecordWithoutADeviceIsRejected(t *testing.T) {
 	if _, err := s.Keep(t.Context(), letter("", 1)); fault.ClassOf(err) != fault.Rejected {
 		t.Errorf("got %v", err)
 	}
-	if err := s.Forget(t.Context(), "", 1); err != nil {
+	if err := s.Forget(t.Context(), "Plant1Hub", "", 1); err != nil {
 		t.Error(err)
 	}
 }
@@ -299,7 +299,7 @@ func TestManyMayKeepAtOnce(t *testing.T) {
 				if _, err := s.Keep(ctx, letter(device, n)); err != nil {
 					return err
 				}
-				if _, err := s.Kept(device); err != nil {
+				if _, err := s.Kept("Plant1Hub", device); err != nil {
 					return err
 				}
 			}
@@ -356,12 +356,12 @@ func TestAShelfIsWhatAModelSays(t *testing.T) {
 					return
 				}
 				d := rapid.SampledFrom(recent).Draw(rt, "device")
-				records, err := s.Kept(d)
+				records, err := s.Kept("Plant1Hub", d)
 				if err != nil {
 					rt.Fatal(err)
 				}
 				i := rapid.IntRange(0, len(records)-1).Draw(rt, "up to")
-				if err := s.Forget(context.Background(), d, records[i].ID); err != nil {
+				if err := s.Forget(context.Background(), "Plant1Hub", d, records[i].ID); err != nil {
 					rt.Fatal(err)
 				}
 				if model[d] = model[d][i+1:]; len(model[d]) == 0 {
@@ -371,8 +371,8 @@ func TestAShelfIsWhatAModelSays(t *testing.T) {
 			},
 			"restart": func(*rapid.T) { s = reopen(t, s, limits) },
 			"": func(rt *rapid.T) {
-				if len(s.Devices()) != len(model) {
-					rt.Fatalf("devices %v, want those of %v", s.Devices(), model)
+				if len(s.Devices("Plant1Hub")) != len(model) {
+					rt.Fatalf("devices %v, want those of %v", s.Devices("Plant1Hub"), model)
 				}
 				for d, want := range model {
 					if got := kept(t, s, d); !slices.Equal(got, want) {
@@ -382,4 +382,38 @@ func TestAShelfIsWhatAModelSays(t *testing.T) {
 			},
 		})
 	})
+}
+
+func TestDevicesOfTwoHubsMayHaveTheSameId(t *testing.T) {
+	s := openTestShelf(t, t.TempDir(), ShelfLimits{}, realDisk{}, shelfSegment)
+	for i, hub := range []string{"Plant1Hub", "Plant2Hub", "Plant1Hub"} {
+		r := letter("pump-1", i+1)
+		r.Hub = hub
+		if _, err := s.Keep(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Forget(t.Context(), "Plant1Hub", "pump-1", 1000); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s, ShelfLimits{})
+	first, errFirst := s.Kept("Plant1Hub", "pump-1")
+	second, errSecond := s.Kept("Plant2Hub", "pump-1")
+	if errFirst != nil || errSecond != nil || len(first) != 0 || len(second) != 1 || second[0].Hub != "Plant2Hub" {
+		t.Errorf("kept are %v and %v; %v, %v", first, second, errFirst, errSecond)
+	}
+	if names := s.Devices("Plant2Hub"); len(names) != 1 || len(s.Devices("Plant1Hub")) != 0 {
+		t.Errorf("the devices are %v", names)
+	}
+}
+
+func TestAMarkWithoutAHubIsOfTheOnlyOneThereWas(t *testing.T) {
+	x := newIndex(ShelfLimits{}.withDefaults())
+	segment := &segment{}
+	x.apply(key{"Plant1Hub", "a"}, mark{}, place{1, segment, 0, 10})
+	x.apply(key{"Plant1Hub", "b"}, mark{}, place{2, segment, 10, 10})
+	x.apply(key{}, mark{Forget: "a", UpTo: 2}, place{3, segment, 20, 10})
+	if len(x.of(key{"Plant1Hub", "a"})) != 0 || len(x.of(key{"Plant1Hub", "b"})) != 1 {
+		t.Errorf("left are %v", x.devicesOf("Plant1Hub"))
+	}
 }

@@ -116,10 +116,10 @@ func TestOfADeviceWithoutAThingTheLastTenMessagesAreKeptAndWrittenOnceItHasOne(t
 		t.Fatal(err)
 	}
 	defer shelf.Close()
-	if devices := shelf.Devices(); !slices.Equal(devices, []string{"lost-1"}) {
+	if devices := shelf.Devices("LocalHub"); !slices.Equal(devices, []string{"lost-1"}) {
 		t.Errorf("messages of %q are kept", devices)
 	}
-	kept, err := shelf.Kept("lost-1")
+	kept, err := shelf.Kept("LocalHub", "lost-1")
 	if err != nil || len(kept) != 10 {
 		t.Fatalf("%d messages are kept, %v", len(kept), err)
 	}
