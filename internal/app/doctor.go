@@ -132,10 +132,7 @@ func (d *hubDoctor) hubChecks() []diagnose.Check {
 
 // named has the names of checks say which hub they are about, if there are several; some that they need are about all.
 func (d *hubDoctor) named(checks []diagnose.Check) []diagnose.Check {
-	if len(d.hubs) == 1 {
-		return checks
-	}
-	of := " of " + d.thing
+	of := d.suffix()
 	ofAll := []string{"extension packages", "key vault"}
 	for i := range checks {
 		checks[i].Name += of

@@ -83,8 +83,7 @@ func (c *connector) watch() {
 func (c *connector) checks() []admin.Check {
 	var all, last []admin.Check
 	for _, h := range c.hubs {
-		in, out := h.checks()
-		all, last = append(all, in...), append(last, out...)
+		all, last = append(all, h.in()...), append(last, h.out()...)
 	}
 	all = append(all,
 		admin.Check{Name: "platform connected", Run: c.checkPlatform},

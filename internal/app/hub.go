@@ -113,6 +113,9 @@ func (k *carrier) openHub(ctx context.Context) (*events, error) {
 		}
 		k.start.served(k.hubSide)
 		if err == nil {
+			if said != "" && k.twoWay != nil { // what was refused may be accepted now, there as well
+				k.twoWay.service.Renew()
+			}
 			return e, nil
 		}
 		k.groupSettled()

@@ -110,18 +110,26 @@ func (h *hubSide) checkBound() error {
 	return nil
 }
 
-// checks are what has to be in order for the hub's messages to flow, and then for its requests.
-func (h *hubSide) checks() (in, out []admin.Check) {
-	of := ""
-	if len(h.hubs) > 1 {
-		of = " of " + h.thing
+// in are the checks of what has to be in order for the hub's messages to flow.
+func (h *hubSide) in() []admin.Check {
+	return []admin.Check{
+		{Name: "settings known" + h.suffix(), Run: h.checkSettings},
+		{Name: "hub open" + h.suffix(), Run: h.state.checkOpen},
+		{Name: "partitions read" + h.suffix(), Run: h.state.checkPartitions},
 	}
-	in = []admin.Check{
-		{Name: "settings known" + of, Run: h.checkSettings},
-		{Name: "hub open" + of, Run: h.state.checkOpen},
-		{Name: "partitions read" + of, Run: h.state.checkPartitions},
+}
+
+// out are those for requests.
+func (h *hubSide) out() []admin.Check {
+	return []admin.Check{{Name: "requests bound" + h.suffix(), Run: h.checkBound}}
+}
+
+// suffix has the name of a check say which hub it is about, if there are several.
+func (h *hubSide) suffix() string {
+	if len(h.hubs) == 1 {
+		return ""
 	}
-	return in, []admin.Check{{Name: "requests bound" + of, Run: h.checkBound}}
+	return " of " + h.thing
 }
 
 // counts are those of every partition.

@@ -72,8 +72,8 @@ var (
 			about: "address of a collector for traces, OTLP over HTTP: see [observe.md](observe.md)",
 		},
 		{path: "log.level", about: "from which level lines are written: `debug`, `info`, `warn` or `error`; `azx run --log-level` wins", when: live},
-		{path: "memory", about: "bytes of messages in flight", low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB"},
-		{path: "lanes", about: "ordered queues to the platform", low: 1, high: 1024, want: "1 to 1024"},
+		{path: "memory", about: "bytes of messages in flight, of all hubs", low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB"},
+		{path: "lanes", about: "ordered queues to the platform, for each hub", low: 1, high: 1024, want: "1 to 1024"},
 		{path: "requestTimeout", about: "how long a request to the platform may take", low: int64(time.Second), high: int64(10 * time.Minute), want: "1s to 10m"},
 	}
 	hubKeys = []key{

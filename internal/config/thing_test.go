@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -216,4 +217,23 @@ func FuzzASettingOfAHubThing(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestAHubThatIsNewOrGoneIsOneChange(t *testing.T) {
+	one, two := &Config{Hubs: []Hub{{Thing: "Plant1Hub", WriteVia: "c2d"}}}, &Config{Hubs: []Hub{{Thing: "Plant1Hub", WriteVia: "desired"}, {Thing: "Plant2Hub"}}}
+	for _, c := range []struct {
+		from, to *Config
+		want     string
+	}{
+		{one, two, "[hubs[0].writeVia: c2d -> desired hubs[1]: (not set) -> Plant2Hub]"},
+		{two, one, "[hubs[0].writeVia: desired -> c2d hubs[1]: Plant2Hub -> (not set)]"},
+	} {
+		changes := Diff(c.from, c.to)
+		if got := fmt.Sprint(changes); got != c.want || changes[0].Hub() != 0 || !changes[0].Live || changes[1].Live {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+		if with := Take(c.from, c.to, changes); len(with.Hubs) != len(c.from.Hubs) || with.Hubs[0].WriteVia != c.to.Hubs[0].WriteVia {
+			t.Errorf("taken is %+v", with.Hubs)
+		}
+	}
 }

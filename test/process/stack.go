@@ -38,8 +38,8 @@ type Stack struct {
 	Dir      string // working folder: hub/, platform/ and what the connector writes
 	Hub      HubInfo
 	Platform *Platform
-	// PlatformProcess is the process of the platform.
-	PlatformProcess *Child
+	// PlatformProcess is the process of the platform, HubProcess that of the hub; the latter is nil where the test brings the hub.
+	PlatformProcess, HubProcess *Child
 
 	t             testing.TB
 	azx           Binary
@@ -59,7 +59,8 @@ func NewStack(t testing.TB, azx Binary, flags ...Flags) *Stack {
 		args = append(args, f.Hub...)
 		s.platformFlags = f.Platform
 	}
-	s.Start(args...).UntilPrinted(startWithin, "ready")
+	s.HubProcess = s.Start(args...)
+	s.HubProcess.UntilPrinted(startWithin, "ready")
 	s.ReadHub()
 	s.StartPlatform()
 	return s
@@ -265,4 +266,17 @@ func (s *Stack) read(name string, into any) {
 	if err != nil {
 		s.t.Fatalf("read %s: %v", name, err)
 	}
+}
+
+// AddHub starts one more hub beside the stack's, which calls itself host, and returns a Stack of it with the same platform.
+func (s *Stack) AddHub(name, host string) *Stack {
+	s.t.Helper()
+	other := &Stack{t: s.t, azx: s.azx, Dir: s.path(name), Platform: s.Platform, PlatformProcess: s.PlatformProcess}
+	if err := os.MkdirAll(other.Dir, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	other.HubProcess = other.Start("hub", "--dir", other.path("hub"), "--host", host, "--mqtt", "0", "--amqps", "0", "--amqp", "0", "--https", "0")
+	other.HubProcess.UntilPrinted(startWithin, "ready")
+	other.ReadHub()
+	return other
 }
