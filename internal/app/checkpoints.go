@@ -51,7 +51,7 @@ type PartitionCheckpoint struct {
 func ShowCheckpoints(cfg *config.Config, hubThing string) (CheckpointFolder, error) {
 	shown := CheckpointFolder{Folder: cfg.Checkpoint.File, Logs: []CheckpointLog{}}
 	if hubThing != "" {
-		if _, err := findHub(cfg, hubThing); err != nil {
+		if _, err := findHub(cfg, "the file", hubThing); err != nil {
 			return shown, err
 		}
 	}
@@ -289,7 +289,7 @@ type hubCheckpoints struct {
 }
 
 func (of CheckpointsOf) find() (hubCheckpoints, error) {
-	h, err := findHub(of.Config, of.Hub)
+	h, err := findHub(of.Config, "the file", of.Hub)
 	return hubCheckpoints{of.Config, h}, err
 }
 

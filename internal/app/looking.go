@@ -102,15 +102,15 @@ func readTo(ctx context.Context, client *hub.Client, p hub.Partition, from deliv
 
 // oneHub returns the hub with a hub Thing, "" for the only one.
 func (c *connector) oneHub(thing string) (*hubSide, error) {
-	file, err := findHub(c.Config, thing)
+	file, err := findHub(c.Config, "the file", thing)
 	if err != nil {
 		return nil, err
 	}
 	return c.hubNamed(file.Thing), nil
 }
 
-// findHub returns the hub of a file with a hub Thing, "" for the only one.
-func findHub(cfg *config.Config, thing string) (*config.Hub, error) {
+// findHub returns the hub of a file, which errors name, with a hub Thing, "" for the only one.
+func findHub(cfg *config.Config, file, thing string) (*config.Hub, error) {
 	var names []string
 	for i := range cfg.Hubs {
 		h := &cfg.Hubs[i]
@@ -121,9 +121,9 @@ func findHub(cfg *config.Config, thing string) (*config.Hub, error) {
 	}
 	hint := "--hub with one of: " + strings.Join(names, ", ")
 	if thing == "" {
-		return nil, fault.Reject("find the hub", hint, "the file has %d", len(names))
+		return nil, fault.Reject("find the hub", hint, "%s has %d", file, len(names))
 	}
-	return nil, fault.Reject("find the hub", hint, "the file has no hub %q", thing)
+	return nil, fault.Reject("find the hub", hint, "%s has no hub %q", file, thing)
 }
 
 // look finds out what the hub is, for verbs that look at its messages: with the platform, or by the file alone.

@@ -85,7 +85,7 @@ func (o OperatorHub) find() (*config.Config, *config.Hub, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	hub, err := findHub(cfg, o.Hub)
+	hub, err := findHub(cfg, o.File, o.Hub)
 	if err != nil {
 		return nil, nil, err
 	}
