@@ -112,7 +112,7 @@ func TestStatusHasTheChecksAndTheAccounts(t *testing.T) {
 		Live:  []Check{{"loops turn", pass}},
 		Ready: []Check{{"hub connected", func() error { return errors.New("no") }}},
 		Partitions: func() map[string]map[string]delivery.Counts {
-			return map[string]map[string]delivery.Counts{"H": {"0": {Received: 10, Delivered: 4, Quarantined: 3, Skipped: 2, InFlight: 1}}}
+			return map[string]map[string]delivery.Counts{"H": {"0": {Received: 10, Delivered: 4, Quarantined: 3, Skipped: 1, Withdrawn: 1, InFlight: 1}}}
 		},
 		Platform: func() map[string]int { return map[string]int{"ws://a": 2, "ws://b": 0} },
 	})
@@ -121,7 +121,7 @@ func TestStatusHasTheChecksAndTheAccounts(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &got); err != nil || code != 200 {
 		t.Fatalf("%d %v: %s", code, err, body)
 	}
-	if got.Hubs["H"]["0"] != (Account{10, 4, 3, 2, 1}) || !got.Live[0].OK || got.Ready[0].OK || got.Ready[0].Reason != "no" {
+	if got.Hubs["H"]["0"] != (Account{10, 4, 3, 1, 1, 1}) || !got.Live[0].OK || got.Ready[0].OK || got.Ready[0].Reason != "no" {
 		t.Errorf("got %+v", got)
 	}
 	if got.Platform["ws://a"] != 2 || len(got.Platform) != 2 {

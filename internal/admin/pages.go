@@ -156,12 +156,13 @@ type Status struct {
 	Hubs map[string]map[string]Account `json:"hubs"`
 }
 
-// Account is the account of a partition: received = delivered + quarantined + skipped + inFlight.
+// Account is the account of a partition: received = delivered + quarantined + skipped + withdrawn + inFlight.
 type Account struct {
 	Received    int64 `json:"received"`
 	Delivered   int64 `json:"delivered"`
 	Quarantined int64 `json:"quarantined"`
 	Skipped     int64 `json:"skipped"`
+	Withdrawn   int64 `json:"withdrawn"` // left to the partition's next reader
 	InFlight    int64 `json:"inFlight"`
 }
 

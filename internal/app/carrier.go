@@ -1,14 +1,16 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
+	"azx/internal/access"
 	"azx/internal/checkpoint"
 	"azx/internal/config"
-	"azx/internal/delivery"
 	"azx/internal/dial"
+	"azx/internal/fault"
 	"azx/internal/hub"
 	"azx/internal/ingress"
 	"azx/internal/platform"
@@ -73,8 +75,32 @@ func (k *carrier) carry(ctx context.Context) error {
 	return errors.Join(err, lasting.Wait())
 }
 
-// flow finds the hub's events and carries them until ctx ends.
+// flow carries the hub's events until ctx ends. After a failover of the hub it goes on where they are then; a consumer group
+// that is missing there has to be made, and is waited for.
 func (k *carrier) flow(ctx context.Context) error {
+	pause := fault.Backoff{Min: time.Second, Max: 15 * time.Second}
+	for moved := false; ; {
+		err := k.once(ctx, moved)
+		switch {
+		case errors.Is(err, errMoved):
+			moved = true
+			k.Log.Warn("the hub's events are read elsewhere from now on", "event", "hub-moved", "hub", k.thing, "error", err)
+			k.tellRefused(err)
+		case moved && errors.Is(err, hub.ErrNoConsumerGroup):
+			k.state.setHub(err)
+			k.Log.Error("the hub lost its consumer group with the failover; waiting for it", "event", "hub-group-missing",
+				"hub", k.thing, "error", err, "hint", fault.HintOf(err))
+			if pause.Pause(ctx) != nil {
+				return nil
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// once finds the hub's events and carries them until ctx ends, or the hub fails over. moved says that it has before.
+func (k *carrier) once(ctx context.Context, moved bool) error {
 	events, err := k.openHub(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -90,40 +116,44 @@ func (k *carrier) flow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	flow, err := k.newFlow(ctx, events, store)
-	if err != nil {
-		return errors.Join(err, store.Close())
-	}
+	flow := k.newFlow(events, store, moved || store.FailedOver())
 	k.state.setFlow(flow)
 	watch := supervise.New(ctx)
 	watch.Go("heads", func(ctx context.Context) error { return k.watchHeads(ctx, events) })
-	if err = flow.Run(ctx); errors.Is(err, hub.ErrNoConsumerGroup) {
+	watch.Go("endpoint", func(ctx context.Context) error {
+		return events.watchEndpoint(ctx, func(ctx context.Context) (access.Endpoint, error) {
+			endpoint, _, err := resolve(ctx, k.keys, k.network)
+			return endpoint, err
+		})
+	})
+	if err = flow.Run(watch.Context()); errors.Is(err, hub.ErrNoConsumerGroup) {
 		err = &HubError{err}
 	}
 	watch.Stop()
 	return errors.Join(err, watch.Wait(), store.Close())
 }
 
-// newFlow gives each partition its pump, and the position where it begins.
-func (k *carrier) newFlow(ctx context.Context, events *events, store checkpoint.Store) (*ingress.Flow, error) {
+// newFlow makes what carries the messages of the hub's partitions. The accounts of those that were read before go on.
+func (k *carrier) newFlow(events *events, store checkpoint.Store, failedOver bool) *ingress.Flow {
 	flow := &ingress.Flow{
-		Hub: events, HubThing: k.thing, Checkpoints: store, Meter: k.meter, Log: k.Log,
+		Hub: events, HubThing: k.thing, Leases: ingress.Alone{}, Checkpoints: store, Meter: k.meter, Log: k.Log,
 		SaveInterval: saveInterval, DrainTimeout: drainTimeout,
 		Lost: func(_ string, err error) { k.tellRefused(err) }, Failed: k.tellInternal,
+		Pump: ingress.Pump{
+			Budget: k.budget, Translator: k.aside.Translator, Writer: k.writer, Aside: k.aside, Tap: tapped{&k.tail}, Meter: k.meter,
+		},
+	}
+	if k.twoWay != nil {
+		flow.Pump.Twins = k.twoWay.egress
+	}
+	before := map[string]*ingress.Partition{}
+	for _, p := range k.state.known() {
+		before[p.ID] = p
 	}
 	for _, part := range events.partitions {
-		start, err := k.startOf(ctx, part, store)
-		if err != nil {
-			return nil, err
-		}
-		pump := &ingress.Pump{
-			Tracker: delivery.NewTracker(), Budget: k.budget, Translator: k.aside.Translator,
-			Writer: k.writer, Aside: k.aside, Tap: tapped{&k.tail}, Meter: k.meter,
-		}
-		if k.twoWay != nil {
-			pump.Twins = k.twoWay.egress
-		}
-		flow.Partitions = append(flow.Partitions, &ingress.Partition{ID: part.ID, Start: start, Pump: pump})
+		p := cmp.Or(before[part.ID], &ingress.Partition{ID: part.ID})
+		p.Start = k.startOf(failedOver)
+		flow.Partitions = append(flow.Partitions, p)
 	}
-	return flow, nil
+	return flow
 }

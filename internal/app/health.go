@@ -152,11 +152,7 @@ func (c *connector) accounts() map[string]map[string]delivery.Counts {
 func (c *connector) account() (sum delivery.Counts) {
 	for _, partitions := range c.accounts() {
 		for _, one := range partitions {
-			sum.Received += one.Received
-			sum.Delivered += one.Delivered
-			sum.Quarantined += one.Quarantined
-			sum.Skipped += one.Skipped
-			sum.InFlight += one.InFlight
+			sum = sum.Plus(one)
 		}
 	}
 	return sum

@@ -27,16 +27,17 @@ type events struct {
 	service    access.Service
 	endpoint   access.Endpoint
 	partitions []hub.Partition
-	asked      time.Time // when it was asked for them
+	asked      time.Time     // when it was asked for them
+	doubts     chan struct{} // holds one token: the events may be elsewhere
 }
 
 // Open is ingress.Hub's.
 func (e *events) Open(_ context.Context, partition string, from delivery.Start) (ingress.Source, error) {
-	r, err := e.client.Receiver(partition, position(from))
+	r, err := e.client.Receiver(partition, position(from), 0)
 	if err != nil {
 		return nil, err
 	}
-	return source{r}, nil
+	return watched{source{r}, e}, nil
 }
 
 func (e *events) close() {
@@ -144,7 +145,7 @@ func (k *carrier) claim(e *events) error {
 func openEvents(ctx context.Context, h *config.Hub, k *keys, network *dial.Network, prefetch int64) (e *events, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	e = &events{}
+	e = &events{doubts: make(chan struct{}, 1)}
 	if e.endpoint, e.service, err = resolve(ctx, k, network); err != nil {
 		return nil, err
 	}

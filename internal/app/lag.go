@@ -6,6 +6,8 @@ import (
 
 	"azx/internal/delivery"
 	"azx/internal/hub"
+	"azx/internal/ingress"
+	"azx/internal/lease"
 )
 
 // headsEvery is how often the hub is asked how far its partitions reach.
@@ -86,6 +88,7 @@ func lag(s delivery.Snapshot, start delivery.Start, h head) (behind int64, oldes
 // watchHeads asks the hub regularly how far its partitions reach, for the lag.
 func (h *hubSide) watchHeads(ctx context.Context, e *events) error {
 	tick := time.NewTicker(headsEvery)
+	dogs := map[string]*lease.Watchdog{}
 	defer tick.Stop()
 	h.noteHeads(e.asked, e.partitions)
 	for {
@@ -97,7 +100,33 @@ func (h *hubSide) watchHeads(ctx context.Context, e *events) error {
 		asked := time.Now()
 		if parts, err := e.client.Partitions(ctx); err == nil {
 			h.noteHeads(asked, parts)
+			h.reopenStalled(dogs, parts)
 		} // else the lag stays as it was; receivers tell what is wrong
+	}
+}
+
+// stallPatience is how long messages may wait at the hub for a partition that is silent.
+const stallPatience = 45 * time.Second
+
+// reopenStalled has the partitions opened again that are silent although the hub has messages for them.
+func (h *hubSide) reopenStalled(dogs map[string]*lease.Watchdog, parts []hub.Partition) {
+	heads := map[string]int64{}
+	for _, p := range parts {
+		heads[p.ID] = p.Last
+		if p.Empty {
+			heads[p.ID] = -1
+		}
+	}
+	for _, p := range h.state.partitions() {
+		head, told := heads[p.ID]
+		v := p.View()
+		received, known := v.Received()
+		if dogs[p.ID] == nil {
+			dogs[p.ID] = &lease.Watchdog{Patience: stallPatience}
+		}
+		if dogs[p.ID].Look(time.Now(), received, head, told && known && v.Held && v.Waiting) {
+			h.state.reopen(p)
+		}
 	}
 }
 
@@ -106,7 +135,8 @@ func (h *hubSide) noteHeads(asked time.Time, parts []hub.Partition) {
 	settled := map[string]int64{}
 	known := h.state.knownHeads()
 	for _, p := range h.state.partitions() {
-		if at, ok := settledUpTo(p.Pump.Tracker.Snapshot(), p.Start, known.of[p.ID]); ok {
+		v := p.View()
+		if at, ok := settledUpTo(v.Since, v.Start, known.of[p.ID]); ok && v.Held {
 			settled[p.ID] = at.Sequence
 		}
 	}
@@ -114,6 +144,15 @@ func (h *hubSide) noteHeads(asked time.Time, parts []hub.Partition) {
 		sequence, ok := settled[id]
 		return sequence, ok
 	}))
+}
+
+func (s *state) reopen(p *ingress.Partition) {
+	s.mu.Lock()
+	flow := s.flow
+	s.mu.Unlock()
+	if flow != nil {
+		flow.Reopen(p)
+	}
 }
 
 func (s *state) knownHeads() heads {

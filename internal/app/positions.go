@@ -41,11 +41,15 @@ func readCheckpoints(cfg *config.Config, hubThing string) (checkpoint.Identity, 
 	return checkpoint.Read(checkpointFolder(cfg, hubThing))
 }
 
-// openCheckpoints takes the folder of checkpoints for this hub's log.
+// openCheckpoints takes the folder of checkpoints for this hub's log. After a failover of the hub those of before stay as
+// they are.
 func (k *carrier) openCheckpoints(e *events) (*checkpoint.File, error) {
 	var options []checkpoint.Option
 	if _, said := k.Starts.Of(k.thing); said {
 		options = append(options, checkpoint.AllowNewIdentity())
+	}
+	if _, named, err := k.keys.named(); err == nil && !named {
+		options = append(options, checkpoint.AllowFailover())
 	}
 	return openFolder(k.Config, k.thing, identity(e.service, e.endpoint, k.hub.ConsumerGroup), k.Config.Name, options...)
 }

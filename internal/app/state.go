@@ -15,9 +15,10 @@ import (
 // state is what the admin surface and the metrics tell of one hub.
 type state struct {
 	mu     sync.Mutex
-	start  error         // why the settings of the hub are not known, or do not work; nil once they do
-	hubErr error         // why the hub is not open; nil once it is
-	flow   *ingress.Flow // nil until the hub is open
+	start  error                // why the settings of the hub are not known, or do not work; nil once they do
+	hubErr error                // why the hub is not open; nil once it is
+	flow   *ingress.Flow        // nil until the hub is open
+	parts  []*ingress.Partition // of the newest flow, also when the hub has failed since
 	heads  heads
 }
 
@@ -38,7 +39,7 @@ func (s *state) setHub(err error) {
 func (s *state) setFlow(f *ingress.Flow) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flow = f
+	s.flow, s.parts = f, f.Partitions
 }
 
 // fail notes that the hub is not served any more, and why.
@@ -69,18 +70,25 @@ func (s *state) partitions() []*ingress.Partition {
 	return s.flow.Partitions
 }
 
+// known are the partitions that are read, or were when the hub failed: their accounts stay.
+func (s *state) known() []*ingress.Partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parts
+}
+
 func (s *state) checkPartitions() error {
 	parts := s.partitions()
 	if len(parts) == 0 {
 		return errStarting
 	}
 	for _, p := range parts {
-		reading, err := p.State()
-		if !reading && err == nil {
-			err = errStarting
+		v := p.View()
+		if !v.Reading && v.Err == nil {
+			v.Err = errStarting
 		}
-		if !reading {
-			return fmt.Errorf("partition %s is not read: %w", p.ID, err)
+		if !v.Reading {
+			return fmt.Errorf("partition %s is not read: %w", p.ID, v.Err)
 		}
 	}
 	return nil
@@ -135,8 +143,8 @@ func (h *hubSide) suffix() string {
 // counts are those of every partition.
 func (h *hubSide) counts() map[string]delivery.Counts {
 	counts := map[string]delivery.Counts{}
-	for _, p := range h.state.partitions() {
-		counts[p.ID] = p.Pump.Tracker.Counts()
+	for _, p := range h.state.known() {
+		counts[p.ID] = p.View().Counts
 	}
 	return counts
 }
@@ -148,10 +156,12 @@ func (h *hubSide) snapshot() map[string]observe.Partition {
 		retention = k.hub.Retention
 	}
 	all := map[string]observe.Partition{}
-	for _, p := range h.state.partitions() {
-		now := p.Pump.Tracker.Snapshot()
-		one := observe.Partition{Counts: now.Counts, Retention: retention, Checkpointed: p.SavedAt()}
-		one.Behind, one.Oldest = lag(now, p.Start, known.of[p.ID])
+	for _, p := range h.state.known() {
+		now := p.View()
+		one := observe.Partition{Counts: now.Counts, Retention: retention, Checkpointed: now.SavedAt, Behind: -1}
+		if now.Held {
+			one.Behind, one.Oldest = lag(now.Since, now.Start, known.of[p.ID])
+		}
 		all[p.ID] = one
 	}
 	return all

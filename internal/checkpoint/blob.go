@@ -27,6 +27,8 @@ type Blob struct {
 	identity Identity
 	scope    string
 
+	failedOver bool
+
 	mu     sync.Mutex
 	known  map[string]position // as last seen in the container
 	closed bool
@@ -83,12 +85,18 @@ func (b *Blob) record(ctx context.Context, o options) error {
 		return b.damaged(b.identityName(), errors.New("it has no complete identity"), "remove it, if it is not of another program")
 	case found && recorded == b.identity:
 		return nil
-	case found && !recorded.equal(b.identity) && len(b.known) == 0 && !o.allowNew:
-		return b.damaged(b.identityName(), otherIdentity(recorded, b.identity), hintOtherIdentity)
+	case found && !recorded.equal(b.identity) && len(b.known) == 0:
+		var may bool
+		if may, b.failedOver = o.admits(recorded, b.identity); !may {
+			return b.damaged(b.identityName(), otherIdentity(recorded, b.identity), hintOtherIdentity)
+		}
 	}
 	_, err = b.blobs.put(ctx, b.identityName(), metadataOfIdentity(b.identity), stored.version)
 	return err
 }
+
+// FailedOver reports whether the scope was last opened for the log that the hub had before a failover.
+func (b *Blob) FailedOver() bool { return b.failedOver }
 
 // Load is Store's. A checkpoint that vanished while the store was open is known here still. A container that was emptied is
 // no beginning: that is an error.
@@ -161,6 +169,22 @@ func (b *Blob) Save(ctx context.Context, partition string, at delivery.Checkpoin
 		b.forget(partition)
 	}
 	return b.contended(b.checkpointName(partition))
+}
+
+// Replace is Store's.
+func (b *Blob) Replace(ctx context.Context, partition string, at delivery.Checkpoint) error {
+	if err := errors.Join(b.usable(ctx), check("replace", partition, at)); err != nil {
+		return err
+	}
+	stored, _, err := b.blobs.head(ctx, b.checkpointName(partition))
+	if err != nil {
+		return err
+	}
+	err = b.write(ctx, partition, at, stored.version)
+	if errors.Is(err, errRaced) {
+		return b.contended(b.checkpointName(partition))
+	}
+	return err
 }
 
 func (b *Blob) write(ctx context.Context, partition string, at delivery.Checkpoint, version string) error {

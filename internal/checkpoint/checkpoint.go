@@ -21,6 +21,8 @@ type Store interface {
 	// Save returns once the checkpoint would survive a crash. An error leaves the old or the new
 	// one in place, never a mixture. A context that ended before the write began is its error.
 	Save(ctx context.Context, partition string, at delivery.Checkpoint) error
+	// Replace is Save of a checkpoint that may lie before the stored one: the hub does not know that position any more.
+	Replace(ctx context.Context, partition string, at delivery.Checkpoint) error
 	// Ownerships returns what is stored of each partition that was ever claimed, and the time by the clock of the store:
 	// an age is the difference of that and Renewed, whatever the clock of this machine says.
 	Ownerships(ctx context.Context) (list []delivery.Ownership, now time.Time, err error)
@@ -63,11 +65,23 @@ func (i Identity) complete() bool { return i.Endpoint != "" && i.EventHub != "" 
 // Option changes how OpenFile and OpenBlob open.
 type Option func(*options)
 
-type options struct{ allowNew bool }
+type options struct{ allowNew, allowFailover bool }
 
 // AllowNewIdentity lets a store be opened without checkpoints although it has those of another
-// identity: for an explicit --start, and after a failover of the hub.
+// identity: for an explicit --start.
 func AllowNewIdentity() Option { return func(o *options) { o.allowNew = true } }
+
+// AllowFailover lets a store be opened without checkpoints if those it has are of the same hub and consumer group at another
+// endpoint, as after a failover of the hub. They stay as they are.
+func AllowFailover() Option { return func(o *options) { o.allowFailover = true } }
+
+// admits reports whether a store whose checkpoints are of another identity may be opened without any; failover says that it
+// is for that reason.
+func (o options) admits(recorded, wanted Identity) (yes, failover bool) {
+	failover = o.allowFailover && recorded.Hub != "" && strings.EqualFold(recorded.Hub, wanted.Hub) &&
+		strings.EqualFold(recorded.Group, wanted.Group)
+	return o.allowNew || failover, failover
+}
 
 func optionsOf(list []Option) (o options) {
 	for _, option := range list {

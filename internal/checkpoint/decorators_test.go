@@ -116,6 +116,9 @@ func TestNothingIsSavedWithoutAFreshLease(t *testing.T) {
 		if err := s.Save(t.Context(), "0", storetest.At(6)); !errors.Is(err, errStale) {
 			t.Errorf("got %v", err)
 		}
+		if err := s.Replace(t.Context(), "0", storetest.At(4)); !errors.Is(err, errStale) {
+			t.Errorf("replace: %v", err)
+		}
 		storetest.Expect(t, s, "0", 5)
 		held.renewed = time.Now()
 		storetest.Save(t, s, "0", 6)

@@ -23,8 +23,23 @@ type Fence struct {
 
 // Save is Store's. The lease is looked at each time.
 func (f Fence) Save(ctx context.Context, partition string, at delivery.Checkpoint) error {
+	if err := f.held(partition); err != nil {
+		return err
+	}
+	return f.Store.Save(ctx, partition, at)
+}
+
+// Replace is Store's. The lease is looked at each time.
+func (f Fence) Replace(ctx context.Context, partition string, at delivery.Checkpoint) error {
+	if err := f.held(partition); err != nil {
+		return err
+	}
+	return f.Store.Replace(ctx, partition, at)
+}
+
+func (f Fence) held(partition string) error {
 	if err := f.Lease.Held(partition); err != nil {
 		return fmt.Errorf("save checkpoint: partition %s: %w", partition, err)
 	}
-	return f.Store.Save(ctx, partition, at)
+	return nil
 }

@@ -42,6 +42,8 @@ type File struct {
 	lock     *folder.Lock
 	replace  func(path string, data []byte) error // folder.Replace; tests put a failing disk here
 
+	failedOver bool
+
 	mu     sync.Mutex
 	at     map[string]delivery.Checkpoint
 	closed bool
@@ -90,8 +92,11 @@ func (f *File) open(root string, o options) error {
 	if err != nil {
 		return err
 	}
-	if ok && !recorded.equal(f.identity) && len(f.at) == 0 && !o.allowNew {
-		return problem(root, otherIdentity(recorded, f.identity), hintOtherIdentity)
+	if ok && !recorded.equal(f.identity) && len(f.at) == 0 {
+		var may bool
+		if may, f.failedOver = o.admits(recorded, f.identity); !may {
+			return problem(root, otherIdentity(recorded, f.identity), hintOtherIdentity)
+		}
 	}
 	data, err := json.MarshalIndent(f.identity, "", "  ")
 	if err != nil {
@@ -102,6 +107,9 @@ func (f *File) open(root string, o options) error {
 	}
 	return nil
 }
+
+// FailedOver reports whether the folder was last opened for the log that the hub had before a failover.
+func (f *File) FailedOver() bool { return f.failedOver }
 
 // loadAll reads every checkpoint of the identity, so that a damaged one is known at the start and
 // not when its partition comes.
@@ -182,6 +190,14 @@ func (f *File) Save(ctx context.Context, partition string, at delivery.Checkpoin
 	}
 	f.at[partition] = at
 	return nil
+}
+
+// Replace is Store's.
+func (f *File) Replace(ctx context.Context, partition string, at delivery.Checkpoint) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return f.Set(partition, at)
 }
 
 // Close is Store's: the folder is free for another process afterwards.

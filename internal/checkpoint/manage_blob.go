@@ -64,15 +64,7 @@ func (b *Blob) Set(ctx context.Context, partition string, at delivery.Checkpoint
 	if err := b.unused(ctx); err != nil {
 		return err
 	}
-	stored, _, err := b.blobs.head(ctx, b.checkpointName(partition))
-	if err != nil {
-		return err
-	}
-	err = b.write(ctx, partition, at, stored.version)
-	if errors.Is(err, errRaced) {
-		return b.contended(b.checkpointName(partition))
-	}
-	return err
+	return b.Replace(ctx, partition, at)
 }
 
 // Clear removes a partition's checkpoint: it begins as the setting start says. It reports whether there was one. It is

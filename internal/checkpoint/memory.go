@@ -50,6 +50,23 @@ func (m *Memory) Save(ctx context.Context, partition string, at delivery.Checkpo
 	return nil
 }
 
+// Replace is Store's.
+func (m *Memory) Replace(ctx context.Context, partition string, at delivery.Checkpoint) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	if err := check("replace", partition, at); err != nil {
+		return err
+	}
+	m.at[partition] = at
+	return nil
+}
+
 // Close is Store's.
 func (m *Memory) Close() error {
 	m.owners.close()

@@ -14,6 +14,8 @@ const (
 	NoThing
 	// Nothing: no key of the message belongs to a remote property.
 	Nothing
+	// Unwanted: the message was not wanted any more when its turn came, and was not written.
+	Unwanted
 )
 
 // Outcome tells what became of a message and, unless it was accepted, why.
@@ -27,4 +29,6 @@ type Outcome struct {
 type Queued struct {
 	message.Telemetry
 	Settle func(Outcome) // called exactly once, from any goroutine; it does not block for long
+	// Wanted reports whether the message is still to be written, asked right before; nil: it is. It does not block.
+	Wanted func() bool
 }

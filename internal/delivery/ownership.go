@@ -1,6 +1,12 @@
 package delivery
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// ErrStolen is why a partition cannot be read on: the hub has given it to another reader.
+var ErrStolen = errors.New("another reader took the partition over")
 
 // Ownership says who reads a partition, as a checkpoint store has it.
 type Ownership struct {

@@ -1,9 +1,13 @@
 package delivery
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
+
+// ErrPosition is why a partition cannot be read behind a checkpoint: the hub does not know that position.
+var ErrPosition = errors.New("the hub does not know this position")
 
 // Start says where the reading of a partition begins. The zero Start is the earliest message there is.
 type Start struct {

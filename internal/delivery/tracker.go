@@ -4,6 +4,7 @@ package delivery
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,20 +25,34 @@ const (
 	Quarantined
 	// Skipped: left out by a rule, and counted.
 	Skipped
+	// Withdrawn: left to the next reader of the partition. No checkpoint passes it.
+	Withdrawn
 )
 
 // String names the result as metrics do.
-func (r Result) String() string { return [...]string{"delivered", "quarantined", "skipped"}[r] }
+func (r Result) String() string {
+	return [...]string{"delivered", "quarantined", "skipped", "withdrawn"}[r]
+}
 
 // Counts is a consistent account of one partition:
-// Received = Delivered + Quarantined + Skipped + InFlight.
+// Received = Delivered + Quarantined + Skipped + Withdrawn + InFlight.
 type Counts struct {
-	Received, Delivered, Quarantined, Skipped, InFlight int64
+	Received, Delivered, Quarantined, Skipped, Withdrawn, InFlight int64
+}
+
+// Plus returns the account of two together.
+func (c Counts) Plus(other Counts) Counts {
+	return Counts{
+		Received: c.Received + other.Received, Delivered: c.Delivered + other.Delivered, Quarantined: c.Quarantined + other.Quarantined,
+		Skipped: c.Skipped + other.Skipped, Withdrawn: c.Withdrawn + other.Withdrawn, InFlight: c.InFlight + other.InFlight,
+	}
 }
 
 // Tracker is the account of one partition. Messages begin in the order of the partition and settle
 // in any order; the watermark is the last message of the longest settled prefix.
 type Tracker struct {
+	withdrawn atomic.Bool
+
 	mu        sync.Mutex
 	open      []*Receipt // begun and not yet behind the watermark, oldest at head
 	head      int
@@ -59,7 +74,8 @@ func NewTracker() *Tracker {
 type Receipt struct {
 	tracker *Tracker
 	at      Checkpoint
-	settled bool
+	ended   bool
+	settled bool // ended, and a checkpoint may pass it
 }
 
 // Begin opens the account of the partition's next message.
@@ -83,10 +99,10 @@ func (r *Receipt) Settle(result Result) bool {
 	t := r.tracker
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r.settled {
+	if r.ended {
 		return false
 	}
-	r.settled = true
+	r.ended, r.settled = true, result != Withdrawn
 	t.count(result)
 	t.advance()
 	return true
@@ -100,12 +116,20 @@ func (t *Tracker) count(result Result) {
 		t.counts.Quarantined++
 	case Skipped:
 		t.counts.Skipped++
+	case Withdrawn:
+		t.counts.Withdrawn++
 	}
 	t.counts.InFlight--
 	if t.counts.InFlight == 0 {
 		close(t.idle)
 	}
 }
+
+// Withdraw leaves what is in flight to the next reader of the partition: what has not been sent yet is not wanted any more.
+func (t *Tracker) Withdraw() { t.withdrawn.Store(true) }
+
+// Wanted reports whether messages are still to be carried; see Withdraw.
+func (t *Tracker) Wanted() bool { return !t.withdrawn.Load() }
 
 // Watermark returns the position up to which every message is settled; false if none is yet.
 func (t *Tracker) Watermark() (Checkpoint, bool) {

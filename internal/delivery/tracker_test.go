@@ -163,3 +163,23 @@ func BenchmarkBeginAndSettle(b *testing.B) {
 		tr.Begin(Checkpoint{Sequence: 1, Offset: "1"}).Settle(Delivered)
 	}
 }
+
+func TestACheckpointNeverPassesWhatIsLeftToTheNextReader(t *testing.T) {
+	tracker := NewTracker()
+	first, second, third := tracker.Begin(Checkpoint{Sequence: 1}), tracker.Begin(Checkpoint{Sequence: 2}), tracker.Begin(Checkpoint{Sequence: 3})
+	first.Settle(Delivered)
+	if !tracker.Wanted() {
+		t.Error("nothing is wanted before anybody said so")
+	}
+	tracker.Withdraw()
+	if tracker.Wanted() || !second.Settle(Withdrawn) || second.Settle(Delivered) || !third.Settle(Delivered) {
+		t.Error("a message that is left has come to its end, once")
+	}
+	if at, _ := tracker.Watermark(); at.Sequence != 1 {
+		t.Errorf("the watermark is at %d", at.Sequence)
+	}
+	if got, want := tracker.Counts(), (Counts{Received: 3, Delivered: 2, Withdrawn: 1}); got != want {
+		t.Errorf("account %+v", got)
+	}
+	<-tracker.Idle()
+}

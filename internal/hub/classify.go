@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/go-amqp"
 
 	"azx/internal/amqp10"
+	"azx/internal/delivery"
 	"azx/internal/fault"
 )
 
@@ -22,12 +23,12 @@ var (
 	// again. Class Transient.
 	ErrNotFound = errors.New("the event hub does not exist")
 	// ErrStolen: another reader took the partition. Class Transient.
-	ErrStolen = errors.New("another reader took the partition over")
+	ErrStolen = delivery.ErrStolen
 	// ErrBusy: the hub throttles. Class Transient.
 	ErrBusy = errors.New("the hub is busy")
-	// ErrOffset: the hub does not know the offset to begin after. Class Fatal; begin at the
+	// ErrOffset: the hub does not know the offset to begin after. Class Transient: begin at the
 	// checkpoint's enqueued time instead.
-	ErrOffset = errors.New("the hub does not know this position")
+	ErrOffset = delivery.ErrPosition
 )
 
 // AMQP conditions of Event Hubs beyond those of the standard (read: azeventhubs' internal/errors.go).
@@ -74,8 +75,8 @@ func classifyCondition(p *fault.Problem, err error) {
 		p.Cause = mark(ErrBusy, err)
 		p.Hint = "the hub throttles: nothing to do, unless it goes on for long, when it needs more units"
 	case condition == condGeoOffset, condition == condArgument && strings.Contains(strings.ToLower(description), "offset"):
-		p.Class, p.Cause = fault.Fatal, mark(ErrOffset, err)
-		p.Hint = "begin with --start at a time instead"
+		p.Cause = mark(ErrOffset, err)
+		p.Hint = "was the hub made anew? it is read on from the time of the checkpoint"
 	case condition == amqp.ErrCondResourceLimitExceeded:
 		p.Hint = "too many readers of this consumer group; give every application its own"
 	}

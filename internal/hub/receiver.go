@@ -10,10 +10,6 @@ import (
 	"azx/internal/message"
 )
 
-// epoch is the owner level of our links: with one, the hub gives a partition to one reader of a
-// consumer group only, the newest, and tells the others (ErrStolen).
-const epoch = int64(0)
-
 // partitionReceiver is the Receiver over Microsoft's client library.
 type partitionReceiver struct {
 	client    *Client
@@ -23,9 +19,10 @@ type partitionReceiver struct {
 	expired   context.Context // has ended: for taking what has already come
 }
 
-// Receiver makes a Receiver of one partition; it connects at the first Receive.
-func (c *Client) Receiver(partition string, from Position) (Receiver, error) {
-	level := epoch
+// Receiver makes a Receiver of one partition; it connects at the first Receive. Level is its owner level (epoch): the hub
+// gives a partition to one reader of a consumer group only, the newest of the highest level, and tells the others
+// (ErrStolen).
+func (c *Client) Receiver(partition string, from Position, level int64) (Receiver, error) {
 	return c.open(partition, from, &level)
 }
 

@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,10 @@ type fakeHub struct {
 	log     []*message.Message
 	opened  []string // positions
 	failAt  int64
-	refuse  int // so many sources fail at their first Receive
+	err     error // of a source that is cut
+	refuse  int   // so many sources fail at their first Receive
+	unknown int64 // offsets from this sequence on are not known; 0: all are
+	silent  bool  // sources wait although there are messages
 	arrived chan struct{}
 }
 
@@ -39,8 +43,13 @@ func (h *fakeHub) Open(_ context.Context, _ string, from delivery.Start) (Source
 	defer h.mu.Unlock()
 	h.opened = append(h.opened, from.String())
 	s := &fakeSource{hub: h}
-	if from.After != nil {
+	switch {
+	case from.After != nil && h.unknown > 0 && from.After.Sequence >= h.unknown:
+		return nil, fmt.Errorf("refused: %w", delivery.ErrPosition)
+	case from.After != nil:
 		s.next = from.After.Sequence + 1
+	case !from.From.IsZero():
+		s.next = int64(slices.IndexFunc(h.log, func(m *message.Message) bool { return !m.Enqueued.Before(from.From) }))
 	}
 	return s, nil
 }
@@ -61,9 +70,12 @@ func (s *fakeSource) Receive(ctx context.Context) ([]*message.Message, error) {
 		if s.hub.failAt >= 0 && s.next >= s.hub.failAt {
 			s.hub.failAt = -1
 			s.hub.mu.Unlock()
-			return nil, errors.New("link lost")
+			return nil, cmp.Or(s.hub.err, errors.New("link lost"))
 		}
-		if s.next < int64(len(s.hub.log)) {
+		for s.next < int64(len(s.hub.log)) && s.hub.log[s.next] == nil { // not kept any more
+			s.next++
+		}
+		if s.next < int64(len(s.hub.log)) && !s.hub.silent {
 			m := s.hub.log[s.next]
 			s.next++
 			s.hub.mu.Unlock()
@@ -195,23 +207,91 @@ func (m *fakeMeter) Evicted(_ string, n int)         { m.add(fmt.Sprintf("evicte
 func (m *fakeMeter) TimeReplaced(string)             { m.add("time replaced") }
 func (m *fakeMeter) ReceiveFailed(string, string)    { m.add("receive failed") }
 func (m *fakeMeter) CheckpointFailed(string, string) { m.add("checkpoint failed") }
+func (m *fakeMeter) PositionUnknown(string, string)  { m.add("position unknown") }
+func (m *fakeMeter) Missed(_, _ string, n int64)     { m.add(fmt.Sprintf("missed %d", n)) }
+func (m *fakeMeter) Stalled(string, string)          { m.add("stalled") }
 func (m *fakeMeter) add(what string)                 { m.mu.Lock(); m.ended[what]++; m.mu.Unlock() }
 func (m *fakeMeter) count(what string) int           { m.mu.Lock(); defer m.mu.Unlock(); return m.ended[what] }
 
-// fakeStore remembers every checkpoint and checks it against the tracker.
+// fakeStore remembers every checkpoint. While err is set it fails, while unread is set it cannot be read.
 type fakeStore struct {
-	mu    sync.Mutex
-	saved []int64
-	err   error
+	mu     sync.Mutex
+	at     *delivery.Checkpoint
+	saved  []int64
+	err    error
+	unread error
 }
 
-func (s *fakeStore) Save(_ context.Context, _ string, at delivery.Checkpoint) error {
+var errBehind = errors.New("behind")
+
+func (s *fakeStore) Load(context.Context, string) (at delivery.Checkpoint, found bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unread == nil && s.at != nil {
+		at, found = *s.at, true
+	}
+	return at, found, s.unread
+}
+
+func (s *fakeStore) Save(ctx context.Context, partition string, at delivery.Checkpoint) error {
+	s.mu.Lock()
+	behind := s.at != nil && at.Sequence < s.at.Sequence
+	s.mu.Unlock()
+	if behind {
+		return errBehind
+	}
+	return s.Replace(ctx, partition, at)
+}
+
+func (s *fakeStore) Replace(_ context.Context, _ string, at delivery.Checkpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
 		s.saved = append(s.saved, at.Sequence)
+		s.at = &at
 	}
 	return s.err
+}
+
+func (s *fakeStore) with(change func()) { s.mu.Lock(); defer s.mu.Unlock(); change() }
+
+// fakeLeases grant a partition each time that a test says so.
+type fakeLeases struct {
+	grant    chan struct{}
+	mu       sync.Mutex
+	lose     context.CancelCauseFunc
+	doubts   int
+	released []string // what was stored last at each release
+	store    *fakeStore
+}
+
+func (l *fakeLeases) Acquire(ctx context.Context, _ string) (context.Context, error) {
+	select {
+	case <-l.grant:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	reading, lose := context.WithCancelCause(ctx)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lose = lose
+	return reading, nil
+}
+
+func (l *fakeLeases) Doubt() { l.mu.Lock(); l.doubts++; l.mu.Unlock() }
+
+func (l *fakeLeases) Release(_ context.Context, partition string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.released = append(l.released, fmt.Sprintf("%s at %d", partition, l.store.last()))
+	return nil
+}
+
+// take gives the partition to another connector.
+func (l *fakeLeases) take() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lose(errors.New("another connector reads it"))
 }
 
 func (s *fakeStore) last() int64 {
@@ -243,18 +323,22 @@ func newRig(unknown UnknownThing, outcome func(delivery.Queued) *delivery.Outcom
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	translator := &Translator{Names: &Names{}, Meter: r.meter}
 	r.aside = NewAside(r.quarantine, r.shelf, unknown, translator, r.meter, log)
-	pump := &Pump{
-		Tracker: delivery.NewTracker(), Budget: NewBudget(1 << 20), Translator: translator,
-		Writer: r.writer, Aside: r.aside, Meter: r.meter,
-	}
 	r.flow = &Flow{
-		Hub: r.hub, HubThing: "Hub", Partitions: []*Partition{{ID: "0", Pump: pump}}, Checkpoints: r.store,
+		Hub: r.hub, HubThing: "Hub", Partitions: []*Partition{{ID: "0"}}, Checkpoints: r.store, Leases: Alone{},
+		Pump:         Pump{Budget: NewBudget(1 << 20), Translator: translator, Writer: r.writer, Aside: r.aside, Meter: r.meter},
 		SaveInterval: time.Second, DrainTimeout: 5 * time.Second, Meter: r.meter, Log: log,
 	}
 	return r
 }
 
-func (r *rig) pump() *Pump { return r.flow.Partitions[0].Pump }
+func (r *rig) counts() delivery.Counts { return r.flow.Partitions[0].View().Counts }
+
+// lend has a test decide when the partition is the rig's.
+func (r *rig) lend() *fakeLeases {
+	l := &fakeLeases{grant: make(chan struct{}), store: r.store}
+	r.flow.Leases = l
+	return l
+}
 
 // start runs flow and aside; stop ends first the one, then the other, as the connector does.
 func (r *rig) start(t *testing.T) (stop func()) {

@@ -2,9 +2,8 @@ package ingress
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"azx/internal/delivery"
@@ -13,14 +12,30 @@ import (
 
 // Hub opens the partitions of a hub.
 type Hub interface {
-	// Open returns the messages of a partition from a position on.
+	// Open returns the messages of a partition from a position on. An error of it or of its Source that is
+	// delivery.ErrPosition says that there is no such position; delivery.ErrStolen, that another reader was given it.
 	Open(ctx context.Context, partition string, from delivery.Start) (Source, error)
 }
 
-// Checkpoints keeps how far each partition has come.
+// Leases say which partitions may be read. lease.Manager is one, Alone another.
+type Leases interface {
+	// Acquire waits until a partition may be read. The context it returns ends with ctx, or, with another cause, when the
+	// partition is lost. The error is that of ctx.
+	Acquire(ctx context.Context, partition string) (context.Context, error)
+	// Doubt says that a partition may have been lost.
+	Doubt()
+	// Release gives a partition up, after its last checkpoint; of one that was lost it does nothing.
+	Release(ctx context.Context, partition string) error
+}
+
+// Checkpoints keeps how far each partition has come. Each call is one try.
 type Checkpoints interface {
-	// Save returns once the checkpoint is durable.
+	// Load returns the newest checkpoint of a partition; false if it has none.
+	Load(ctx context.Context, partition string) (delivery.Checkpoint, bool, error)
+	// Save returns once the checkpoint is durable. One before that which is stored is an error.
 	Save(ctx context.Context, partition string, at delivery.Checkpoint) error
+	// Replace is Save when the stored checkpoint means nothing to the hub: it may go backwards.
+	Replace(ctx context.Context, partition string, at delivery.Checkpoint) error
 }
 
 // Meter counts what is not in the trackers.
@@ -30,13 +45,19 @@ type Meter interface {
 	TimeReplaced(hub string)
 	ReceiveFailed(hub, partition string)
 	CheckpointFailed(hub, partition string)
+	PositionUnknown(hub, partition string)        // reading went on by time
+	Missed(hub, partition string, messages int64) // that the hub no longer had
+	Stalled(hub, partition string)                // silent although the hub had messages
 }
 
-// Flow carries the partitions of one hub: it keeps each one open, and saves checkpoints.
+// Flow carries the partitions of one hub: each as long as this connector may read it (hold.go), opened again after every
+// failure (open.go), with checkpoints behind what is settled (save.go).
 type Flow struct {
 	Hub          Hub
 	HubThing     string
 	Partitions   []*Partition
+	Pump         Pump // what the pumps of all partitions have in common: all but the Tracker
+	Leases       Leases
 	Checkpoints  Checkpoints
 	SaveInterval time.Duration // between two checkpoints of a partition
 	DrainTimeout time.Duration // how long a stop waits for what is in flight
@@ -46,64 +67,30 @@ type Flow struct {
 	// must not block, and may be nil.
 	Lost   func(partition string, err error)
 	Failed func(err error)
+
+	mu      sync.Mutex
+	unsaved map[string]bool // partitions whose checkpoints cannot be saved
 }
 
-// Run carries messages until ctx ends, or until a partition meets an error that no repetition mends. Before
-// it returns it waits, within the drain timeout, for what is in flight, and saves the last checkpoints; so
-// the writer has to outlive it.
+// Run carries messages until ctx ends, or until a partition meets an error that no repetition mends. Before it returns,
+// each partition waits, within the drain timeout, for what is in flight, saves its last checkpoint and is given up; so the
+// writer has to outlive it.
 func (f *Flow) Run(ctx context.Context) error {
 	group := supervise.New(ctx)
 	for _, p := range f.Partitions {
-		group.Go("partition "+p.ID, func(ctx context.Context) error { return f.keepOpen(ctx, p) })
+		group.Go("partition "+p.ID, func(ctx context.Context) error { return f.keep(ctx, p) })
 	}
-	group.Go("checkpoints", f.saveRegularly)
-	err := group.Wait()
-
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.DrainTimeout)
-	defer cancel()
-	f.drain(closing)
-	return errors.Join(err, f.save(context.WithoutCancel(ctx)))
+	return group.Wait()
 }
 
-func (f *Flow) saveRegularly(ctx context.Context) error {
-	tick := time.NewTicker(f.SaveInterval)
-	defer tick.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		err := f.save(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			f.Log.Error("checkpoints cannot be saved; messages go on and would be repeated after a restart",
-				"event", "checkpoint-failing", "hub", f.HubThing, "error", err)
-			if f.Failed != nil {
-				f.Failed(err)
-			}
-		}
-		if err == nil && failing {
-			f.Log.Info("checkpoints are saved again", "event", "checkpoint-ok", "hub", f.HubThing)
-		}
-		failing = err != nil
-	}
-}
+// Alone are the leases of a hub that no other connector reads.
+type Alone struct{}
 
-// save stores the watermark of every partition that moved.
-func (f *Flow) save(ctx context.Context) error {
-	var failed error
-	for _, p := range f.Partitions {
-		at, moved := p.unsaved()
-		if !moved {
-			continue
-		}
-		if err := f.Checkpoints.Save(ctx, p.ID, at); err != nil {
-			f.Meter.CheckpointFailed(f.HubThing, p.ID)
-			failed = errors.Join(failed, fmt.Errorf("save checkpoint of partition %s: %w", p.ID, err))
-			continue
-		}
-		p.setSaved(at)
-	}
-	return failed
-}
+// Acquire is Leases'. It does not wait.
+func (Alone) Acquire(ctx context.Context, _ string) (context.Context, error) { return ctx, ctx.Err() }
+
+// Doubt is Leases'.
+func (Alone) Doubt() {}
+
+// Release is Leases'.
+func (Alone) Release(context.Context, string) error { return nil }

@@ -116,7 +116,7 @@ func TestARuleSkipsAndAFaultQuarantines(t *testing.T) {
 				if r.meter.count(tt.ends) != 1 {
 					t.Errorf("ended as %v, want %q", r.meter.ended, tt.ends)
 				}
-				if c := r.pump().Tracker.Counts(); c.InFlight != 0 || c.Received != 1 {
+				if c := r.counts(); c.InFlight != 0 || c.Received != 1 {
 					t.Errorf("account %+v", c)
 				}
 			})
@@ -130,7 +130,7 @@ func TestAChangedTwinIsToldAndWrittenNowhere(t *testing.T) {
 		twin.Source = message.SourceTwinChanges
 		r := newRig(KeepUnknown, accept, twin, msg(1, "a", `{"x":1}`))
 		told := &fakeTwins{}
-		r.pump().Twins = told
+		r.flow.Pump.Twins = told
 		stop := r.start(t)
 		synctest.Wait()
 		stop()
@@ -149,11 +149,11 @@ func TestWhileQuarantineFailsNothingIsSettledAndReadingStops(t *testing.T) {
 		for i := range int64(100) {
 			r.hub.log = append(r.hub.log, msg(i, "a", `no JSON`))
 		}
-		r.pump().Budget = NewBudget(int64(10 * r.hub.log[0].Size()))
+		r.flow.Pump.Budget = NewBudget(int64(10 * r.hub.log[0].Size()))
 		r.quarantine.err = errors.New("disk full")
 		stop := r.start(t)
 		elapse(time.Minute)
-		if c := r.pump().Tracker.Counts(); c.Received != 10 || c.InFlight != 10 {
+		if c := r.counts(); c.Received != 10 || c.InFlight != 10 {
 			t.Errorf("with a full disk: %+v, want the ten that the budget holds", c)
 		}
 		if r.aside.Failing() == nil {
@@ -161,7 +161,7 @@ func TestWhileQuarantineFailsNothingIsSettledAndReadingStops(t *testing.T) {
 		}
 		r.quarantine.heal()
 		elapse(time.Minute)
-		if c := r.pump().Tracker.Counts(); c.Quarantined != 100 || r.aside.Failing() != nil {
+		if c := r.counts(); c.Quarantined != 100 || r.aside.Failing() != nil {
 			t.Errorf("after the disk is free: %+v, failing %v", c, r.aside.Failing())
 		}
 		stop()
@@ -255,7 +255,7 @@ func TestAFailingCheckpointStoreDoesNotStopTheMessages(t *testing.T) {
 		stop := r.start(t)
 		elapse(3 * time.Second)
 		stop()
-		if c := r.pump().Tracker.Counts(); c.Delivered != 2 {
+		if c := r.counts(); c.Delivered != 2 {
 			t.Errorf("account %+v", c)
 		}
 		if r.meter.count("checkpoint failed") == 0 {
@@ -288,15 +288,15 @@ func TestAPartitionCountsAsReadOnceItStands(t *testing.T) {
 		stop := r.start(t)
 		defer stop()
 		p := r.flow.Partitions[0]
-		for p.Pump.Tracker.Counts().Received == 0 {
-			if reading, _ := p.State(); reading {
+		for p.View().Counts.Received == 0 {
+			if p.View().Reading {
 				t.Error("said to be read while no attempt had succeeded")
 			}
 			elapse(100 * time.Millisecond)
 		}
 		elapse(steadyAfter)
-		if reading, err := p.State(); !reading || err != nil {
-			t.Errorf("reading %v, %v after it was opened", reading, err)
+		if v := p.View(); !v.Reading || v.Err != nil {
+			t.Errorf("reading %v, %v after it was opened", v.Reading, v.Err)
 		}
 	})
 }

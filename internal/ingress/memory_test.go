@@ -59,8 +59,8 @@ func TestAPlatformThatDoesNotAnswerStopsTheReadingWithinTheMemory(t *testing.T) 
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(KeepUnknown, func(delivery.Queued) *delivery.Outcome { return nil })
 				r.quarantine.err = errors.New("disk full") // what is refused stays in memory, too
-				pump := r.pump()
-				pump.Budget = NewBudget(memory)
+				pump := r.flow.Pump
+				pump.Tracker, pump.Budget = delivery.NewTracker(), NewBudget(memory)
 				source := &endless{body: body}
 				ctx, cancel := context.WithCancel(t.Context())
 				before := heap()

@@ -2,53 +2,129 @@ package ingress
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
 	"azx/internal/delivery"
-	"azx/internal/fault"
 )
 
-// Partition is one partition of a hub and its pump.
+// Partition is one partition of a hub, held or not.
 type Partition struct {
 	ID    string
-	Start delivery.Start // where to begin when nothing was received yet
-	Pump  *Pump
+	Start delivery.Start // where to begin without a checkpoint
 
 	mu      sync.Mutex
-	saved   delivery.Checkpoint // last one stored
+	now     *hold               // nil while it is not held
+	before  []*delivery.Tracker // of earlier holds, with messages still in flight
+	past    delivery.Counts     // of earlier holds with none
 	savedAt time.Time
 	attempt int // which opening this is
 	reading bool
 	err     error
+	cut     context.CancelCauseFunc // ends the opening
 }
 
-// SavedAt returns when a checkpoint was stored last; the zero time if none was yet.
-func (p *Partition) SavedAt() time.Time {
+// View is a partition as of now.
+type View struct {
+	Counts  delivery.Counts   // of all that was received since the process began
+	Held    bool              // this connector may read it; if not, what follows says nothing
+	Reading bool              // it stands open
+	Err     error             // why it does not, if that is known
+	Waiting bool              // for messages
+	SavedAt time.Time         // when a checkpoint was stored last; zero if none was yet
+	Start   delivery.Start    // where it began when it was acquired
+	Since   delivery.Snapshot // its account since then
+}
+
+// Received is the sequence of the last message that came, else of the one behind which reading began: -1 if that was the
+// earliest. It is not known if reading began at a time, or with the latest, and none has come.
+func (v View) Received() (sequence int64, known bool) {
+	switch {
+	case v.Since.Received > 0:
+		return v.Since.Last.Sequence, true
+	case v.Start.After != nil:
+		return v.Start.After.Sequence, true
+	}
+	return -1, v.Start == delivery.Start{}
+}
+
+// View returns the partition as of now.
+func (p *Partition) View() View {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.savedAt
+	p.fold()
+	v := View{Counts: p.past}
+	for _, t := range p.before {
+		v.Counts = v.Counts.Plus(t.Counts())
+	}
+	if p.now == nil {
+		return v
+	}
+	v.Held, v.Reading, v.Err, v.Waiting = true, p.reading, p.err, p.now.waiting.Load()
+	v.SavedAt, v.Start, v.Since = p.savedAt, p.now.start, p.now.pump.Tracker.Snapshot()
+	v.Counts = v.Counts.Plus(v.Since.Counts)
+	return v
 }
 
-func (p *Partition) setSaved(at delivery.Checkpoint) {
+// fold adds up the accounts of earlier holds that have come to their end. The caller has mu.
+func (p *Partition) fold() {
+	open := p.before[:0]
+	for _, t := range p.before {
+		if c := t.Counts(); c.InFlight == 0 {
+			p.past = p.past.Plus(c)
+		} else {
+			open = append(open, t)
+		}
+	}
+	clear(p.before[len(open):])
+	p.before = open
+}
+
+// begin starts to hold the partition.
+func (p *Partition) begin(pump Pump) *hold {
+	pump.Tracker = delivery.NewTracker()
+	h := &hold{Partition: p, pump: &pump}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.saved, p.savedAt = at, time.Now()
+	p.now, p.savedAt = h, time.Time{}
+	p.reading, p.err = false, nil
+	return h
 }
 
-// State tells whether the partition is being read, and the last error if it is not.
-func (p *Partition) State() (reading bool, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.reading, p.err
+// end notes that a partition is not held any more.
+func (f *Flow) end(h *hold) {
+	h.mu.Lock()
+	h.now, h.reading = nil, false
+	h.before = append(h.before, h.pump.Tracker)
+	h.fold()
+	h.mu.Unlock()
+	f.mu.Lock()
+	delete(f.unsaved, h.ID)
+	f.mu.Unlock()
 }
 
-// begin starts an attempt to read, which is not known to work yet.
-func (p *Partition) begin() (attempt int) {
+func (h *hold) startAt(at delivery.Checkpoint, found bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.start = h.Start
+	if found {
+		h.start, h.saved = delivery.Start{After: &at}, at
+	}
+}
+
+func (h *hold) savedNow() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.savedAt = time.Now()
+}
+
+// attempting starts an attempt to read, which is not known to work yet; cut ends it.
+func (p *Partition) attempting(cut context.CancelCauseFunc) (attempt int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.attempt++
+	p.cut = cut
 	return p.attempt
 }
 
@@ -69,66 +145,22 @@ func (p *Partition) failed(err error) bool {
 	defer p.mu.Unlock()
 	news := p.reading || p.err == nil
 	p.attempt++
-	p.reading, p.err = false, err
+	p.reading, p.err, p.cut = false, err, nil
 	return news
 }
 
-// next is where reading goes on: behind what is already in flight.
-func (p *Partition) next() delivery.Start {
-	if last, ok := p.Pump.Tracker.Last(); ok {
-		return delivery.Start{After: &last}
-	}
-	return p.Start
-}
+var errStalled = errors.New("it was silent although the hub has messages")
 
-// keepOpen reads a partition until ctx ends, opening it again after every failure.
-func (f *Flow) keepOpen(ctx context.Context, p *Partition) error {
-	retry := fault.Backoff{Min: 200 * time.Millisecond, Max: 15 * time.Second}
-	for {
-		before, _ := p.Pump.Tracker.Last()
-		err := f.read(ctx, p)
-		if ctx.Err() != nil {
-			p.failed(ctx.Err())
-			return nil
-		}
-		if fault.ClassOf(err) == fault.Fatal {
-			return err
-		}
-		f.Meter.ReceiveFailed(f.HubThing, p.ID)
-		if p.failed(err) {
-			f.Log.Warn("partition is not being read; trying again", "event", "partition-lost",
-				"hub", f.HubThing, "partition", p.ID, "error", err, "hint", fault.HintOf(err))
-			if f.Lost != nil {
-				f.Lost(p.ID, err)
-			}
-		}
-		if after, _ := p.Pump.Tracker.Last(); after != before {
-			retry.Reset()
-		}
-		if retry.Pause(ctx) != nil {
-			return nil
-		}
+// Reopen has a partition opened again that is silent although the hub has messages for it.
+func (f *Flow) Reopen(p *Partition) {
+	p.mu.Lock()
+	cut := p.cut
+	p.mu.Unlock()
+	if cut == nil {
+		return // it is being opened
 	}
-}
-
-// steadyAfter is how long a partition has to stay open to count as read: a source connects when it first
-// receives, and then waits for as long as there are no messages.
-const steadyAfter = time.Second
-
-// read opens the partition and pumps until it fails.
-func (f *Flow) read(ctx context.Context, p *Partition) error {
-	from := p.next()
-	source, err := f.Hub.Open(ctx, p.ID, from)
-	if err != nil {
-		return fmt.Errorf("open partition %s: %w", p.ID, err)
-	}
-	defer source.Close()
-	attempt := p.begin()
-	steady := time.AfterFunc(steadyAfter, func() {
-		if p.works(attempt) {
-			f.Log.Info("reading partition", "event", "partition-open", "hub", f.HubThing, "partition", p.ID, "from", from.String())
-		}
-	})
-	defer steady.Stop()
-	return p.Pump.Run(ctx, source)
+	f.Meter.Stalled(f.HubThing, p.ID)
+	f.Log.Warn("partition is silent although the hub has messages for it; opening it again", "event", "partition-stalled",
+		"hub", f.HubThing, "partition", p.ID)
+	cut(errStalled)
 }

@@ -3,8 +3,9 @@
 // Start here: a Pump takes the messages of one partition, decodes each (internal/decode), addresses it to
 // its Thing, and hands it to the lane of that Thing (internal/platform), where its readings become writes
 // (internal/mapping). Each message has a receipt (internal/delivery) that is settled when the platform has
-// acknowledged the writes, when the message is stored in quarantine, or when a rule skips it. flow.go runs
-// the partitions and saves, behind settled messages only, how far each has come.
+// acknowledged the writes, when the message is stored in quarantine, or when a rule skips it. A Flow (flow.go) has a pump
+// work on each partition as long as this connector may read it (hold.go), and saves, behind settled messages only, how
+// far it has come.
 package ingress
 
 import (
@@ -53,10 +54,13 @@ type Pump struct {
 	Twins      Twins // nil if nobody asks for twins
 	Tap        Tap   // nil if nobody watches
 	Meter      Meter
+
+	wanted func() bool // Tracker's; here, because each message has it
 }
 
 // Run moves messages from source until ctx ends or the source fails. What is in flight then goes on.
 func (p *Pump) Run(ctx context.Context, source Source) error {
+	p.wanted = p.Tracker.Wanted
 	for {
 		batch, err := source.Receive(ctx)
 		if err != nil {
@@ -90,7 +94,7 @@ func (p *Pump) carry(c *carried) {
 		if p.Tap != nil {
 			p.Tap.Decoded(telemetry)
 		}
-		p.Writer.Write(delivery.Queued{Telemetry: telemetry, Settle: c.settle})
+		p.Writer.Write(delivery.Queued{Telemetry: telemetry, Settle: c.settle, Wanted: p.wanted})
 	}
 }
 
@@ -112,6 +116,8 @@ func (c *carried) settle(o delivery.Outcome) {
 		c.pump.Aside.NoThing(c, o)
 	case delivery.Refused:
 		c.pump.Aside.Quarantine(c, "write", o.Reason, o.Err)
+	case delivery.Unwanted:
+		c.end(delivery.Withdrawn, "partition-lost")
 	}
 }
 

@@ -38,6 +38,9 @@ type Metrics struct {
 	creationTime     *prometheus.CounterVec
 	receiveErrors    *prometheus.CounterVec
 	checkpointErrors *prometheus.CounterVec
+	unknownPositions *prometheus.CounterVec
+	missed           *prometheus.CounterVec
+	stalls           *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics at zero, with those of the Go runtime and of the process beside them.
@@ -62,10 +65,13 @@ func NewMetrics() *Metrics {
 		creationTime:     counter(nameCreationTime, "hub"),
 		receiveErrors:    counter(nameReceiveErrors, "hub", "partition"),
 		checkpointErrors: counter(nameCheckpointErrors, "hub", "partition"),
+		unknownPositions: counter(namePositionUnknown, "hub", "partition"),
+		missed:           counter(nameMissed, "hub", "partition"),
+		stalls:           counter(nameStalls, "hub", "partition"),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
 		m.announced, m.events, m.reloads, m.spans, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
-		m.checkpointErrors, buildInfo(),
+		m.checkpointErrors, m.unknownPositions, m.missed, m.stalls, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.twoWay.all()...)
 	return m
@@ -173,3 +179,16 @@ func (m *Metrics) ReceiveFailed(hub, partition string) {
 func (m *Metrics) CheckpointFailed(hub, partition string) {
 	m.checkpointErrors.WithLabelValues(hub, partition).Inc()
 }
+
+// PositionUnknown counts a position that the hub did not know, so that reading went on by time.
+func (m *Metrics) PositionUnknown(hub, partition string) {
+	m.unknownPositions.WithLabelValues(hub, partition).Inc()
+}
+
+// Missed counts messages that the hub did not have any more when they were to be read.
+func (m *Metrics) Missed(hub, partition string, messages int64) {
+	m.missed.WithLabelValues(hub, partition).Add(float64(messages))
+}
+
+// Stalled counts a partition that was silent although the hub had messages for it.
+func (m *Metrics) Stalled(hub, partition string) { m.stalls.WithLabelValues(hub, partition).Inc() }

@@ -26,6 +26,9 @@ const (
 	nameHubConnected     = "azx_hub_connected"
 	nameReceiveErrors    = "azx_receive_errors_total"
 	nameCheckpointErrors = "azx_checkpoint_errors_total"
+	namePositionUnknown  = "azx_positions_unknown_total"
+	nameMissed           = "azx_messages_missed_total"
+	nameStalls           = "azx_partition_stalls_total"
 	nameLagMessages      = "azx_lag_messages"
 	nameLagSeconds       = "azx_lag_seconds"
 	nameLagRetention     = "azx_lag_retention_ratio"
@@ -55,7 +58,7 @@ const (
 // help is what each metric counts, for people.
 var help = map[string]string{
 	nameReceived:         "Messages received from the hub; equals settled plus in flight in every scrape.",
-	nameSettled:          "Messages that came to their end, by result: delivered, quarantined or skipped.",
+	nameSettled:          "Messages that came to their end, by result: delivered, quarantined, skipped, or withdrawn: left to the next reader of a partition that was lost.",
 	nameInFlight:         "Messages received and not settled yet.",
 	nameSkipped:          "Messages left out by a rule, by the rule.",
 	nameQuarantined:      "Messages put aside with their original bytes, by the reason.",
@@ -76,6 +79,9 @@ var help = map[string]string{
 	nameHubConnected:     "1 while messages can be received from the hub, else 0.",
 	nameReceiveErrors:    "Errors while receiving from a partition.",
 	nameCheckpointErrors: "Checkpoints that were not stored; the next try may store them.",
+	namePositionUnknown:  "Positions that the hub did not know; reading went on by the time of the last message.",
+	nameMissed:           "Messages that the hub did not keep until they were read.",
+	nameStalls:           "Partitions opened again because they were silent although the hub had messages for them.",
 	nameLagMessages:      "Messages that the hub holds after the last settled one.",
 	nameLagSeconds:       "Age of the oldest message that is not settled, by its enqueued time; of one that is not received yet, the most it can be.",
 	nameLagRetention:     "Age of the oldest message that is not settled, as a share of the time for which the hub keeps messages; at 1 messages are lost.",

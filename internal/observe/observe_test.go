@@ -149,7 +149,7 @@ func TestPartitionsOfSeveralHubsAreTold(t *testing.T) {
 	m := NewMetrics()
 	m.WatchPartitions("H", func() map[string]Partition {
 		return map[string]Partition{"0": {
-			Counts: delivery.Counts{Received: 10, Delivered: 4, Quarantined: 3, Skipped: 2, InFlight: 1},
+			Counts: delivery.Counts{Received: 10, Delivered: 4, Quarantined: 3, Skipped: 1, Withdrawn: 1, InFlight: 1},
 			Behind: 7, Oldest: time.Now().Add(time.Hour), Checkpointed: time.Now().Add(time.Hour),
 		}}
 	})
@@ -162,7 +162,8 @@ func TestPartitionsOfSeveralHubsAreTold(t *testing.T) {
 		`azx_messages_received_total{hub="H",partition="0"}`:                     "10",
 		`azx_messages_settled_total{hub="H",partition="0",result="delivered"}`:   "4",
 		`azx_messages_settled_total{hub="H",partition="0",result="quarantined"}`: "3",
-		`azx_messages_settled_total{hub="H",partition="0",result="skipped"}`:     "2",
+		`azx_messages_settled_total{hub="H",partition="0",result="skipped"}`:     "1",
+		`azx_messages_settled_total{hub="H",partition="0",result="withdrawn"}`:   "1",
 		`azx_messages_in_flight{hub="H",partition="0"}`:                          "1",
 		`azx_lag_messages{hub="H",partition="0"}`:                                "7",
 		`azx_lag_seconds{hub="H",partition="0"}`:                                 "0", // a clock behind the hub's

@@ -120,6 +120,7 @@ func (p *partitions) Collect(out chan<- prometheus.Metric) {
 		p.settled(out, delivery.Delivered, c.Delivered, id)
 		p.settled(out, delivery.Quarantined, c.Quarantined, id)
 		p.settled(out, delivery.Skipped, c.Skipped, id)
+		p.settled(out, delivery.Withdrawn, c.Withdrawn, id)
 		p.lag(out, now, state, id)
 		if !state.Checkpointed.IsZero() {
 			p.send(out, nameCheckpointAge, prometheus.GaugeValue, age(now, state.Checkpointed), id)

@@ -283,6 +283,7 @@ func (r *result) String() string {
 	}
 	name := map[delivery.Kind]string{
 		delivery.Accepted: "accepted", delivery.Refused: "refused", delivery.NoThing: "no Thing", delivery.Nothing: "nothing",
+		delivery.Unwanted: "unwanted",
 	}[r.outcome.Kind]
 	return strings.TrimSpace(name + " " + r.outcome.Reason)
 }

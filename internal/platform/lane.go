@@ -30,6 +30,7 @@ type lane struct {
 	parked bool // the Thing whose turn it is did not answer of late: a write to it is a probe
 	// Kept for their memory.
 	batch  []delivery.Queued
+	left   []delivery.Queued // that were not wanted any more
 	items  []item
 	writes []message.Write
 	values []alwayson.PropertyValue
@@ -157,14 +158,19 @@ func (l *lane) putBack(ln *line, kept []delivery.Queued) {
 	l.opened(len(kept))
 }
 
-// take moves as many waiting messages of the line into the lane's batch as fit in one request.
+// take moves as many waiting messages of the line into the lane's batch as fit in one request, and what is not wanted any
+// more into what is left.
 func (l *lane) take(ln *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln.visit = false
-	l.batch = l.batch[:0]
+	l.batch, l.left = l.batch[:0], l.left[:0]
 	values, bytes := 0, 0
 	for ln.waiting.len() > 0 {
+		if wanted := ln.waiting.first().Wanted; wanted != nil && !wanted() {
+			l.left = append(l.left, ln.waiting.pop())
+			continue
+		}
 		n, size := weigh(ln.waiting.first().Telemetry)
 		values, bytes = values+n, bytes+size
 		if len(l.batch) > 0 && (values > l.writer.cfg.MaxValues || bytes > l.writer.cfg.MaxBytes) {

@@ -41,6 +41,7 @@ func (l *lane) turn(ctx context.Context, ln *line) error {
 	l.take(ln)
 	l.parked = k.parked
 	defer l.forgetBatch()
+	l.end(l.left, delivery.Outcome{Kind: delivery.Unwanted}, false)
 	if k.table == nil {
 		l.end(l.batch, k.outcome, fresh)
 		return nil
@@ -54,7 +55,7 @@ func usable(k knowledge) bool { return k.table != nil && k.table.Len() > 0 }
 // forgetBatch lets go of what the lane's reused memory refers to, and of memory that an unusual batch took.
 func (l *lane) forgetBatch() {
 	most := 2 * l.writer.cfg.MaxValues
-	l.batch, l.items = recycle(l.batch, most), recycle(l.items, most)
+	l.batch, l.left, l.items = recycle(l.batch, most), recycle(l.left, most), recycle(l.items, most)
 	l.writes, l.values = recycle(l.writes, most), recycle(l.values, most)
 	if cap(l.body) > 2*l.writer.cfg.MaxBytes {
 		l.body = nil

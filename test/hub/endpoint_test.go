@@ -148,8 +148,8 @@ func TestWhatTheEndpointSaysIsTakenAlike(t *testing.T) {
 		"detach forced":        {amqp10.CondDetachForced, "", fault.Transient, nil, ""},
 		"redirect":             {amqp10.CondLinkRedirect, "", fault.Transient, hub.ErrNotFound, ""},
 		"too many readers":     {amqp10.CondResourceLimitExceeded, "", fault.Transient, nil, "too many readers"},
-		"a geographic offset":  {"com.microsoft:georeplication:invalid-offset", "", fault.Fatal, hub.ErrOffset, "--start"},
-		"an offset it forgot":  {"com.microsoft:argument-error", "The supplied offset '7' is invalid", fault.Fatal, hub.ErrOffset, "--start"},
+		"a geographic offset":  {"com.microsoft:georeplication:invalid-offset", "", fault.Transient, hub.ErrOffset, "time of the checkpoint"},
+		"an offset it forgot":  {"com.microsoft:argument-error", "The supplied offset '7' is invalid", fault.Transient, hub.ErrOffset, "time of the checkpoint"},
 		"something of its own": {"com.microsoft:surprise", "", fault.Transient, nil, ""},
 	} {
 		for when, late := range map[string]bool{"at once": false, "after a message": true} {

@@ -82,7 +82,7 @@ func TestClosingLosesNothing(t *testing.T) {
 		client := s.open(t, func(o *hub.Options) { o.Prefetch = 3 })
 		var got []*message.Message
 		for from := hub.Earliest(); len(got) < len(want); from = after(got[len(got)-1]) {
-			r, err := client.Receiver(s.partition(), from)
+			r, err := client.Receiver(s.partition(), from, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +144,7 @@ func TestAllPartitionsShareOneConnection(t *testing.T) {
 		if p == s.Hub.PartitionOf(s.device.ID.Device) {
 			continue
 		}
-		r, err := client.Receiver(fmt.Sprint(p), hub.Earliest())
+		r, err := client.Receiver(fmt.Sprint(p), hub.Earliest(), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

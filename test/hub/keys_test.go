@@ -80,7 +80,7 @@ func TestAKeyOfAnotherEventHubIsNotTaken(t *testing.T) {
 		other.EventHub, other.Key = "elsewhere", secret.New("x")
 		for _, e := range []*access.Endpoint{&other, nil} {
 			current.Store(e)
-			if _, err := c.Receiver("0", hub.Earliest()); err == nil {
+			if _, err := c.Receiver("0", hub.Earliest(), 0); err == nil {
 				t.Error("a receiver is opened")
 			}
 			if _, err := c.Partitions(context.Background()); err == nil {

@@ -141,7 +141,7 @@ func (s *site) open(t testing.TB, change func(*hub.Options)) *hub.Client {
 // receiver opens the partition of the site's device.
 func (s *site) receiver(t testing.TB, c *hub.Client, from hub.Position) hub.Receiver {
 	t.Helper()
-	r, err := c.Receiver(s.partition(), from)
+	r, err := c.Receiver(s.partition(), from, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,10 +66,10 @@ func scrape(t testing.TB, admin string) map[string][]sample {
 }
 
 // account is what a scrape says of the messages of one partition, or of several together.
-type account struct{ received, delivered, quarantined, skipped, inFlight, behind float64 }
+type account struct{ received, delivered, quarantined, skipped, withdrawn, inFlight, behind float64 }
 
 func (a account) balances() bool {
-	return a.received == a.delivered+a.quarantined+a.skipped+a.inFlight && a.behind >= a.inFlight
+	return a.received == a.delivered+a.quarantined+a.skipped+a.withdrawn+a.inFlight && a.behind >= a.inFlight
 }
 
 // accounts returns those of the partitions and their sum.
@@ -91,7 +91,7 @@ func accounts(t testing.TB, admin string) (partitions map[string]*account, sum a
 	add("azx_messages_in_flight", func(a *account, _ sample) *float64 { return &a.inFlight })
 	add("azx_lag_messages", func(a *account, _ sample) *float64 { return &a.behind })
 	add("azx_messages_settled_total", func(a *account, s sample) *float64 {
-		return map[string]*float64{"delivered": &a.delivered, "quarantined": &a.quarantined, "skipped": &a.skipped}[s.labels["result"]]
+		return map[string]*float64{"delivered": &a.delivered, "quarantined": &a.quarantined, "skipped": &a.skipped, "withdrawn": &a.withdrawn}[s.labels["result"]]
 	})
 	return partitions, sum
 }

@@ -85,6 +85,21 @@ func checkpoints(t *testing.T, subject Subject) {
 		Save(t, s, "0", 5)
 		Expect(t, s, "0", 5)
 	})
+	t.Run("it is replaced by one before it, and goes on from there", func(t *testing.T) {
+		s := subject.Open(t)
+		Save(t, s, "0", 5)
+		for _, sequence := range []int64{2, 1} {
+			if err := s.Replace(t.Context(), "0", At(sequence)); err != nil {
+				t.Fatal(err)
+			}
+			Expect(t, s, "0", sequence)
+		}
+		Save(t, s, "0", 3)
+		Expect(t, s, "0", 3)
+		if s.Replace(t.Context(), "../0", At(1)) == nil || s.Replace(t.Context(), "0", delivery.Checkpoint{Sequence: 1}) == nil {
+			t.Error("what could not be loaded again was saved")
+		}
+	})
 	t.Run("sequence 0 is a checkpoint like any other", func(t *testing.T) {
 		s := subject.Open(t)
 		Save(t, s, "0", 0)
@@ -131,6 +146,9 @@ func endings(t *testing.T, subject Subject) {
 		if err := s.Save(ctx, "0", At(1)); !errors.Is(err, context.Canceled) {
 			t.Errorf("save: %v", err)
 		}
+		if err := s.Replace(ctx, "0", At(1)); !errors.Is(err, context.Canceled) {
+			t.Errorf("replace: %v", err)
+		}
 		if _, _, err := s.Claim(ctx, delivery.Ownership{Partition: "0", Owner: "a"}); !errors.Is(err, context.Canceled) {
 			t.Errorf("claim: %v", err)
 		}
@@ -154,6 +172,9 @@ func endings(t *testing.T, subject Subject) {
 		}
 		if err := s.Save(t.Context(), "0", At(1)); !errors.Is(err, checkpoint.ErrClosed) {
 			t.Errorf("save: %v", err)
+		}
+		if err := s.Replace(t.Context(), "0", At(1)); !errors.Is(err, checkpoint.ErrClosed) {
+			t.Errorf("replace: %v", err)
 		}
 		if _, _, err := s.Claim(t.Context(), delivery.Ownership{Partition: "0", Owner: "a"}); !errors.Is(err, checkpoint.ErrClosed) {
 			t.Errorf("claim: %v", err)
