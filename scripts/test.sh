@@ -101,6 +101,9 @@ unpack_debian() {
 part_e2e() { # the built binary as its users run it: the documents' commands, the demo, crashes
   need git git || return
   need curl curl || return
+  need node nodejs npm || return
+  need npm nodejs npm || return
+  install_peers test/azurite || return
   unpack_debian prometheus usr/bin/promtool || return
   local packages
   packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance' -e '^azx/test/browser' -e '^azx/test/faults') || return

@@ -44,7 +44,7 @@ func checkpointShowCommand(file, hub *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			shown, err := app.ShowCheckpoints(cfg, *hub)
+			shown, err := app.ShowCheckpoints(cmd.Context(), cfg, *hub)
 			switch {
 			case err != nil:
 				return err
@@ -110,7 +110,7 @@ of a message are in the quarantine, in the log and in what azx dry-run prints.`,
 				return err
 			}
 			at.Partition = args[0]
-			log, err := app.SetCheckpoint(app.CheckpointsOf{Config: cfg, Hub: *hub, Log: log}, at)
+			log, err := app.SetCheckpoint(cmd.Context(), app.CheckpointsOf{Config: cfg, Hub: *hub, Log: log}, at)
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "partition %s of %s goes on behind sequence %d\n", at.Partition, log, at.Sequence)
 			}
@@ -136,7 +136,7 @@ func checkpointClearCommand(file, hub *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := app.ClearCheckpoint(app.CheckpointsOf{Config: cfg, Hub: *hub, Log: log}, args[0])
+			log, err := app.ClearCheckpoint(cmd.Context(), app.CheckpointsOf{Config: cfg, Hub: *hub, Log: log}, args[0])
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "partition %s of %s has no checkpoint\n", args[0], log)
 			}
@@ -160,7 +160,7 @@ another event hub mean nothing; --force copies them all the same, and replaces w
 			if err != nil {
 				return err
 			}
-			done, err := app.CopyCheckpoints(args[0], app.CheckpointsOf{Config: cfg, Hub: *hub, Log: args[1]}, force)
+			done, err := app.CopyCheckpoints(cmd.Context(), args[0], app.CheckpointsOf{Config: cfg, Hub: *hub, Log: args[1]}, force)
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "copied to %s\n", args[1])
 				printPartitions(cmd.OutOrStdout(), done)

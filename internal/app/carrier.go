@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"azx/internal/access"
-	"azx/internal/checkpoint"
 	"azx/internal/config"
 	"azx/internal/dial"
 	"azx/internal/fault"
@@ -112,13 +111,20 @@ func (k *carrier) once(ctx context.Context, moved bool) error {
 	if k.waitGroups(ctx) != nil {
 		return nil // stopped while waiting
 	}
-	store, err := k.openCheckpoints(events)
+	kept, err := k.openCheckpoints(ctx, events)
 	if err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped while waiting
+		}
 		return err
 	}
-	flow := k.newFlow(events, store, moved || store.FailedOver())
-	k.state.setFlow(flow)
+	flow := k.newFlow(events, kept, moved || kept.failedOver)
+	k.state.setFlow(flow, kept.leases)
 	watch := supervise.New(ctx)
+	if kept.leases != nil {
+		events.levels = kept.leases
+		watch.Go("leases", kept.leases.Run)
+	}
 	watch.Go("heads", func(ctx context.Context) error { return k.watchHeads(ctx, events) })
 	watch.Go("endpoint", func(ctx context.Context) error {
 		return events.watchEndpoint(ctx, func(ctx context.Context) (access.Endpoint, error) {
@@ -130,13 +136,13 @@ func (k *carrier) once(ctx context.Context, moved bool) error {
 		err = &HubError{err}
 	}
 	watch.Stop()
-	return errors.Join(err, watch.Wait(), store.Close())
+	return errors.Join(err, watch.Wait(), kept.close())
 }
 
 // newFlow makes what carries the messages of the hub's partitions. The accounts of those that were read before go on.
-func (k *carrier) newFlow(events *events, store checkpoint.Store, failedOver bool) *ingress.Flow {
+func (k *carrier) newFlow(events *events, kept positions, failedOver bool) *ingress.Flow {
 	flow := &ingress.Flow{
-		Hub: events, HubThing: k.thing, Leases: ingress.Alone{}, Checkpoints: store, Meter: k.meter, Log: k.Log,
+		Hub: events, HubThing: k.thing, Leases: kept, Checkpoints: kept, Meter: k.meter, Log: k.Log,
 		SaveInterval: saveInterval, DrainTimeout: drainTimeout,
 		Lost: func(_ string, err error) { k.tellRefused(err) }, Failed: k.tellInternal,
 		Pump: ingress.Pump{

@@ -3,9 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -48,8 +46,8 @@ type PartitionCheckpoint struct {
 }
 
 // ShowCheckpoints reads the folder, also while a connector has it. hubThing is "" for all hubs of the file.
-func ShowCheckpoints(cfg *config.Config, hubThing string) (CheckpointFolder, error) {
-	shown := CheckpointFolder{Folder: cfg.Checkpoint.File, Logs: []CheckpointLog{}}
+func ShowCheckpoints(ctx context.Context, cfg *config.Config, hubThing string) (CheckpointFolder, error) {
+	shown := CheckpointFolder{Folder: placeOfCheckpoints(cfg), Logs: []CheckpointLog{}}
 	if hubThing != "" {
 		if _, err := findHub(cfg, "the file", hubThing); err != nil {
 			return shown, err
@@ -59,6 +57,14 @@ func ShowCheckpoints(cfg *config.Config, hubThing string) (CheckpointFolder, err
 	for i := range cfg.Hubs {
 		thing := cfg.Hubs[i].Thing
 		if hubThing != "" && hubThing != thing {
+			continue
+		}
+		if cfg.Checkpoint.Blob.IsSet() {
+			_, all, err := readCheckpoints(ctx, cfg, thing)
+			if err != nil {
+				return shown, err
+			}
+			shown.show(all, thing, len(cfg.Hubs) > 1)
 			continue
 		}
 		if !hasFolder(cfg, thing) {
@@ -74,6 +80,9 @@ func ShowCheckpoints(cfg *config.Config, hubThing string) (CheckpointFolder, err
 			return shown, err
 		}
 	}
+	if cfg.Checkpoint.Blob.IsSet() {
+		return shown, nil
+	}
 	var err error
 	shown.Holder, err = checkpointHolders(cfg)
 	return shown, err
@@ -82,13 +91,18 @@ func ShowCheckpoints(cfg *config.Config, hubThing string) (CheckpointFolder, err
 // add reads the folder of a hub, which is named if there are several.
 func (f *CheckpointFolder) add(dir, hubThing string, named bool) error {
 	_, all, err := checkpoint.Read(dir)
-	if !named {
-		hubThing = ""
-	}
+	f.show(all, hubThing, named)
+	return err
+}
+
+// show adds the logs of a hub: of several hubs, that share a container, those that they run with.
+func (f *CheckpointFolder) show(all []checkpoint.Stored, hubThing string, named bool) {
 	for _, stored := range all {
+		if !named {
+			hubThing = ""
+		}
 		f.Logs = append(f.Logs, CheckpointLog{hubThing, stored.Identity, stored.Current, partitionCheckpoints(stored.At)})
 	}
-	return err
 }
 
 // checkpointHolders is who has the folder of a hub now; "" if nobody has.
@@ -136,13 +150,13 @@ type CheckpointsOf struct {
 }
 
 // SetCheckpoint puts the checkpoint of a partition anywhere. It returns the log.
-func SetCheckpoint(of CheckpointsOf, to PartitionCheckpoint) (log string, err error) {
-	f, id, err := of.stored()
+func SetCheckpoint(ctx context.Context, of CheckpointsOf, to PartitionCheckpoint) (log string, err error) {
+	f, id, err := of.stored(ctx)
 	if err != nil {
 		return "", err
 	}
-	return id.String(), f.change(id, func(f *checkpoint.File) error {
-		if err := f.Set(to.Partition, delivery.Checkpoint{Sequence: to.Sequence, Offset: to.Offset}); err != nil {
+	return id.String(), f.change(ctx, id, func(f kept) error {
+		if err := f.Set(ctx, to.Partition, delivery.Checkpoint{Sequence: to.Sequence, Offset: to.Offset}); err != nil {
 			return &fault.Problem{Op: "set a checkpoint", Class: fault.Fatal, Cause: err}
 		}
 		return nil
@@ -150,13 +164,13 @@ func SetCheckpoint(of CheckpointsOf, to PartitionCheckpoint) (log string, err er
 }
 
 // ClearCheckpoint takes the checkpoint of a partition away. It returns the log.
-func ClearCheckpoint(of CheckpointsOf, partition string) (log string, err error) {
-	f, id, err := of.stored()
+func ClearCheckpoint(ctx context.Context, of CheckpointsOf, partition string) (log string, err error) {
+	f, id, err := of.stored(ctx)
 	if err != nil {
 		return "", err
 	}
-	return id.String(), f.change(id, func(f *checkpoint.File) error {
-		was, err := f.Clear(partition)
+	return id.String(), f.change(ctx, id, func(f kept) error {
+		was, err := f.Clear(ctx, partition)
 		if err == nil && !was {
 			err = fault.Reject("clear a checkpoint", "azx checkpoint show", "partition %s of %s has none", partition, id)
 		}
@@ -166,7 +180,7 @@ func ClearCheckpoint(of CheckpointsOf, partition string) (log string, err error)
 
 // CopyCheckpoints takes the positions of one log over to that of the target. Unless force is set, both have to be the same
 // event hub read by different consumer groups, and the target may have none yet.
-func CopyCheckpoints(from string, to CheckpointsOf, force bool) ([]PartitionCheckpoint, error) {
+func CopyCheckpoints(ctx context.Context, from string, to CheckpointsOf, force bool) ([]PartitionCheckpoint, error) {
 	const op = "copy checkpoints"
 	f, err := to.find()
 	if err != nil {
@@ -184,7 +198,7 @@ func CopyCheckpoints(from string, to CheckpointsOf, force bool) ([]PartitionChec
 		return nil, fault.Reject(op, "start with --start TIME instead; --force copies all the same",
 			"%s and %s are not the same event hub: positions of one mean nothing in the other", source, target)
 	}
-	_, all, err := readCheckpoints(f.cfg, f.hub.Thing)
+	_, all, err := readCheckpoints(ctx, f.cfg, f.hub.Thing)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +206,7 @@ func CopyCheckpoints(from string, to CheckpointsOf, force bool) ([]PartitionChec
 	if at < 0 {
 		return nil, fault.Reject(op, "azx checkpoint show lists what there is", "there are no checkpoints of %s", source)
 	}
-	return f.put(op, target, all[at].At, force)
+	return f.put(ctx, op, target, all[at].At, force)
 }
 
 // ImportedCheckpoints is what ImportCheckpoints did.
@@ -278,90 +292,6 @@ func ImportCheckpoints(ctx context.Context, of CheckpointsOf, from LeaseSource, 
 		return done, fault.Reject(op, "download the container of the other connector into a folder, one file for each blob, "+
 			"such as GROUP/0; or name it with --container", "there is no lease with a position in %s", from)
 	}
-	done.Partitions, err = f.put(op, id, leases, force)
+	done.Partitions, err = f.put(ctx, op, id, leases, force)
 	return done, err
-}
-
-// hubCheckpoints are those of one hub of a file.
-type hubCheckpoints struct {
-	cfg *config.Config
-	hub *config.Hub
-}
-
-func (of CheckpointsOf) find() (hubCheckpoints, error) {
-	h, err := findHub(of.Config, "the file", of.Hub)
-	return hubCheckpoints{of.Config, h}, err
-}
-
-// stored finds the log that was named, or that which the folder was last opened with.
-func (of CheckpointsOf) stored() (hubCheckpoints, checkpoint.Identity, error) {
-	f, err := of.find()
-	if err != nil {
-		return f, checkpoint.Identity{}, err
-	}
-	current, _, err := readCheckpoints(f.cfg, f.hub.Thing)
-	if err != nil || of.Log == "" {
-		if err == nil && (current.Group == "" || len(f.cfg.Hubs) > 1 && !hasFolder(f.cfg, f.hub.Thing)) {
-			err = fault.Reject("find the checkpoints", "name them with --log, as azx checkpoint show does", "no connector has used %s yet", f.cfg.Checkpoint.File)
-		}
-		return f, current, err
-	}
-	id, err := checkpoint.ParseIdentity(of.Log)
-	if err != nil {
-		return f, id, &fault.Problem{Op: "find the checkpoints", Class: fault.Rejected, Cause: err, Hint: "azx checkpoint show lists what there is"}
-	}
-	id.Hub = current.Hub
-	return f, id, nil
-}
-
-// used finds the log that was named, or that which the connector would run with.
-func (of CheckpointsOf) used(ctx context.Context) (hubCheckpoints, checkpoint.Identity, error) {
-	if of.Log != "" {
-		return of.stored()
-	}
-	f, err := of.find()
-	if err != nil {
-		return f, checkpoint.Identity{}, err
-	}
-	current, _, err := readCheckpoints(f.cfg, f.hub.Thing)
-	if err != nil || strings.EqualFold(current.Group, f.hub.ConsumerGroup) && len(f.cfg.Hubs) == 1 {
-		return f, current, err
-	}
-	if err := checkHub(f.hub, "or name the log with --log ENDPOINT/EVENT-HUB/GROUP"); err != nil {
-		return f, current, err
-	}
-	out, err := openOutsideNow(ctx, f.cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return f, current, err
-	}
-	network, err := openNetwork(f.hub, out.dialer, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return f, current, err
-	}
-	endpoint, service, err := resolve(ctx, newKeys(f.hub), network)
-	return f, identity(service, endpoint, f.hub.ConsumerGroup), err
-}
-
-// put stores checkpoints of one log. Those that are there stay, unless force is set.
-func (f hubCheckpoints) put(op string, id checkpoint.Identity, all map[string]delivery.Checkpoint, force bool) ([]PartitionCheckpoint, error) {
-	return partitionCheckpoints(all), f.change(id, func(f *checkpoint.File) error {
-		if there := f.All(); len(there) > 0 && !force {
-			return fault.Reject(op, "--force replaces them", "%s has checkpoints of %d partitions already", id, len(there))
-		}
-		for partition, at := range all {
-			if err := f.Set(partition, at); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// change opens the hub's folder for a log, changes it and gives it back.
-func (f hubCheckpoints) change(id checkpoint.Identity, change func(*checkpoint.File) error) error {
-	file, err := openFolder(f.cfg, f.hub.Thing, id, checkpointHolder, checkpoint.AllowNewIdentity())
-	if err != nil {
-		return err
-	}
-	return errors.Join(change(file), file.Close())
 }

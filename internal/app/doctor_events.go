@@ -164,8 +164,8 @@ func peekAt(ctx context.Context, client *hub.Client, partition string, from hub.
 }
 
 // checkpoints compares the positions that are stored with what the hub still has.
-func (d *hubDoctor) checkpoints(context.Context) (string, error) {
-	_, stored, err := readCheckpoints(d.Config, d.thing)
+func (d *hubDoctor) checkpoints(ctx context.Context) (string, error) {
+	_, stored, err := readCheckpoints(ctx, d.Config, d.thing)
 	if err != nil {
 		return "", err
 	}
@@ -202,7 +202,7 @@ func (d *hubDoctor) checkpoints(context.Context) (string, error) {
 }
 
 // retention is not told by the hub; the age of the oldest message is the least it can be.
-func (d *hubDoctor) retention(context.Context) (string, error) {
+func (d *hubDoctor) retention(ctx context.Context) (string, error) {
 	if d.peek == nil {
 		return "", diagnose.Skipped("the consumer groups are read by others: there is no way to look")
 	}
@@ -218,7 +218,7 @@ func (d *hubDoctor) retention(context.Context) (string, error) {
 	age := time.Since(oldest)
 	text := fmt.Sprintf("the oldest message is %s old; the hub keeps them for 1 to 7 days: az iot hub show --name %s "+
 		"--query properties.eventHubEndpoints.events.retentionTimeInDays", age.Round(time.Minute), d.hubName())
-	if late := d.oldestUnread(); !late.IsZero() && age > longRetention && time.Since(late) > age/2 {
+	if late := d.oldestUnread(ctx); !late.IsZero() && age > longRetention && time.Since(late) > age/2 {
 		return "", diagnose.Warning("messages that wait longer than the retention are lost: start the connector, or look why it is slow",
 			"what is read next is %s old; %s", time.Since(late).Round(time.Minute), text)
 	}
@@ -226,8 +226,8 @@ func (d *hubDoctor) retention(context.Context) (string, error) {
 }
 
 // oldestUnread is about when the next message was enqueued, of the partition that is furthest behind; zero if none waits.
-func (d *hubDoctor) oldestUnread() (late time.Time) {
-	_, stored, err := readCheckpoints(d.Config, d.thing)
+func (d *hubDoctor) oldestUnread(ctx context.Context) (late time.Time) {
+	_, stored, err := readCheckpoints(ctx, d.Config, d.thing)
 	if err != nil {
 		return late
 	}

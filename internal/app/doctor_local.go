@@ -21,7 +21,13 @@ func (d *doctor) configuration(context.Context) (string, error) {
 	return fmt.Sprintf("connector %s, hub Thing %s", d.Config.Name, d.hubThings()), nil
 }
 
-func (d *doctor) checkpointFolder(context.Context) (string, error) {
+func (d *doctor) checkpointFolder(ctx context.Context) (string, error) {
+	if d.Config.Checkpoint.Blob.IsSet() {
+		if _, _, err := readCheckpoints(ctx, d.Config, d.Config.Hubs[0].Thing); err != nil {
+			return "", err
+		}
+		return placeOfCheckpoints(d.Config) + " can be read; whether it can be written shows when the connector starts", nil
+	}
 	return writable(d.Config.Checkpoint.File, "checkpoint.file")
 }
 

@@ -135,7 +135,7 @@ func (d *hubDoctor) storageThings(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return "", diagnose.Warning("clear the settings, or leave them for a later version",
-		"the hub Thing names storage Things, and this version uses files: checkpoints in %s", d.Config.Checkpoint.File)
+		"the hub Thing names storage Things, and this version does not use them: checkpoints are in %s", placeOfCheckpoints(d.Config))
 }
 
 func (d *hubDoctor) routingGroup(ctx context.Context) (string, error) {

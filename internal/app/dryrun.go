@@ -60,7 +60,7 @@ func DryRun(ctx context.Context, o DryRunOptions, tell func(Seen) error) (sum Dr
 		return sum, err
 	}
 	defer e.close()
-	starts, err := d.nextOf(e)
+	starts, err := d.nextOf(group.Context(), e)
 	if err != nil {
 		return sum, err
 	}

@@ -29,15 +29,26 @@ type events struct {
 	partitions []hub.Partition
 	asked      time.Time     // when it was asked for them
 	doubts     chan struct{} // holds one token: the events may be elsewhere
+	levels     levels        // nil: nobody else reads
 }
 
 // Open is ingress.Hub's.
 func (e *events) Open(_ context.Context, partition string, from delivery.Start) (ingress.Source, error) {
-	r, err := e.client.Receiver(partition, position(from), 0)
+	r, err := e.client.Receiver(partition, position(from), e.level(partition))
 	if err != nil {
 		return nil, err
 	}
 	return watched{source{r}, e}, nil
+}
+
+// levels tells the owner level of a partition's lease.
+type levels interface{ Level(partition string) int64 }
+
+func (e *events) level(partition string) int64 {
+	if e.levels == nil {
+		return 0
+	}
+	return e.levels.Level(partition)
 }
 
 func (e *events) close() {
@@ -150,7 +161,7 @@ func openEvents(ctx context.Context, h *config.Hub, k *keys, network *dial.Netwo
 		return nil, err
 	}
 	options := hub.Options{
-		Hub: h.Thing, HubName: e.service.Name(), Group: h.ConsumerGroup, Network: network,
+		Hub: h.Thing, HubName: e.service.Name(), Group: h.ConsumerGroup, Network: network, Kind: hub.Kind(h.Receiver),
 		Current:  func() (access.Endpoint, error) { return k.endpoint(e.endpoint) },
 		Prefetch: hub.PrefetchFor(prefetch, 4),
 	}

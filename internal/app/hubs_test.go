@@ -169,14 +169,14 @@ func TestAHubKeepsItsCheckpointsWhenItGetsNeighboursAndLosesThem(t *testing.T) {
 	expect("the other", both, "Plant2Hub", plant2, 0, 3)
 	expect("one of two again", both, "Plant1Hub", plant1, 7, 8)
 	expect("alone again", &alone, "Plant1Hub", plant1, 8, 0)
-	shown, err := ShowCheckpoints(both, "")
+	shown, err := ShowCheckpoints(t.Context(), both, "")
 	if err != nil || len(shown.Logs) != 2 || shown.Logs[1].Hub != "Plant2Hub" || shown.Logs[0].Partitions[0].Sequence != 8 {
 		t.Errorf("shown is %+v, %v", shown, err)
 	}
-	if _, err := SetCheckpoint(CheckpointsOf{Config: both}, PartitionCheckpoint{Partition: "0", Sequence: 1, Offset: "1"}); fault.HintOf(err) == "" {
+	if _, err := SetCheckpoint(t.Context(), CheckpointsOf{Config: both}, PartitionCheckpoint{Partition: "0", Sequence: 1, Offset: "1"}); fault.HintOf(err) == "" {
 		t.Errorf("without saying which hub: %v", err)
 	}
-	if _, err := SetCheckpoint(CheckpointsOf{Config: both, Hub: "Plant2Hub"}, PartitionCheckpoint{Partition: "0", Sequence: 1, Offset: "1"}); err != nil {
+	if _, err := SetCheckpoint(t.Context(), CheckpointsOf{Config: both, Hub: "Plant2Hub"}, PartitionCheckpoint{Partition: "0", Sequence: 1, Offset: "1"}); err != nil {
 		t.Error(err)
 	}
 	expect("after it was set", both, "Plant2Hub", plant2, 1, 0)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 	"azx/internal/config"
 	"azx/internal/delivery"
 	"azx/internal/fault"
+	"azx/internal/ingress"
+	"azx/internal/lease"
 )
 
 // hubsFolder is where, in the folder of checkpoints, each hub of several has its own.
@@ -34,16 +37,32 @@ func hasFolder(cfg *config.Config, hubThing string) bool {
 
 // readCheckpoints returns what is stored for a hub, without taking the folder. A hub that has no folder of its own yet
 // begins with what it left where it was the only one.
-func readCheckpoints(cfg *config.Config, hubThing string) (checkpoint.Identity, []checkpoint.Stored, error) {
+func readCheckpoints(ctx context.Context, cfg *config.Config, hubThing string) (checkpoint.Identity, []checkpoint.Stored, error) {
+	if cfg.Checkpoint.Blob.IsSet() {
+		where, err := containerNow(ctx, cfg)
+		if err != nil {
+			return checkpoint.Identity{}, nil, err
+		}
+		return checkpoint.ReadContainer(ctx, where, hubThing)
+	}
 	if !hasFolder(cfg, hubThing) {
 		return checkpoint.Read(cfg.Checkpoint.File)
 	}
 	return checkpoint.Read(checkpointFolder(cfg, hubThing))
 }
 
-// openCheckpoints takes the folder of checkpoints for this hub's log. After a failover of the hub those of before stay as
-// they are.
-func (k *carrier) openCheckpoints(e *events) (*checkpoint.File, error) {
+// positions are the checkpoints of a hub's partitions, and who may read each of them.
+type positions struct {
+	ingress.Checkpoints
+	ingress.Leases
+	leases     *lease.Manager // nil with a folder, which is this connector's alone
+	failedOver bool           // the newest checkpoints are those of the log that the hub had before a failover
+	close      func() error
+}
+
+// openCheckpoints opens what has the checkpoints of this hub's log: the folder or the container. After a failover of the hub
+// those of before stay as they are. A container that cannot be reached is waited for.
+func (k *carrier) openCheckpoints(ctx context.Context, e *events) (positions, error) {
 	var options []checkpoint.Option
 	if _, said := k.Starts.Of(k.thing); said {
 		options = append(options, checkpoint.AllowNewIdentity())
@@ -51,7 +70,15 @@ func (k *carrier) openCheckpoints(e *events) (*checkpoint.File, error) {
 	if _, named, err := k.keys.named(); err == nil && !named {
 		options = append(options, checkpoint.AllowFailover())
 	}
-	return openFolder(k.Config, k.thing, identity(e.service, e.endpoint, k.hub.ConsumerGroup), k.Config.Name, options...)
+	id := identity(e.service, e.endpoint, k.hub.ConsumerGroup)
+	if k.Config.Checkpoint.Blob.IsSet() {
+		return k.openContainer(ctx, e, id, options)
+	}
+	f, err := openFolder(k.Config, k.thing, id, k.Config.Name, options...)
+	if err != nil {
+		return positions{}, err
+	}
+	return positions{Checkpoints: f, Leases: ingress.Alone{}, failedOver: f.FailedOver(), close: f.Close}, nil
 }
 
 // openFolder takes a hub's folder for a log. The first time that it is one of several, the hub begins with what it left where
@@ -102,8 +129,8 @@ func adopt(from, dir string, id checkpoint.Identity, holder string) (err error) 
 }
 
 // nextOf is where a connector would go on, by partition. The checkpoints are read and stay as they are.
-func (k *carrier) nextOf(e *events) (map[string]delivery.Start, error) {
-	_, stored, err := readCheckpoints(k.Config, k.thing)
+func (k *carrier) nextOf(ctx context.Context, e *events) (map[string]delivery.Start, error) {
+	_, stored, err := readCheckpoints(ctx, k.Config, k.thing)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (h *hubSide) askSettings(ctx context.Context) ([]config.Setting, error) {
 // checkStorage looks for the storage Things that the hub Thing names.
 func (h *hubSide) checkStorage(ctx context.Context, found config.FromThing) error {
 	for _, s := range []struct{ setting, thing, instead string }{
-		{config.KeyCheckpointThing, found.CheckpointThing, "checkpoints stay in the file store, " + h.Config.Checkpoint.File},
+		{config.KeyCheckpointThing, found.CheckpointThing, "checkpoints stay in " + placeOfCheckpoints(h.Config)},
 		{config.KeyFileThing, found.FileThing, "no files are served"},
 	} {
 		if s.thing == "" {
@@ -94,7 +94,7 @@ func (h *hubSide) sayAll(found config.FromThing) {
 		uses = append(uses, use{"eventHubsConnectionString", e.EventHub + " at " + e.Host + ", policy " + e.Policy, of.Origin("eventHubsConnectionString")})
 	}
 	uses = append(uses, use{"consumerGroup", of.ConsumerGroup, of.Origin("consumerGroup")},
-		use{"checkpoint.file", h.Config.Checkpoint.File, config.OriginFile})
+		use{settingOfCheckpoints(h.Config), placeOfCheckpoints(h.Config), config.OriginFile})
 	for _, key := range config.HubKeys() {
 		switch key {
 		case "connectionString", "eventHubsConnectionString", "consumerGroup":

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"azx/internal/admin"
 	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/ingress"
+	"azx/internal/lease"
 	"azx/internal/observe"
 )
 
@@ -19,6 +21,7 @@ type state struct {
 	hubErr error                // why the hub is not open; nil once it is
 	flow   *ingress.Flow        // nil until the hub is open
 	parts  []*ingress.Partition // of the newest flow, also when the hub has failed since
+	leases *lease.Manager       // nil if the partitions are this connector's alone
 	heads  heads
 }
 
@@ -36,17 +39,17 @@ func (s *state) setHub(err error) {
 	s.hubErr = err
 }
 
-func (s *state) setFlow(f *ingress.Flow) {
+func (s *state) setFlow(f *ingress.Flow, leases *lease.Manager) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flow, s.parts = f, f.Partitions
+	s.flow, s.parts, s.leases = f, f.Partitions, leases
 }
 
 // fail notes that the hub is not served any more, and why.
 func (s *state) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.hubErr, s.flow, s.heads = err, nil, heads{}
+	s.hubErr, s.flow, s.leases, s.heads = err, nil, nil, heads{}
 }
 
 func (s *state) checkStart() error {
@@ -82,13 +85,38 @@ func (s *state) checkPartitions() error {
 	if len(parts) == 0 {
 		return errStarting
 	}
+	leases := s.leasesNow()
 	for _, p := range parts {
 		v := p.View()
+		if !v.Held && leases[p.ID].Owner != "" { // another connector reads it, or will in a moment
+			continue
+		}
 		if !v.Reading && v.Err == nil {
 			v.Err = errStarting
 		}
 		if !v.Reading {
 			return fmt.Errorf("partition %s is not read: %w", p.ID, v.Err)
+		}
+	}
+	return nil
+}
+
+// leasesNow is who has each partition; nil if they are this connector's alone.
+func (s *state) leasesNow() map[string]lease.State {
+	s.mu.Lock()
+	m := s.leases
+	s.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	return m.States()
+}
+
+// checkLeases tells whether checkpoints may be written of what is read.
+func (s *state) checkLeases() error {
+	for id, l := range s.leasesNow() {
+		if l.Held && !l.Proven {
+			return fmt.Errorf("the lease of partition %s was renewed %s ago: checkpoints wait for the container", id, l.Age.Round(time.Second))
 		}
 	}
 	return nil
@@ -124,6 +152,7 @@ func (h *hubSide) in() []admin.Check {
 		{Name: "settings known" + h.suffix(), Run: h.checkSettings},
 		{Name: "hub open" + h.suffix(), Run: h.state.checkOpen},
 		{Name: "partitions read" + h.suffix(), Run: h.state.checkPartitions},
+		{Name: "leases kept" + h.suffix(), Run: h.state.checkLeases},
 	}
 }
 

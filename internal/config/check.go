@@ -29,7 +29,7 @@ func (d *decoder) check(cfg *Config) {
 		d.text("noProxy", cfg.NoProxy)
 	}
 	d.checkHubs(cfg)
-	d.folder("checkpoint.file", &cfg.Checkpoint.File, "name a folder for checkpoints, such as /var/lib/azx/checkpoints")
+	d.checkCheckpoint(cfg)
 	d.folder("quarantine.dir", &cfg.Quarantine.Dir, "name a folder for messages put aside, such as /var/lib/azx/quarantine")
 	if cfg.Checkpoint.File != "" && cfg.Checkpoint.File == cfg.Quarantine.Dir {
 		d.report("quarantine.dir", "is the folder of the checkpoints", "give each its own folder")

@@ -91,6 +91,7 @@ type Hub struct {
 
 	// AllowThings are globs of the Things this hub may write to; needed with extensions: none.
 	AllowThings    []string       `yaml:"allowThings"`
+	Receiver       Receiver       `yaml:"receiver"`       // default sdk
 	OnUnknownThing OnUnknownThing `yaml:"onUnknownThing"` // default keep
 	// TimeField is a top-level body field with the message's time, "" for none.
 	TimeField string `yaml:"timeField"`
@@ -128,11 +129,6 @@ func (h *Hub) Allows(thing string) bool {
 type Endpoints struct {
 	AMQPS string `yaml:"amqps"`
 	HTTPS string `yaml:"https"`
-}
-
-// Checkpoint says where checkpoints are kept.
-type Checkpoint struct {
-	File string `yaml:"file"` // folder of the file store; required
 }
 
 // Quarantine says where messages are put aside.
@@ -205,6 +201,15 @@ const (
 	ExtensionsNone  Extensions = "none"  // nothing: RemoteThings, matched by allowThings
 )
 
+// Receiver says what reads the messages of a hub.
+type Receiver string
+
+// What may read them.
+const (
+	ReceiverSDK  Receiver = "sdk"  // Microsoft's library for Event Hubs
+	ReceiverFast Receiver = "fast" // this project's own, over internal/amqp10
+)
+
 // OnUnknownThing says what happens to the messages of a device that has no Thing.
 type OnUnknownThing string
 
@@ -221,6 +226,7 @@ func defaults() *Config {
 		Name:           defaultName(),
 		Admin:          Admin{Listen: "127.0.0.1:9464"},
 		Log:            Log{Level: "info"},
+		Checkpoint:     Checkpoint{Leases: Leases{Interval: 10 * time.Second, Expiry: 30 * time.Second}},
 		Memory:         64 << 20,
 		Lanes:          64,
 		RequestTimeout: 30 * time.Second,
@@ -233,6 +239,7 @@ func (h *Hub) setDefaults() {
 		ConsumerGroup:  "azx",
 		Transport:      dial.TransportAuto,
 		Extensions:     ExtensionsAzx,
+		Receiver:       ReceiverSDK,
 		OnUnknownThing: UnknownKeep,
 		Retention:      24 * time.Hour,
 		Bind:           BindAuto,

@@ -41,11 +41,6 @@ type decoder struct {
 // withDefaults is what a list element implements that does not start from its zero value.
 type withDefaults interface{ setDefaults() }
 
-// notYet are keys and values that the design names and this version does not have, with what to do.
-var notYet = map[string]string{
-	"checkpoint.blob": "use checkpoint.file: the name of a folder",
-}
-
 // decode fills cfg from the YAML texts of the files, the main one first.
 func (d *decoder) decode(files []file, cfg *Config) {
 	d.at[""] = position{line: 1, column: 1}
@@ -171,11 +166,6 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 // unknown reports a key that is not in fields.
 // On a hub Thing it may be for a newer connector.
 func (d *decoder) unknown(key *yaml.Node, path string, fields map[string]reflect.Value) {
-	if hint, ok := notYet[path]; ok {
-		d.reportAt(key, path, "not available in this version", hint)
-		d.bad[path[:strings.LastIndexByte(path, '.')]] = true
-		return
-	}
 	hint := ""
 	if near := nearest(key.Value, fields); near != "" {
 		hint = "did you mean " + near + "?"
@@ -279,6 +269,8 @@ func (d *decoder) parse(text string, target any) (err error) {
 		}
 		err = oneOf(text, t)
 	case *Bind:
+		err = oneOf(text, t)
+	case *Receiver:
 		err = oneOf(text, t)
 	case *IdentityKind:
 		err = oneOf(text, t)

@@ -34,6 +34,8 @@ func kindOf(target any) kind {
 		return kind{want: "azx, other or none", choices: []string{string(ExtensionsAzx), string(ExtensionsOther), string(ExtensionsNone)}}
 	case *dial.Transport:
 		return kind{want: "amqp, websocket or auto", choices: []string{string(dial.TransportAMQP), string(dial.TransportWebSocket), string(dial.TransportAuto)}}
+	case *Receiver:
+		return kind{want: "sdk or fast", choices: []string{string(ReceiverSDK), string(ReceiverFast)}}
 	case *OnUnknownThing:
 		return kind{want: "keep, skip or quarantine", choices: []string{string(UnknownKeep), string(UnknownSkip), string(UnknownQuarantine)}}
 	case *IdentityKind:

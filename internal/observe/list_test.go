@@ -44,6 +44,8 @@ func list(t *testing.T) map[string]known {
 	m.PositionUnknown("H", "0")
 	m.Missed("H", "0", 1)
 	m.Stalled("H", "0")
+	m.Lease("H", "0", "gained", "free")
+	m.LeaseStoreFailed("H", "0")
 	m.HubUsed("H", HubUse{Kind: "method", Result: "ok", Messages: 1, Waited: 1})
 	e := m.Egress("H")
 	e.Ended(message.VerbCall, "k", "ok", 1)

@@ -41,6 +41,8 @@ type Metrics struct {
 	unknownPositions *prometheus.CounterVec
 	missed           *prometheus.CounterVec
 	stalls           *prometheus.CounterVec
+	leases           *prometheus.CounterVec
+	leaseErrors      *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics at zero, with those of the Go runtime and of the process beside them.
@@ -68,10 +70,12 @@ func NewMetrics() *Metrics {
 		unknownPositions: counter(namePositionUnknown, "hub", "partition"),
 		missed:           counter(nameMissed, "hub", "partition"),
 		stalls:           counter(nameStalls, "hub", "partition"),
+		leases:           counter(nameLeases, "hub", "partition", "result", "reason"),
+		leaseErrors:      counter(nameLeaseErrors, "hub", "partition"),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
 		m.announced, m.events, m.reloads, m.spans, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
-		m.checkpointErrors, m.unknownPositions, m.missed, m.stalls, buildInfo(),
+		m.checkpointErrors, m.unknownPositions, m.missed, m.stalls, m.leases, m.leaseErrors, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.twoWay.all()...)
 	return m
@@ -192,3 +196,13 @@ func (m *Metrics) Missed(hub, partition string, messages int64) {
 
 // Stalled counts a partition that was silent although the hub had messages for it.
 func (m *Metrics) Stalled(hub, partition string) { m.stalls.WithLabelValues(hub, partition).Inc() }
+
+// Lease counts a lease of a partition that was gained or lost, and why.
+func (m *Metrics) Lease(hub, partition, result, reason string) {
+	m.leases.WithLabelValues(hub, partition, result, reason).Inc()
+}
+
+// LeaseStoreFailed counts a call to the store of leases that failed: for a partition, or for the list of all if it is "".
+func (m *Metrics) LeaseStoreFailed(hub, partition string) {
+	m.leaseErrors.WithLabelValues(hub, partition).Inc()
+}

@@ -29,6 +29,8 @@ const (
 	namePositionUnknown  = "azx_positions_unknown_total"
 	nameMissed           = "azx_messages_missed_total"
 	nameStalls           = "azx_partition_stalls_total"
+	nameLeases           = "azx_lease_changes_total"
+	nameLeaseErrors      = "azx_lease_errors_total"
 	nameLagMessages      = "azx_lag_messages"
 	nameLagSeconds       = "azx_lag_seconds"
 	nameLagRetention     = "azx_lag_retention_ratio"
@@ -82,6 +84,8 @@ var help = map[string]string{
 	namePositionUnknown:  "Positions that the hub did not know; reading went on by the time of the last message.",
 	nameMissed:           "Messages that the hub did not keep until they were read.",
 	nameStalls:           "Partitions opened again because they were silent although the hub had messages for them.",
+	nameLeases:           "Leases of partitions that were gained or lost, and why: free, expired, stolen, ours; taken, released, dropped.",
+	nameLeaseErrors:      "Calls to the store of leases that failed: for a partition, or for the list of all if it is empty.",
 	nameLagMessages:      "Messages that the hub holds after the last settled one.",
 	nameLagSeconds:       "Age of the oldest message that is not settled, by its enqueued time; of one that is not received yet, the most it can be.",
 	nameLagRetention:     "Age of the oldest message that is not settled, as a share of the time for which the hub keeps messages; at 1 messages are lost.",
