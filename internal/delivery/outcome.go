@@ -16,6 +16,8 @@ const (
 	Nothing
 	// Unwanted: the message was not wanted any more when its turn came, and was not written.
 	Unwanted
+	// Superseded: the platform has values that are as new or newer, so the message was not written.
+	Superseded
 )
 
 // Outcome tells what became of a message and, unless it was accepted, why.
@@ -31,4 +33,7 @@ type Queued struct {
 	Settle func(Outcome) // called exactly once, from any goroutine; it does not block for long
 	// Wanted reports whether the message is still to be written, asked right before; nil: it is. It does not block.
 	Wanted func() bool
+	// OnlyNewer leaves out values that the platform has newer ones of. That costs a question for each, so it is for messages
+	// that are written again long after their time.
+	OnlyNewer bool
 }

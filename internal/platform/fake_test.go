@@ -283,7 +283,8 @@ func (r *result) String() string {
 	}
 	name := map[delivery.Kind]string{
 		delivery.Accepted: "accepted", delivery.Refused: "refused", delivery.NoThing: "no Thing", delivery.Nothing: "nothing",
-		delivery.Unwanted: "unwanted",
+		delivery.Unwanted:   "unwanted",
+		delivery.Superseded: "superseded",
 	}[r.outcome.Kind]
 	return strings.TrimSpace(name + " " + r.outcome.Reason)
 }

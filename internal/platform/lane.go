@@ -171,12 +171,19 @@ func (l *lane) take(ln *line) {
 			l.left = append(l.left, ln.waiting.pop())
 			continue
 		}
+		alone := ln.waiting.first().OnlyNewer // it is compared with what was written before it
+		if alone && len(l.batch) > 0 {
+			return
+		}
 		n, size := weigh(ln.waiting.first().Telemetry)
 		values, bytes = values+n, bytes+size
 		if len(l.batch) > 0 && (values > l.writer.cfg.MaxValues || bytes > l.writer.cfg.MaxBytes) {
 			return
 		}
 		l.batch = append(l.batch, ln.waiting.pop())
+		if alone {
+			return
+		}
 	}
 }
 

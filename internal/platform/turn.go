@@ -99,6 +99,9 @@ func (l *lane) write(ctx context.Context, thing string, k knowledge) error {
 		l.writer.cfg.Meter.UnknownKeys(unknown)
 	}
 	l.sift(thing, k.table.Gateway())
+	if err := l.leaveOld(ctx, thing); err != nil {
+		return err
+	}
 	return l.deliver(ctx, thing, l.items, k.table)
 }
 
@@ -217,6 +220,9 @@ func (l *lane) relearn(ctx context.Context, thing string, items []item, tried *m
 	}
 	l.translate(k.table)
 	l.sift(thing, k.table.Gateway())
+	if err := l.leaveOld(ctx, thing); err != nil {
+		return err
+	}
 	return l.deliver(ctx, thing, l.items, nil)
 }
 

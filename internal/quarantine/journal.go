@@ -30,7 +30,6 @@ type journal struct {
 	dir     string
 	disk    disk
 	segment int64 // bytes after which the next segment begins
-	total   int64 // bytes of all segments together; 0 for no limit
 
 	mu      sync.Mutex
 	next    uint64 // id of the next line
@@ -77,12 +76,12 @@ type waiting struct {
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
 // openJournal takes the folder, cuts a torn end off the last segment and finds the next id.
-func openJournal(dir string, d disk, segmentSize, total int64) (*journal, error) {
+func openJournal(dir string, d disk, segmentSize int64) (*journal, error) {
 	lock, err := take(dir)
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{dir: dir, disk: d, segment: segmentSize, total: total,
+	j := &journal{dir: dir, disk: d, segment: segmentSize,
 		next: 1, pending: newBatch(), turn: make(chan struct{}, 1), lock: lock}
 	if err := j.load(); err != nil {
 		return nil, errors.Join(problem("open quarantine "+dir, err, ""), lock.Close())
@@ -208,9 +207,6 @@ func (j *journal) commit() {
 }
 
 func (j *journal) write(b *batch) error {
-	if err := j.room(int64(len(b.buf))); err != nil {
-		return err
-	}
 	if err := j.rotate(b); err != nil {
 		return err
 	}
@@ -231,23 +227,20 @@ func (j *journal) write(b *batch) error {
 	return nil
 }
 
-// room refuses what does not fit. Before it does, it looks whether somebody has taken segments away.
-func (j *journal) room(n int64) error {
-	if j.total == 0 || j.size()+n <= j.total {
-		return nil
-	}
+// missing takes out of account the segments that somebody has taken away, and returns them, each with the first id of the
+// one behind it. The caller has the turn.
+func (j *journal) missing() (taken []*segment, next []uint64) {
 	kept := j.segments[:0]
 	for i, s := range j.segments {
 		if _, err := os.Stat(s.path); err == nil || i == len(j.segments)-1 {
 			kept = append(kept, s)
+			continue
 		}
+		taken, next = append(taken, s), append(next, j.segments[i+1].first)
 	}
 	j.segments = kept
 	j.bytes.Store(j.size())
-	if j.size()+n <= j.total {
-		return nil
-	}
-	return ErrFull
+	return taken, next
 }
 
 func (j *journal) size() int64 {

@@ -30,6 +30,7 @@ type Record struct {
 	Error  string    `json:"error,omitempty"`
 	Hint   string    `json:"hint,omitempty"`
 	Thing  string    `json:"thing,omitempty"` // the Thing it was for, if that was known
+	State  State     `json:"-"`               // as List found it; those that are history are not listed
 
 	Hub             string            `json:"hub"`
 	Partition       string            `json:"partition"`
@@ -44,6 +45,8 @@ type Record struct {
 	Properties      map[string]string `json:"properties,omitempty"`
 	System          map[string]string `json:"system,omitempty"`
 	Body            []byte            `json:"body"` // base64 in JSON
+
+	bytes int64 // of its line, if it was read from one
 }
 
 // FromMessage makes a record of a message. Cause, which may be nil, gives its error and hint.
@@ -105,6 +108,9 @@ func encode(v any) (unnumbered, error) {
 	}
 	return unnumbered(data[len(`{"id":0`):]), nil
 }
+
+// size is how many bytes the line takes at most.
+func (u unnumbered) size() int64 { return int64(len(`{"id":`) + len("9007199254740992") + len(u) + 1) }
 
 // append adds the line with its id and a line feed.
 func (u unnumbered) append(buf []byte, id uint64) []byte {

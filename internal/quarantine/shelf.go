@@ -71,7 +71,7 @@ func OpenShelf(dir string, limits ShelfLimits) (*Shelf, error) {
 }
 
 func openShelf(dir string, limits ShelfLimits, d disk, segmentSize int64) (*Shelf, error) {
-	j, err := openJournal(dir, d, segmentSize, 0)
+	j, err := openJournal(dir, d, segmentSize)
 	if err != nil {
 		return nil, err
 	}

@@ -2,11 +2,13 @@ package quarantine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"azx/internal/fault"
@@ -21,41 +23,60 @@ var ErrUnknown = errors.New("there is no such record")
 
 // Limits of a Store, in bytes; zero fields take the defaults.
 type Limits struct {
-	Segment int64 // after which a new file begins; default 64 MiB
-	Total   int64 // of all files; default 1 GiB
+	Segment int64            // after which a new file begins; default 64 MiB, or an eighth of Total if that is less
+	Total   int64            // of all files; default 1 GiB
+	Reasons map[string]int64 // of the records of a reason; default: no more than Total
 }
 
 func (l Limits) withDefaults() Limits {
-	if l.Segment <= 0 {
-		l.Segment = 64 << 20
-	}
 	if l.Total <= 0 {
 		l.Total = 1 << 30
+	}
+	if l.Segment <= 0 {
+		l.Segment = max(1, min(64<<20, l.Total/8))
 	}
 	return l
 }
 
-// Store holds dead letters in files that are only ever appended to. An operator may take whole files
-// away but the newest while it runs; the room they took is found again. Its methods may be called from
-// many goroutines.
+// Store holds dead letters in files to which lines are appended: records, and what has become of them. An operator may take
+// whole files away but the newest while it runs; the room they took is found again. Its methods may be called from many
+// goroutines.
 type Store struct {
 	journal *journal
 	now     func() time.Time
+	limits  Limits
+	book    *book
+
+	mu       sync.Mutex
+	reserved map[string]int64 // bytes of records on their way to the disk, by reason; "" for all
 }
 
-// OpenStore takes the folder for this process, making it if need be. An error is a fault.Problem of
-// class Fatal.
+// OpenStore takes the folder for this process, making it if need be, and reads what is there: that takes about a second for
+// each 200 MiB. An error is a fault.Problem of class Fatal.
 func OpenStore(dir string, limits Limits) (*Store, error) {
 	return openStore(dir, limits, realDisk{})
 }
 
 func openStore(dir string, limits Limits, d disk) (*Store, error) {
 	limits = limits.withDefaults()
-	j, err := openJournal(dir, d, limits.Segment, limits.Total)
+	j, err := openJournal(dir, d, limits.Segment)
 	if err != nil {
 		return nil, err
 	}
-	return &Store{journal: j, now: time.Now}, nil
+	s := &Store{journal: j, now: time.Now, limits: limits, book: newBook(), reserved: map[string]int64{}}
+	for _, segment := range j.segments {
+		err := scan(segment.path, func(l *lines, line []byte, err error) error {
+			var stored storeLine
+			if err == nil && json.Unmarshal(line, &stored) == nil {
+				s.book.add(segment, stored.account(l.end-l.offset))
+			}
+			return nil // the damage is List's to tell
+		})
+		if err != nil {
+			return nil, errors.Join(problem("open quarantine "+dir, err, ""), j.close())
+		}
+	}
+	return s, nil
 }
 
 // Put stores a record and returns only when it is on disk; records that come together share one sync.
@@ -67,7 +88,54 @@ func (s *Store) Put(ctx context.Context, r Record) error {
 	if err != nil {
 		return err
 	}
-	return storeError("store dead letter", s.journal.append(ctx, line, nil))
+	free, err := s.reserve(ctx, r.Reason, line.size())
+	if err != nil {
+		return storeError("store dead letter", err)
+	}
+	defer free()
+	return storeError("store dead letter", s.journal.append(ctx, line, func(at place) {
+		s.book.add(at.in, lineAccount{id: at.id, reason: r.Reason, bytes: at.length})
+	}))
+}
+
+// reserve takes room for a record until free is called: it is on disk by then, or not stored. Before it refuses, it looks
+// whether somebody has taken files away.
+func (s *Store) reserve(ctx context.Context, reason string, n int64) (free func(), err error) {
+	if err = s.take(reason, n); err != nil {
+		looked := s.journal.exclusively(ctx, func() error {
+			taken, next := s.journal.missing()
+			for i := range taken {
+				s.book.taken(taken[i], next[i])
+			}
+			return nil
+		})
+		if looked != nil {
+			return nil, looked
+		}
+		if err = s.take(reason, n); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.reserved[reason] -= n
+		s.reserved[""] -= n
+	}, nil
+}
+
+func (s *Store) take(reason string, n int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.journal.bytes.Load()+s.reserved[""]+n > s.limits.Total {
+		return ErrFull
+	}
+	if most, limited := s.limits.Reasons[reason]; limited && s.book.bytesOf(reason)+s.reserved[reason]+n > most {
+		return fmt.Errorf("%w: its records of the reason %s have %d bytes", ErrFull, reason, most)
+	}
+	s.reserved[reason] += n
+	s.reserved[""] += n
+	return nil
 }
 
 // Close frees the folder.
@@ -90,7 +158,7 @@ func storeError(op string, err error) error {
 		return nil
 	case errors.Is(err, ErrFull):
 		return &fault.Problem{Op: op, Class: fault.Transient, Cause: err,
-			Hint: "look at the records, replay or archive them, and take old files out of quarantine.dir"}
+			Hint: "azx quarantine ls shows the records; replay or drop some, or set a larger limit"}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, errClosed):
 		return fmt.Errorf("%s: %w", op, err)
 	}
@@ -98,48 +166,78 @@ func storeError(op string, err error) error {
 		Hint: "is the disk of quarantine.dir full or read-only?"}
 }
 
-// List reads the dead letters of a folder, oldest first, also while a Store writes there: one record in
-// memory at a time. A damaged line is an error that names file and place, and the list goes on; an error
-// of the disk ends it.
+// List reads the dead letters of a folder that are not history, oldest first, also while a Store writes there: one record in
+// memory at a time, and what was settled. A damaged line is an error that names file and place, and the list goes on; an
+// error of the disk ends it.
 func List(dir string) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		paths, err := segmentFiles(dir)
-		if err != nil {
-			yield(Record{}, fmt.Errorf("list quarantine: %w", err))
+		states := map[uint64]State{}
+		going := eachLine(dir, func(_ string, _ *lines, l storeLine, err error) bool {
+			if err == nil && l.Settles != nil {
+				states[l.Settles.ID] = l.Settles.As
+			}
+			return true
+		})
+		if going != nil {
+			yield(Record{}, fmt.Errorf("list quarantine: %w", going))
 			return
 		}
-		for _, path := range paths {
-			if !listSegment(path, yield) {
-				return
+		stopped := false
+		err := eachLine(dir, func(path string, at *lines, l storeLine, err error) bool {
+			r := l.Record
+			r.State, r.bytes = states[r.ID], at.end-at.offset
+			switch {
+			case err != nil:
+				r, err = Record{}, fmt.Errorf("list quarantine: %s at byte %d: %w", filepath.Base(path), at.offset, err)
+			case r.Reason == "" || r.State.gone():
+				return true
 			}
+			stopped = !yield(r, err)
+			return !stopped
+		})
+		if err != nil && !stopped {
+			yield(Record{}, fmt.Errorf("list quarantine: %w", err))
 		}
 	}
 }
 
-// listSegment reports whether to go on.
-func listSegment(path string, yield func(Record, error) bool) bool {
-	stop := errors.New("stop")
-	err := scan(path, func(l *lines, line []byte, err error) error {
-		var r Record
-		if err == nil {
-			r, err = decode(line)
-		}
-		if err != nil {
-			err = fmt.Errorf("list quarantine: %s at byte %d: %w", filepath.Base(path), l.offset, err)
-		}
-		if !yield(r, err) {
-			return stop
-		}
-		return nil
-	})
-	switch {
-	case err == nil, errors.Is(err, fs.ErrNotExist): // taken away meanwhile
-		return true
-	case err == stop:
-		return false
+// eachLine reads the lines of a folder until visit says to stop.
+func eachLine(dir string, visit func(path string, at *lines, l storeLine, err error) bool) error {
+	paths, err := segmentFiles(dir)
+	if err != nil {
+		return err
 	}
-	yield(Record{}, fmt.Errorf("list quarantine: %w", err))
-	return false
+	stop := errors.New("stop")
+	for _, path := range paths {
+		err := scan(path, func(at *lines, line []byte, err error) error {
+			var l storeLine
+			if err == nil {
+				l, err = decodeLine(line)
+			}
+			if !visit(path, at, l, err) {
+				return stop
+			}
+			return nil
+		})
+		switch {
+		case err == stop:
+			return nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist): // taken away meanwhile
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeLine reads a line of a store.
+func decodeLine(line []byte) (l storeLine, err error) {
+	if err = json.Unmarshal(line, &l); err != nil {
+		return storeLine{}, fmt.Errorf("read record: %w", err)
+	}
+	if l.ID == 0 || l.Reason == "" && l.Settles == nil {
+		return storeLine{}, errors.New("read record: it has no id or no reason")
+	}
+	return l, nil
 }
 
 // Show returns one dead letter of a folder; ErrUnknown if it is not there.

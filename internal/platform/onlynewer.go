@@ -1,0 +1,121 @@
+package platform
+
+import (
+	"context"
+
+	"azx/alwayson"
+	"azx/alwayson/infotable"
+	"azx/internal/delivery"
+	"azx/internal/fault"
+	"azx/internal/message"
+)
+
+// propertyTimeService tells the time of the value that a property has now, by the property's own name (read).
+const propertyTimeService = "GetPropertyTime"
+
+// leaveOld takes out of the lane's items, if that is a message that must not replace newer values, the values that the
+// platform has as new ones of, and settles a message of which nothing is left. The lane writes nothing to the Thing between
+// the question and the answer. The error is that of ctx.
+func (l *lane) leaveOld(ctx context.Context, thing string) error {
+	if len(l.items) != 1 || !l.items[0].queued.OnlyNewer {
+		return nil
+	}
+	it := &l.items[0]
+	writes := l.writes[it.from:it.to]
+	times, refused, err := l.presentTimes(ctx, thing, writes)
+	switch {
+	case err != nil:
+		return err
+	case refused != nil:
+		if refused.stuck {
+			l.park(thing, refused.outcome)
+		}
+		l.settle(&it.queued, refused.outcome)
+		l.items = l.items[:0]
+		return nil
+	}
+	newer := writes[:0]
+	for i, w := range writes {
+		if w.Time > times[i] {
+			newer = append(newer, w)
+		}
+	}
+	it.to = it.from + len(newer)
+	switch {
+	case len(newer) > 0:
+		return nil
+	case it.err != nil: // a value that the platform does not have at all
+		l.settle(&it.queued, misfit(it))
+	default:
+		l.settle(&it.queued, delivery.Outcome{Kind: delivery.Superseded, Reason: "superseded"})
+	}
+	l.items = l.items[:0]
+	return nil
+}
+
+// neverWritten is older than any message.
+const neverWritten = -1 << 63
+
+// presentTimes is the one place that knows how a platform tells how old a property's value is: the time of each write's
+// property, in ms since 1970-01-01 UTC.
+func (l *lane) presentTimes(ctx context.Context, thing string, writes []message.Write) ([]int64, *unusable, error) {
+	names, refused, err := l.ownNames(ctx, thing)
+	if err != nil || refused != nil {
+		return nil, refused, err
+	}
+	times := make([]int64, len(writes))
+	for i, w := range writes {
+		name, ok := names[w.Property]
+		if !ok {
+			name = w.Property
+		}
+		resp, v, err := l.ask(ctx, alwayson.CallService(thing, propertyTimeService, infotable.Single("propertyName", infotable.String(name))), l.parked)
+		if err != nil {
+			return nil, nil, err
+		}
+		if v != accepted {
+			return nil, timeNotTold(thing, name, resp, v), nil
+		}
+		var told bool
+		if times[i], told = resp.Result().Millis(); !told {
+			times[i] = neverWritten
+		}
+	}
+	return times, nil, nil
+}
+
+// ownNames returns the own names of a Thing's remote properties by their remote names, as far as the platform tells: the
+// service of our template does. Without it a property has its remote name.
+func (l *lane) ownNames(ctx context.Context, thing string) (map[string]string, *unusable, error) {
+	if !l.writer.cfg.AzxExtension {
+		return nil, nil, nil
+	}
+	resp, v, err := l.ask(ctx, alwayson.CallService(thing, remotePropertiesService, nil), l.parked)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case v == rejected:
+		return nil, nil, nil
+	case v != accepted:
+		return nil, notLearned(thing, resp, v), nil
+	}
+	rows := content(resp)
+	names := make(map[string]string, rows.Len())
+	for i := range rows.Len() {
+		if name, _ := rows.At(i, "name").Text(); name != "" {
+			names[edgeName(rows, i)] = name
+		}
+	}
+	return names, nil, nil
+}
+
+// timeNotTold refuses a message that might replace a newer value.
+func timeNotTold(thing, property string, r alwayson.Response, v verdict) *unusable {
+	u := notLearned(thing, r, v)
+	if !u.stuck {
+		u.outcome.Reason = "time-unknown"
+		u.outcome.Err = &fault.Problem{Op: "read the time of " + thing + "." + property, Class: fault.Rejected, Cause: r.Err(),
+			Hint: "let the connector's user invoke " + propertyTimeService + " of the Thing"}
+	}
+	return u
+}
