@@ -36,7 +36,7 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.AddCommand(
-		demoCommand(), runCommand(), reloadCommand(), validateCommand(), doctorCommand(), dryRunCommand(), tailCommand(), configCommand(), hubCommand(), platformCommand(),
+		demoCommand(), runCommand(), reloadCommand(), validateCommand(), doctorCommand(), dryRunCommand(), tailCommand(), quarantineCommand(), configCommand(), hubCommand(), platformCommand(),
 		checkpointCommand(), sendCommand(), methodCommand(), twinCommand(), importCommand(), extensionCommand(),
 	)
 	return root

@@ -33,6 +33,9 @@ type Options struct {
 	Tail    *tail.Tail
 	TailKey string
 
+	// Quarantine has the messages put aside, at /quarantine, for who has TailKey; nil: there is no such page.
+	Quarantine Quarantine
+
 	// Live checks that the process's own loops turn. It must not depend on other systems: a process
 	// that is not live gets restarted, and that mends nothing elsewhere.
 	Live []Check

@@ -17,7 +17,8 @@ import (
 // maxBody bounds what is read of a request's body, in bytes: no page needs one.
 const maxBody = 1 << 10
 
-// handler routes the pages. All but one are read-only, with no other method than GET and HEAD.
+// handler routes the pages. All but /reload and what is done with the quarantine are read-only, with no other method than GET
+// and HEAD.
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", index)
@@ -36,6 +37,7 @@ func (s *Server) handler() http.Handler {
 	if s.options.Reload != nil {
 		mux.HandleFunc("POST /reload", s.reload)
 	}
+	s.routeQuarantine(mux)
 	return guard(mux)
 }
 

@@ -2,10 +2,8 @@ package admin
 
 import (
 	"context"
-	"crypto/subtle"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"azx/internal/tail"
@@ -15,13 +13,12 @@ const (
 	longestTail  = 10 * time.Minute // that a stream may stay open
 	tailWritten  = 10 * time.Second // for a line to be taken
 	tailAsking   = `want ?stage=received, decoded or written, and perhaps &device=ID`
-	tailNeedsKey = "the key is in the connector's admin.json, which only its user may read: azx tail does this"
+	tailNeedsKey = "the key is in the connector's admin.json, which only its user may read: azx tail and azx quarantine do this"
 )
 
 // tail streams what passes at a stage, one JSON object a line. Messages are nobody else's business, so it wants the key.
 func (s *Server) tail(w http.ResponseWriter, r *http.Request) {
-	key, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if s.options.TailKey == "" || subtle.ConstantTimeCompare([]byte(key), []byte(s.options.TailKey)) != 1 {
+	if !s.hasKey(r) {
 		http.Error(w, tailNeedsKey, http.StatusUnauthorized)
 		return
 	}

@@ -19,7 +19,7 @@ const maxPuts = 256
 // openQuarantine takes the two folders of messages put aside.
 func (c *connector) openQuarantine() (err error) {
 	dir := c.Config.Quarantine.Dir
-	if c.dead, err = quarantine.OpenStore(filepath.Join(dir, "dead"), quarantine.Limits{}); err != nil {
+	if c.dead, err = quarantine.OpenStore(filepath.Join(dir, deadFolder), quarantine.Limits{}); err != nil {
 		return err
 	}
 	if c.kept, err = quarantine.OpenShelf(filepath.Join(dir, "kept"), quarantine.ShelfLimits{}); err != nil {

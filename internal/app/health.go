@@ -54,7 +54,7 @@ func (c *connector) openAdmin() (err error) {
 		Listen: c.Config.Admin.Listen, Log: c.Log, Metrics: c.meter.Handler(),
 		Live: []admin.Check{{Name: "loops turn", Run: c.health.checkLoops}}, Ready: c.checks(), Partitions: c.accounts,
 		Platform: func() map[string]int { return c.link.Health().At },
-		Pprof:    bool(c.Config.Admin.Pprof), Reload: c.reload,
+		Pprof:    bool(c.Config.Admin.Pprof), Reload: c.reload, Quarantine: &desk{connector: c},
 	})
 	if err == nil {
 		err = c.tellAdmin(key)
@@ -73,6 +73,7 @@ func (c *connector) openTracer() {
 func (c *connector) watch() {
 	c.meter.WatchPlatform(c.platformState)
 	c.meter.WatchChecks(c.inOrder)
+	c.meter.WatchQuarantine(c.recordsPutAside)
 	for _, h := range c.hubs {
 		c.meter.WatchPartitions(h.thing, h.snapshot)
 		c.meter.WatchHub(h.thing, h.observed)

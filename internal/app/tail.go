@@ -94,7 +94,14 @@ var errNoConnector = errors.New("no connector runs with this file")
 // openTail asks the connector for a stream.
 func openTail(ctx context.Context, o TailOptions) (io.ReadCloser, error) {
 	const op = "watch the connector"
-	text, err := os.ReadFile(filepath.Join(o.Config.Quarantine.Dir, adminFile))
+	query := url.Values{"stage": {string(o.Stage)}, "device": {o.Device}}
+	return askAdmin(ctx, op, o.Config.Quarantine.Dir, http.MethodGet, "/tail?"+query.Encode())
+}
+
+// askAdmin asks the connector that has a folder of messages put aside, with the key that is there. The error is
+// errNoConnector if none runs; the answer is one that says yes.
+func askAdmin(ctx context.Context, op, dir, method, path string) (io.ReadCloser, error) {
+	text, err := os.ReadFile(filepath.Join(dir, adminFile))
 	var access adminAccess
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -105,12 +112,14 @@ func openTail(ctx context.Context, o TailOptions) (io.ReadCloser, error) {
 	if err := json.Unmarshal(text, &access); err != nil {
 		return nil, &fault.Problem{Op: op, Class: fault.Fatal, Cause: fmt.Errorf("%s: %w", adminFile, err)}
 	}
-	query := url.Values{"stage": {string(o.Stage)}, "device": {o.Device}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+access.Address+"/tail?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+access.Address+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+access.Key)
+	if method != http.MethodGet {
+		request.Header.Set("X-Azx", "quarantine") // a page in a browser cannot send this without being asked first
+	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // never through a proxy: it is on loopback
 	answer, err := client.Do(request)
 	var dialling *net.OpError
@@ -121,8 +130,9 @@ func openTail(ctx context.Context, o TailOptions) (io.ReadCloser, error) {
 		return nil, &fault.Problem{Op: op, Cause: err}
 	case answer.StatusCode != http.StatusOK:
 		defer answer.Body.Close()
-		said, _ := io.ReadAll(io.LimitReader(answer.Body, 300)) // whatever came of it
-		return nil, &fault.Problem{Op: op, Cause: fmt.Errorf("%s: %s", answer.Status, strings.TrimSpace(string(said)))}
+		said, _ := io.ReadAll(io.LimitReader(answer.Body, 600)) // whatever came of it
+		what, hint, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
+		return nil, &fault.Problem{Op: op, Cause: fmt.Errorf("%s: %s", answer.Status, what), Hint: hint}
 	}
 	return answer.Body, nil
 }

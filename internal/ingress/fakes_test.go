@@ -97,6 +97,8 @@ type fakeWriter struct {
 	mu      sync.Mutex
 	outcome func(delivery.Queued) *delivery.Outcome
 	seen    []delivery.Queued
+
+	forgotten int // Things, by a replay
 }
 
 func (w *fakeWriter) Write(q delivery.Queued) {

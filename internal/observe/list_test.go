@@ -34,6 +34,8 @@ func list(t *testing.T) map[string]known {
 	m.Announced(true)
 	m.Event("e", "sent")
 	m.Reloaded("H", "same")
+	m.Replayed("H", "delivered")
+	m.WatchQuarantine(func() map[string]Records { return map[string]Records{"r": {1, 1}} })
 	m.traced("sent", 1)
 	m.Ended("H", "0", delivery.Skipped, "r")
 	m.Ended("H", "0", delivery.Quarantined, "r")

@@ -30,6 +30,7 @@ type Metrics struct {
 	announced      *prometheus.CounterVec
 	events         *prometheus.CounterVec
 	reloads        *prometheus.CounterVec
+	replayed       *prometheus.CounterVec
 	spans          *prometheus.CounterVec
 
 	skipped          *prometheus.CounterVec
@@ -59,6 +60,7 @@ func NewMetrics() *Metrics {
 		announced:      counter(nameAnnounced, "result"),
 		events:         counter(nameEvents, "event", "result"),
 		reloads:        counter(nameReloads, "hub", "result"),
+		replayed:       counter(nameReplayed, "hub", "result"),
 		spans:          counter(nameSpans, "result"),
 
 		skipped:          counter(nameSkipped, "hub", "reason"),
@@ -74,7 +76,7 @@ func NewMetrics() *Metrics {
 		leaseErrors:      counter(nameLeaseErrors, "hub", "partition"),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
-		m.announced, m.events, m.reloads, m.spans, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
+		m.announced, m.events, m.reloads, m.replayed, m.spans, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
 		m.checkpointErrors, m.unknownPositions, m.missed, m.stalls, m.leases, m.leaseErrors, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.twoWay.all()...)
@@ -147,6 +149,9 @@ func (m *Metrics) Event(event, result string) {
 
 // Reloaded counts a look at the settings of a hub Thing: "same", "changed", "refused" or "failed".
 func (m *Metrics) Reloaded(hub, result string) { m.reloads.WithLabelValues(hub, result).Inc() }
+
+// Replayed counts a message of the quarantine that was tried again: "delivered", "superseded" or "refused".
+func (m *Metrics) Replayed(hub, result string) { m.replayed.WithLabelValues(hub, result).Inc() }
 
 // traced counts spans by what became of them.
 func (m *Metrics) traced(result string, spans int) {

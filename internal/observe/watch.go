@@ -72,6 +72,22 @@ func (m *Metrics) WatchHub(hub string, state func() Hub) {
 	}))
 }
 
+// Records is what a scrape tells about the records of the quarantine of one reason.
+type Records struct {
+	Number int
+	Bytes  int64
+}
+
+// WatchQuarantine adds the records of the quarantine by their reasons, asked for at every scrape.
+func (m *Metrics) WatchQuarantine(reasons func() map[string]Records) {
+	m.registry.MustRegister(collect(func(out chan<- prometheus.Metric) {
+		for reason, r := range reasons() {
+			send(out, nameQuarantineRecords, float64(r.Number), []string{"reason"}, reason)
+			send(out, nameQuarantineBytes, float64(r.Bytes), []string{"reason"}, reason)
+		}
+	}))
+}
+
 // WatchChecks adds the checks of /readyz by their names, asked for at every scrape.
 func (m *Metrics) WatchChecks(checks func() map[string]bool) {
 	m.registry.MustRegister(collect(func(out chan<- prometheus.Metric) {

@@ -64,6 +64,9 @@ func FromMessage(m *message.Message, reason, stage string, cause error) Record {
 	return r
 }
 
+// Bytes is how many bytes the record takes on disk; 0 of one that was not read from there.
+func (r Record) Bytes() int64 { return r.bytes }
+
 // Message is the message that was put aside, as it was received.
 func (r Record) Message() *message.Message {
 	return &message.Message{

@@ -97,6 +97,13 @@ func (s *Store) settle(ctx context.Context, r Record, as State, line unnumbered)
 // List reads the store's records, oldest first, as the function List does.
 func (s *Store) List(yield func(Record, error) bool) { List(s.journal.dir)(yield) }
 
+// LastID returns the highest id that was given.
+func (s *Store) LastID() uint64 {
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	return s.journal.next - 1
+}
+
 // Counts returns the account of the records that are listed, by reason.
 func (s *Store) Counts() map[string]Tally { return s.book.counts() }
 
