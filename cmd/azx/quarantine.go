@@ -26,7 +26,7 @@ func quarantineCommand() *cobra.Command {
 runs with the file on this machine is asked; ls and show read the folder if none runs.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(quarantineLsCommand(), quarantineShowCommand(), quarantineReplayCommand(), quarantineDropCommand())
+	cmd.AddCommand(quarantineLsCommand(), quarantineShowCommand(), quarantineReplayCommand(), quarantineDropCommand(), quarantineResumeCommand())
 	return cmd
 }
 
@@ -279,5 +279,30 @@ func quarantineDropCommand() *cobra.Command {
 	s.flags(cmd)
 	cmd.Flags().BoolVar(&s.by.Superseded, "superseded", false, "only those whose replay found newer values on the platform")
 	cmd.Flags().BoolVar(&s.all, "all", false, "all of them")
+	return cmd
+}
+
+func quarantineResumeCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "resume -c azx.yaml",
+		Short: "Have the connector read on that paused because everything was refused",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := load(cmd, file)
+			if err != nil {
+				return err
+			}
+			r, err := app.ResumeReading(cmd.Context(), cfg)
+			switch {
+			case err == nil && len(r.Hubs) == 0:
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "nothing paused")
+			case err == nil:
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "reading goes on: %s\n", strings.Join(r.Hubs, ", "))
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "azx.yaml", "the configuration file of the connector")
 	return cmd
 }

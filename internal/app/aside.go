@@ -19,7 +19,9 @@ const maxPuts = 256
 // openQuarantine takes the two folders of messages put aside.
 func (c *connector) openQuarantine() (err error) {
 	dir := c.Config.Quarantine.Dir
-	if c.dead, err = quarantine.OpenStore(filepath.Join(dir, deadFolder), quarantine.Limits{}); err != nil {
+	if c.dead, err = quarantine.OpenStore(filepath.Join(dir, deadFolder), quarantine.Limits{
+		Total: int64(c.Config.Quarantine.Limit), EachReason: int64(c.Config.Quarantine.LimitPerReason),
+	}); err != nil {
 		return err
 	}
 	if c.kept, err = quarantine.OpenShelf(filepath.Join(dir, "kept"), quarantine.ShelfLimits{}); err != nil {
@@ -36,6 +38,7 @@ func (k *carrier) openAside() {
 	kept := shelf{k.kept, k.thing}
 	k.aside = ingress.NewAside(deadLetters{k.dead}, kept, ingress.UnknownThing(k.hub.OnUnknownThing), translator, k.meter, k.Log)
 	k.aside.Told, k.aside.Failed = k.tellPutAside, k.tellInternal
+	k.trip = ingress.NewTrip(k.Config.Quarantine.PauseAfter, k.Log.With("hub", k.thing), k.tellInternal)
 }
 
 func (c *connector) closeQuarantine() error {

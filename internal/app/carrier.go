@@ -25,6 +25,7 @@ type carrier struct {
 	network *dial.Network
 	aside   *ingress.Aside
 	writer  *platform.Writer
+	trip    *ingress.Trip
 	twoWay  *twoWay // nil if the platform's requests are not carried
 }
 
@@ -146,7 +147,7 @@ func (k *carrier) newFlow(events *events, kept positions, failedOver bool) *ingr
 		SaveInterval: saveInterval, DrainTimeout: drainTimeout,
 		Lost: func(_ string, err error) { k.tellRefused(err) }, Failed: k.tellInternal,
 		Pump: ingress.Pump{
-			Budget: k.budget, Translator: k.aside.Translator, Writer: k.writer, Aside: k.aside, Tap: tapped{&k.tail}, Meter: k.meter,
+			Budget: k.budget, Translator: k.aside.Translator, Writer: k.writer, Aside: k.aside, Tap: tapped{&k.tail}, Meter: k.meter, Trip: k.trip,
 		},
 	}
 	if k.twoWay != nil {

@@ -289,7 +289,19 @@ func (c *connector) recordsPutAside() map[string]observe.Records {
 	return all
 }
 
+// Resumed is what came of asking for reading to go on.
+type Resumed struct {
+	Hubs []string `json:"hubs"` // that paused
+}
+
 // Resume is admin.Quarantine's.
 func (d *desk) Resume(context.Context, url.Values) (any, error) {
-	return nil, fault.Reject("resume", "", "the connector does not pause")
+	answer := Resumed{Hubs: []string{}}
+	for _, k := range d.carriers() {
+		if k.trip.Resume() {
+			answer.Hubs = append(answer.Hubs, k.thing)
+			d.Log.Warn("an operator has reading go on", "event", "reading-resumed", "hub", k.thing)
+		}
+	}
+	return answer, nil
 }

@@ -64,6 +64,11 @@ func ReplayQuarantine(ctx context.Context, c *config.Config, s Selection) (t Rep
 	return t, actOnQuarantine(ctx, c, "replay", s, &t)
 }
 
+// ResumeReading has the connector read on that paused because everything was refused.
+func ResumeReading(ctx context.Context, c *config.Config) (r Resumed, err error) {
+	return r, actOnQuarantine(ctx, c, "resume", Selection{}, &r)
+}
+
 func actOnQuarantine(ctx context.Context, c *config.Config, act string, s Selection, answer any) error {
 	query := s.Values()
 	if s.IsAll() {

@@ -153,6 +153,7 @@ func (h *hubSide) in() []admin.Check {
 		{Name: "hub open" + h.suffix(), Run: h.state.checkOpen},
 		{Name: "partitions read" + h.suffix(), Run: h.state.checkPartitions},
 		{Name: "leases kept" + h.suffix(), Run: h.state.checkLeases},
+		{Name: "messages taken" + h.suffix(), Run: h.checkTaken},
 	}
 }
 
@@ -203,4 +204,12 @@ func (h *hubSide) observed() observe.Hub {
 		broken = h.state.checkPartitions()
 	}
 	return observe.Hub{Connected: broken == nil, Refused: fault.ClassOf(broken) == fault.Credential, Told: h.state.knownHeads().told}
+}
+
+// checkTaken tells whether reading pauses because everything is refused.
+func (h *hubSide) checkTaken() error {
+	if k := h.carried.Load(); k != nil {
+		return k.trip.Paused()
+	}
+	return nil
 }

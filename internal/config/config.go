@@ -134,6 +134,13 @@ type Endpoints struct {
 // Quarantine says where messages are put aside.
 type Quarantine struct {
 	Dir string `yaml:"dir"` // required
+	// Limit bounds what could not be delivered, in bytes on disk; default 1 GiB. When it is full nothing is read.
+	Limit Size `yaml:"limit"`
+	// LimitPerReason bounds it for each reason; 0 (absent in the file): Limit alone.
+	LimitPerReason Size `yaml:"limitPerReason"`
+	// PauseAfter is how many messages in a row may be refused for one reason, of ten devices or more and with none delivered
+	// between, before reading pauses; default 1000, 0 for any number.
+	PauseAfter int `yaml:"pauseAfter"`
 }
 
 // Admin is the connector's own HTTP surface.
@@ -228,6 +235,7 @@ func defaults() *Config {
 		Log:            Log{Level: "info"},
 		Checkpoint:     Checkpoint{Leases: Leases{Interval: 10 * time.Second, Expiry: 30 * time.Second}},
 		Memory:         64 << 20,
+		Quarantine:     Quarantine{Limit: 1 << 30, PauseAfter: 1000},
 		Lanes:          64,
 		RequestTimeout: 30 * time.Second,
 	}

@@ -80,6 +80,18 @@ var (
 			about: "age at which a lease is anybody's; at least three intervals, and the same for all connectors",
 		},
 		{path: "quarantine.dir", about: "folder of messages put aside", otherwise: needed},
+		{
+			path: "quarantine.limit", about: "bytes on disk of what could not be delivered: when it is full nothing is read",
+			low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB",
+		},
+		{
+			path: "quarantine.limitPerReason", about: "the same, for each reason", otherwise: "`limit` alone",
+			low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB",
+		},
+		{
+			path: "quarantine.pauseAfter", about: "refusals for one reason in a row, of ten devices, after which reading pauses; 0 never pauses",
+			low: 0, high: 1_000_000_000, want: "0 to 1000000000",
+		},
 		{path: "admin.listen", about: "loopback address of `/livez`, `/readyz`, `/status`, `/metrics`, and of `azx reload`"},
 		{path: "admin.pprof", about: "`on`: profiles of the process at `/debug/pprof/` of that address"},
 		{

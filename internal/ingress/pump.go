@@ -54,6 +54,7 @@ type Pump struct {
 	Twins      Twins // nil if nobody asks for twins
 	Tap        Tap   // nil if nobody watches
 	Meter      Meter
+	Trip       *Trip // nil never pauses
 
 	wanted func() bool // Tracker's; here, because each message has it
 }
@@ -67,6 +68,9 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 			return fmt.Errorf("receive: %w", err)
 		}
 		for _, m := range batch {
+			if err := p.Trip.Pass(ctx); err != nil {
+				return err
+			}
 			if err := p.Budget.Take(ctx, m.Size()); err != nil { // waits: this is the back-pressure
 				return err
 			}
@@ -124,6 +128,7 @@ func (c *carried) settle(o delivery.Outcome) {
 // end settles the message's receipt and gives its bytes back to the budget.
 func (c *carried) end(result delivery.Result, reason string) {
 	if c.receipt.Settle(result) {
+		c.pump.Trip.ended(result, reason, c.DeviceID) // first: room lets the next one in
 		c.pump.Budget.Give(c.Size())
 		c.pump.Meter.Ended(c.Hub, c.Partition, result, reason)
 		if c.pump.Tap != nil && result != delivery.Delivered {

@@ -76,7 +76,7 @@ func TestARecordIsSettledOnceAndNotListedAgain(t *testing.T) {
 
 func TestAReasonMayBeFullWhileOthersAreNot(t *testing.T) {
 	dir := t.TempDir()
-	s := openTestStore(t, dir, Limits{Reasons: map[string]int64{"rejected": 500}}, realDisk{})
+	s := openTestStore(t, dir, Limits{EachReason: 500}, realDisk{})
 	put(t, s, 1)
 	if err := s.Put(t.Context(), letter("dev-1", 2)); !errors.Is(err, ErrFull) {
 		t.Fatalf("a second record over the limit of its reason: %v", err)

@@ -23,9 +23,10 @@ var ErrUnknown = errors.New("there is no such record")
 
 // Limits of a Store, in bytes; zero fields take the defaults.
 type Limits struct {
-	Segment int64            // after which a new file begins; default 64 MiB, or an eighth of Total if that is less
-	Total   int64            // of all files; default 1 GiB
-	Reasons map[string]int64 // of the records of a reason; default: no more than Total
+	Segment int64 // after which a new file begins; default 64 MiB, or an eighth of Total if that is less
+	Total   int64 // of all files; default 1 GiB
+
+	EachReason int64 // of the records of any one reason; default: no more than Total
 }
 
 func (l Limits) withDefaults() Limits {
@@ -130,7 +131,7 @@ func (s *Store) take(reason string, n int64) error {
 	if s.journal.bytes.Load()+s.reserved[""]+n > s.limits.Total {
 		return ErrFull
 	}
-	if most, limited := s.limits.Reasons[reason]; limited && s.book.bytesOf(reason)+s.reserved[reason]+n > most {
+	if most := s.limits.EachReason; most > 0 && s.book.bytesOf(reason)+s.reserved[reason]+n > most {
 		return fmt.Errorf("%w: its records of the reason %s have %d bytes", ErrFull, reason, most)
 	}
 	s.reserved[reason] += n
