@@ -22,7 +22,7 @@ func TestTheDocumentNamesTheTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours, elsewhere := testsIn(t, "*_test.go"), map[string]bool{}
-	for _, dir := range []string{"internal/config", "internal/app", "internal/adapter", "internal/dial", "cmd/azx", "test/conformance", "test/e2e"} {
+	for _, dir := range []string{"internal/config", "internal/app", "internal/adapter", "internal/dial", "internal/ingress", "internal/platform", "internal/quarantine", "cmd/azx", "test/conformance", "test/e2e"} {
 		maps.Copy(elsewhere, testsIn(t, filepath.Join(root, filepath.FromSlash(dir), "*_test.go")))
 	}
 	named := map[string]bool{}
