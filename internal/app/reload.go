@@ -3,15 +3,12 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"azx/internal/config"
 	"azx/internal/fault"
-	"azx/internal/platform"
-	"azx/internal/secret"
 )
 
 // settingsEvery is between two looks at the hub Thing's settings when nobody says that they have changed.
@@ -46,7 +43,8 @@ type reloader struct {
 	each    []*reloadedHub // in the order of the file that the connector began with
 	pending string         // the settings that wait for a restart, as told
 
-	vaultSaid string // the last error of a vault that was told
+	vaultSaid string      // the last error of a vault that was told
+	files     credentials // what was refused of the files of credentials
 }
 
 // reloadedHub is a hub as far as the reloader knows it.
@@ -57,9 +55,15 @@ type reloadedHub struct {
 	said    string           // the last refusal that was told
 }
 
+// newReloader makes one for a connector that has signed in at the platform and does not serve its hubs yet. From here on
+// the texts of credential files are those of this moment, until others are taken; what cannot be read is told by its use.
 func newReloader(c *connector) *reloader {
-	r := &reloader{connector: c, running: c.Config, current: c.Config}
-	for _, h := range c.hubs {
+	pinned, _ := c.Config.Pinned()
+	r := &reloader{connector: c, running: pinned, current: pinned}
+	c.appKey.Store(&pinned.Platform.AppKey)
+	for i, h := range c.hubs {
+		h.file.Store(&pinned.Hubs[i])
+		h.keys.now.Store(&pinned.Hubs[i])
 		r.each = append(r.each, &reloadedHub{hubSide: h})
 	}
 	return r
@@ -71,6 +75,8 @@ func (r *reloader) watch(ctx context.Context) error {
 	defer tick.Stop()
 	vaults := time.NewTicker(vaultEvery)
 	defer vaults.Stop()
+	files := time.NewTicker(filesEvery)
+	defer files.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -85,6 +91,8 @@ func (r *reloader) watch(ctx context.Context) error {
 			r.lookAll(ctx)
 		case <-vaults.C:
 			r.lookAtVaults(ctx)
+		case <-files.C:
+			r.lookAtFiles(ctx)
 		}
 	}
 }
@@ -230,66 +238,6 @@ func changes(all []config.Change, keys ...string) bool {
 	return slices.ContainsFunc(all, func(c config.Change) bool {
 		return slices.ContainsFunc(keys, func(key string) bool { return c.Path == key || strings.HasSuffix(c.Path, "]."+key) })
 	})
-}
-
-func newHubKeys(all []config.Change) bool {
-	return changes(all, "connectionString", "eventHubsConnectionString")
-}
-
-// try signs in with new credentials, beside what goes on with the old ones. The error says that they are not taken. What
-// begins anew finds out by itself.
-func (r *reloader) try(ctx context.Context, next *config.Config, live []config.Change, begin map[int]bool) error {
-	if changes(live, "platform.appKey") {
-		if err := r.tryAppKey(ctx, next); err != nil {
-			return err
-		}
-	}
-	for i, h := range r.each {
-		if h.carrier == nil || begin[i] || !newHubKeys(ofHub(live, i)) {
-			continue
-		}
-		if err := h.carrier.tryKeys(ctx, &next.Hubs[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *reloader) tryAppKey(ctx context.Context, next *config.Config) error {
-	cfg, err := r.linkConfig(func() secret.Source { return next.Platform.AppKey })
-	if err == nil {
-		err = platform.SignIn(ctx, cfg)
-	}
-	if err != nil {
-		return &fault.Problem{Op: "try the new application key", Class: fault.ClassOf(err), Cause: err, Hint: fault.HintOf(err)}
-	}
-	return nil
-}
-
-// tryKeys signs in with new keys, beside what goes on with the old ones. The error says that they are not taken.
-func (k *carrier) tryKeys(ctx context.Context, next *config.Hub) error {
-	const op = "try the new connection strings"
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	own := newKeys(next)
-	client, err := openService(service{Hub: next, Network: k.network, Identity: k.identity, Log: slog.New(slog.DiscardHandler)})
-	if err == nil && client != nil {
-		defer client.Close()
-		err = client.CheckService(ctx)
-		if err != nil && fault.ClassOf(err) == fault.Rejected {
-			err = nil // a Basic tier has no twins, and says so to those whom it knows
-		}
-	}
-	if err == nil {
-		var e *events
-		if e, err = openEvents(ctx, next, own, k.network, leastPrefetch); err == nil {
-			e.close()
-		}
-	}
-	if err != nil {
-		return &fault.Problem{Op: op, Class: fault.ClassOf(err), Cause: err, Hint: fault.HintOf(err)}
-	}
-	return nil
 }
 
 // apply makes changed settings those that are used.

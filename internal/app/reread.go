@@ -30,6 +30,9 @@ func (r *reloader) reread(ctx context.Context) Reloaded {
 	r.sync()
 	file, warnings, err := r.Reread()
 	if err == nil {
+		file, err = file.Pinned()
+	}
+	if err == nil {
 		_, err = r.readVaults(ctx, file)
 	}
 	var took taken

@@ -128,7 +128,7 @@ platform:
 {{- if .KeyToSet}}
   # Still to do: write the application key to this file, which only its owner may read.
 {{- end}}
-  appKey: {{quote .AppKey}}   # read again at every sign-in, so the key may be replaced in its place
+  appKey: {{quote .AppKey}}   # tried before it is used, so the key may be replaced in its place
 
 hubs:
   - thing: {{quote .Thing}}   # the hub Thing

@@ -47,7 +47,11 @@ func Diff(from, to *Config) []Change {
 		if known := a.IsValid() && b.IsValid(); known && reflect.DeepEqual(identity(a), identity(b)) {
 			return
 		}
-		changes = append(changes, Change{Path: path, From: shownAt(path, a), To: shownAt(path, b), Live: takesEffect(path, a, b)})
+		change := Change{Path: path, From: shownAt(path, a), To: shownAt(path, b), Live: takesEffect(path, a, b)}
+		if change.From == change.To && strings.HasPrefix(change.To, "${") { // it leads to another text
+			change.To += " (another text)"
+		}
+		changes = append(changes, change)
 		if key := keyPath(path); key == "hubs[].thing" || key == "hubs[].extensions" {
 			other[parent(path)] = true
 		}

@@ -14,7 +14,7 @@ name: azx-1                    # the connector Thing
 platform:
   urls:
     - {{quote .URL}}
-  appKey: {{quote .AppKey}}   # read again at every sign-in, so the key may be replaced in its file
+  appKey: {{quote .AppKey}}   # tried before it is used, so the key may be replaced in its file
 
 hubs:
 {{- if .HubThing}}

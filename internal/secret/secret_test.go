@@ -217,3 +217,47 @@ func write(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
+
+func TestAPinnedSourceKeepsTheTextOfItsFile(t *testing.T) {
+	dir := t.TempDir()
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "key"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("first")
+	source, err := Parse("a${file:key}b", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned, err := source.Pinned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := func(s Source, want string) {
+		t.Helper()
+		if got, err := s.Value(); got != want || err != nil {
+			t.Errorf("got %q, %v; want %q", got, err, want)
+		}
+	}
+	put("second")
+	is(pinned, "afirstb")
+	is(source, "asecondb")
+	again, err := pinned.Pinned()
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(again, "asecondb")
+	if err := os.Remove(filepath.Join(dir, "key")); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := again.Pinned()
+	if err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	is(kept, "asecondb")
+	if pinned.Shown() != source.Shown() || pinned.IsPlain() {
+		t.Errorf("it is shown as %s", pinned.Shown())
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,12 +22,14 @@ const Forms = "${env:NAME}, ${file:/path}, ${credential:NAME} or ${keyvault:VAUL
 
 // Source says where a credential comes from: a text in which ${env:NAME}, ${file:/path} and ${credential:NAME} stand for
 // an environment variable, for a file's content without its last line end, and for a credential that systemd hands to the
-// unit; ${keyvault:VAULT/NAME} for what Vaults has. $${ is the text ${. Variables and files are read again at every Value, so a credential may be replaced while the
-// process runs. Like Secret it always prints as "***". The zero value is an absent credential.
+// unit; ${keyvault:VAULT/NAME} for what Vaults has. $${ is the text ${. Variables and files are read again at every Value, so a
+// credential may be replaced while the process runs, unless Pinned holds them. Like Secret it always prints as "***". The
+// zero value is an absent credential.
 type Source struct{ parts []part }
 
-// part is one stretch of a Source: exactly one of the fields is set, or the last two.
+// part is one stretch of a Source: exactly one of the fields is set, or the last two, beside pinned.
 type part struct {
+	pinned     *Secret // what a file had when it was read; nil: it is read each time
 	literal    Secret
 	env        string
 	file       string
@@ -114,8 +117,30 @@ func (s Source) Value() (string, error) {
 	return text.String(), nil
 }
 
+// Pinned reads the files as of now, also those that are pinned already, and returns a Source that keeps their text whatever
+// becomes of them. Variables and vaults are as before. Errors are those of Value.
+func (s Source) Pinned() (Source, error) {
+	now := Source{parts: slices.Clone(s.parts)}
+	for i := range now.parts {
+		p := &now.parts[i]
+		if p.file == "" && p.credential == "" {
+			continue
+		}
+		p.pinned = nil
+		text, err := p.value()
+		if err != nil {
+			return s, fmt.Errorf("read secret: %w", err)
+		}
+		read := New(text)
+		p.pinned = &read
+	}
+	return now, nil
+}
+
 func (p part) value() (string, error) {
 	switch {
+	case p.pinned != nil:
+		return p.pinned.Reveal(), nil
 	case p.vaults != nil:
 		return p.vaults.value(p.inVault)
 	case p.env != "":
