@@ -84,6 +84,7 @@ func (d *doctor) checks() []diagnose.Check {
 		check("platform clock", d.platformClock, "platform port"),
 		check("platform certificate", tw.certificate, "platform port"),
 		check("application key", d.applicationKey, "platform certificate", "key vault"),
+		check("application key expiry", d.keyExpiry, "application key"),
 		check("round trip", d.roundTrip, "application key"),
 		check("platform version", d.platformVersion, "application key"),
 		check("extension packages", d.extensionPackages, "application key"),

@@ -45,6 +45,7 @@ type reloader struct {
 
 	vaultSaid string      // the last error of a vault that was told
 	files     credentials // what was refused of the files of credentials
+	expiry    expiry      // of the application key
 }
 
 // reloadedHub is a hub as far as the reloader knows it.
@@ -77,6 +78,9 @@ func (r *reloader) watch(ctx context.Context) error {
 	defer vaults.Stop()
 	files := time.NewTicker(filesEvery)
 	defer files.Stop()
+	expires := time.NewTicker(expiryEvery)
+	defer expires.Stop()
+	r.lookAtExpiry(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -93,6 +97,8 @@ func (r *reloader) watch(ctx context.Context) error {
 			r.lookAtVaults(ctx)
 		case <-files.C:
 			r.lookAtFiles(ctx)
+		case <-expires.C:
+			r.lookAtExpiry(ctx)
 		}
 	}
 }
@@ -199,6 +205,9 @@ func (r *reloader) take(ctx context.Context, file *config.Config) (t taken, err 
 		return taken{}, err
 	}
 	r.running = with
+	if changes(t.live, "platform.appKey", "platform.appKeyName") {
+		r.lookAtExpiry(ctx)
+	}
 	return t, nil
 }
 

@@ -57,6 +57,9 @@ func (d *decoder) checkPlatform(p *Platform) {
 		d.report("platform.appKey", "missing", "such as ${file:/etc/azx/app-key}")
 	}
 	d.credential("platform.appKey", p.AppKey)
+	if d.has("platform.appKeyName") {
+		d.text("platform.appKeyName", p.AppKeyName)
+	}
 	d.certificates("platform.caFile", &p.CAFile)
 	d.ownCertificate("platform.", &p.CertFile, &p.KeyFile)
 }

@@ -60,7 +60,9 @@ func (c *Config) Vaults() (all []*secret.Vaults) {
 type Platform struct {
 	URLs   []string      `yaml:"urls"`   // AlwaysOn addresses, ws:// or wss://; required
 	AppKey secret.Source `yaml:"appKey"` // required
-	CAFile string        `yaml:"caFile"` // PEM file of extra roots, "" for none
+	// AppKeyName is the key's name on the platform, which is asked when it expires; "": nobody asks.
+	AppKeyName string `yaml:"appKeyName"`
+	CAFile     string `yaml:"caFile"` // PEM file of extra roots, "" for none
 	// CertFile and KeyFile are PEM files of the certificate that the connector shows and its key; "" for none.
 	CertFile string `yaml:"certFile"`
 	KeyFile  string `yaml:"keyFile"`

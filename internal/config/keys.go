@@ -40,6 +40,10 @@ var (
 		},
 		{path: "platform.urls", about: "AlwaysOn addresses of the platform's instances, `ws://` or `wss://`; they are tried in their order", otherwise: needed},
 		{path: "platform.appKey", about: "the application key", otherwise: needed, when: live},
+		{
+			path: "platform.appKeyName", otherwise: "nobody asks", when: live,
+			about: "name of the application key on the platform, which is asked when the key expires: see [identity.md](identity.md)",
+		},
 		{path: "platform.caFile", about: "PEM file of extra roots", otherwise: "the system's"},
 		{path: "platform.certFile", about: "PEM file of a client's certificate, if the platform asks for one", otherwise: "none"},
 		{path: "platform.keyFile", about: "PEM file of its key", otherwise: "none"},

@@ -36,6 +36,7 @@ func list(t *testing.T) map[string]known {
 	m.Reloaded("H", "same")
 	m.Replayed("H", "delivered")
 	m.WatchQuarantine(func() map[string]Records { return map[string]Records{"r": {1, 1}} })
+	m.KeyExpires(time.Unix(1, 0))
 	m.traced("sent", 1)
 	m.Ended("H", "0", delivery.Skipped, "r")
 	m.Ended("H", "0", delivery.Quarantined, "r")

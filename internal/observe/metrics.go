@@ -32,6 +32,7 @@ type Metrics struct {
 	reloads        *prometheus.CounterVec
 	replayed       *prometheus.CounterVec
 	spans          *prometheus.CounterVec
+	keyExpires     *prometheus.GaugeVec
 
 	skipped          *prometheus.CounterVec
 	quarantined      *prometheus.CounterVec
@@ -62,6 +63,7 @@ func NewMetrics() *Metrics {
 		reloads:        counter(nameReloads, "hub", "result"),
 		replayed:       counter(nameReplayed, "hub", "result"),
 		spans:          counter(nameSpans, "result"),
+		keyExpires:     prometheus.NewGaugeVec(prometheus.GaugeOpts(options(nameKeyExpires)), nil),
 
 		skipped:          counter(nameSkipped, "hub", "reason"),
 		quarantined:      counter(nameQuarantined, "hub", "reason"),
@@ -76,7 +78,7 @@ func NewMetrics() *Metrics {
 		leaseErrors:      counter(nameLeaseErrors, "hub", "partition"),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
-		m.announced, m.events, m.reloads, m.replayed, m.spans, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
+		m.announced, m.events, m.reloads, m.replayed, m.spans, m.keyExpires, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
 		m.checkpointErrors, m.unknownPositions, m.missed, m.stalls, m.leases, m.leaseErrors, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.twoWay.all()...)
@@ -152,6 +154,15 @@ func (m *Metrics) Reloaded(hub, result string) { m.reloads.WithLabelValues(hub, 
 
 // Replayed counts a message of the quarantine that was tried again: "delivered", "superseded" or "refused".
 func (m *Metrics) Replayed(hub, result string) { m.replayed.WithLabelValues(hub, result).Inc() }
+
+// KeyExpires notes when the application key does; the zero time if that is not known, or never.
+func (m *Metrics) KeyExpires(at time.Time) {
+	if at.IsZero() {
+		m.keyExpires.Reset()
+		return
+	}
+	m.keyExpires.WithLabelValues().Set(float64(at.Unix()))
+}
 
 // traced counts spans by what became of them.
 func (m *Metrics) traced(result string, spans int) {

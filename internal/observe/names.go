@@ -44,6 +44,7 @@ const (
 	nameCheckpointAge     = "azx_checkpoint_age_seconds"
 	nameBuildInfo         = "azx_build_info"
 	nameSpans             = "azx_spans_total"
+	nameKeyExpires        = "azx_platform_key_expires_timestamp_seconds"
 
 	nameEgress        = "azx_egress_requests_total"
 	nameEgressSeconds = "azx_egress_request_seconds"
@@ -102,6 +103,7 @@ var help = map[string]string{
 	nameCheckpointAge:     "Time since the partition's checkpoint was last stored.",
 	nameSpans:             "Spans for the collector of traces, by what became of them: sent, failed, or dropped because the collector is slow.",
 	nameBuildInfo:         "The version of this binary; always 1.",
+	nameKeyExpires:        "When the application key expires; absent if that is not known, or never.",
 
 	nameEgress:        "Requests of the platform to devices, by what they asked and how they ended.",
 	nameEgressSeconds: "Time from a request of the platform to its answer.",

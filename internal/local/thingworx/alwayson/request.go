@@ -60,6 +60,8 @@ func (f *Front) call(ctx context.Context, r *wire.Request) (*infotable.Table, er
 		return f.platform.Call(ctx, thingworx.EntityResource, r.Name, r.Target, r.Params)
 	case wire.Subsystem:
 		return f.platform.Call(ctx, thingworx.EntitySubsystem, r.Name, r.Target, r.Params)
+	case wire.ApplicationKey:
+		return f.platform.Call(ctx, thingworx.EntityApplicationKey, r.Name, r.Target, r.Params)
 	default:
 		return nil, thingworx.Refuse(thingworx.NotFound, "service %s of %s: entity type 0x%02X has no services here",
 			r.Target, r.Name, uint8(r.Entity))
