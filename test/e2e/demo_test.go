@@ -39,6 +39,7 @@ func TestTheDemoShowsAValueWithinFiveSeconds(t *testing.T) {
 // TestTheDemoReachesADevice runs the commands that the demo prints for calling and writing, as they are printed.
 func TestTheDemoReachesADevice(t *testing.T) {
 	t.Parallel()
+	sharesUsualPorts(t)
 	demo := process.Start(t, process.Command{Name: string(azx), Args: []string{"demo", "--for", "30s"}, Dir: t.TempDir()})
 	answer, err := runPrinted(strings.TrimSpace(demo.UntilPrinted(20*time.Second, "  curl -s -X POST ")))
 	if err != nil || !strings.Contains(answer, `"was":"running"`) {
@@ -77,6 +78,7 @@ func runPrinted(command string) (string, error) {
 // nothing is missing.
 func TestTheDemoDeliversEverythingItSends(t *testing.T) {
 	t.Parallel()
+	sharesUsualPorts(t)
 	const seconds, devices = 20, 20
 	got, code := runDemo(t, azx, seconds, devices)
 	t.Logf("%+v", got)
@@ -94,6 +96,7 @@ func TestTheDemoDeliversEverythingItSends(t *testing.T) {
 // TestTheDemoNoticesALostWrite runs a binary that says writes were acknowledged without making them.
 func TestTheDemoNoticesALostWrite(t *testing.T) {
 	t.Parallel()
+	sharesUsualPorts(t)
 	mutant, err := process.Build(t.Context(), t.TempDir(), "mutant_cut_writes")
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ var shownOnly = map[string]string{
 // TestDocumentedCommands runs the commands of README.md and docs/ as a reader would: in a fresh clone,
 // from top to bottom.
 func TestDocumentedCommands(t *testing.T) {
+	t.Parallel()
 	root, documents := documentation(t)
 	for _, document := range documents {
 		name, err := filepath.Rel(root, document)
@@ -43,7 +44,12 @@ func TestDocumentedCommands(t *testing.T) {
 			}
 		}
 		for _, test := range names(all) {
-			t.Run(name+"/"+test, func(t *testing.T) { runBlocks(t, clone(t, root), name, blocksOf(all, test)) })
+			t.Run(name+"/"+test, func(t *testing.T) {
+				dir := clone(t, root)
+				usualPorts.Lock()
+				t.Cleanup(usualPorts.Unlock) // after the processes have ended
+				runBlocks(t, dir, name, blocksOf(all, test))
+			})
 		}
 	}
 }
@@ -73,6 +79,8 @@ func TestTheFirstRunIsDocumented(t *testing.T) {
 // TestTheFirstCommandOfTheReadme runs it literally, in a fresh clone, until the curl that it prints gives
 // a value.
 func TestTheFirstCommandOfTheReadme(t *testing.T) {
+	t.Parallel()
+	sharesUsualPorts(t)
 	root, documents := documentation(t)
 	all := readBlocks(t, documents[0])
 	if len(all) == 0 {
