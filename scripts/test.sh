@@ -107,9 +107,9 @@ part_e2e() { # the built binary as its users run it: the documents' commands, th
   unpack_debian prometheus usr/bin/promtool || return
   local packages
   packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance' -e '^azx/test/browser' -e '^azx/test/faults') || return
-  # One package at a time: some tests measure, and the machine may have two cores. Most wait, so four run side by side.
+  # Most of these tests wait, so two packages, and four tests of each, run side by side on two cores.
   # shellcheck disable=SC2086
-  go_test -vet=off -count=1 -p 1 -parallel 4 -timeout 8m $packages
+  go_test -vet=off -count=1 -p 2 -parallel 4 -timeout 8m $packages
 }
 
 # The cases of the quick tier: together they check every invariant of docs/reliability.md.
