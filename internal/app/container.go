@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -86,10 +87,13 @@ func (k *carrier) openContainer(ctx context.Context, e *events, id checkpoint.Id
 		Interval: k.Config.Checkpoint.Leases.Interval, Expiry: k.Config.Checkpoint.Leases.Expiry,
 		Grace: drainTimeout + graceBeyondDrain, Meter: leaseMeter{k.meter, k.thing}, Log: k.Log,
 	}, ids)
+	if err != nil {
+		return positions{}, errors.Join(err, blob.Close())
+	}
 	return positions{
 		Checkpoints: checkpoint.Fence{Store: blob, Lease: leases}, Leases: leases, leases: leases,
 		failedOver: blob.FailedOver(), close: blob.Close,
-	}, err
+	}, nil
 }
 
 // leaseMeter counts for one hub.

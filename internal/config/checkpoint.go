@@ -51,8 +51,9 @@ func (d *decoder) checkCheckpoint(cfg *Config) {
 	}
 	d.within("checkpoint.leases.interval", "checkpoint.leases.interval", int64(c.Leases.Interval))
 	d.within("checkpoint.leases.expiry", "checkpoint.leases.expiry", int64(c.Leases.Expiry))
-	if c.Leases.Expiry < 3*c.Leases.Interval {
-		d.report("checkpoint.leases.expiry", "leaves no time to try a renewal again", "at least three times checkpoint.leases.interval")
+	// A lease is not believed in its last 2 s, and two renewals have to fit before that.
+	if least := max(3*c.Leases.Interval, 2*c.Leases.Interval+2*time.Second); c.Leases.Expiry < least {
+		d.report("checkpoint.leases.expiry", "leaves no time to try a renewal again", "with this interval at least "+least.String())
 	}
 }
 

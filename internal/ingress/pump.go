@@ -71,10 +71,11 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 			if err := p.Trip.Pass(ctx); err != nil {
 				return err
 			}
-			if err := p.Budget.Take(ctx, m.Size()); err != nil { // waits: this is the back-pressure
+			size := m.Size()
+			if err := p.Budget.Take(ctx, size); err != nil { // waits: this is the back-pressure
 				return err
 			}
-			p.carry(&carried{Message: m, pump: p, receipt: p.Tracker.Begin(position(m))})
+			p.carry(&carried{Message: m, pump: p, size: size, receipt: p.Tracker.Begin(position(m))})
 		}
 	}
 }
@@ -106,6 +107,7 @@ func (p *Pump) carry(c *carried) {
 type carried struct {
 	*message.Message
 	pump    *Pump
+	size    int // bytes that it took of the budget
 	receipt *delivery.Receipt
 }
 
@@ -129,7 +131,7 @@ func (c *carried) settle(o delivery.Outcome) {
 func (c *carried) end(result delivery.Result, reason string) {
 	if c.receipt.Settle(result) {
 		c.pump.Trip.ended(result, reason, c.DeviceID) // first: room lets the next one in
-		c.pump.Budget.Give(c.Size())
+		c.pump.Budget.Give(c.size)
 		c.pump.Meter.Ended(c.Hub, c.Partition, result, reason)
 		if c.pump.Tap != nil && result != delivery.Delivered {
 			c.pump.Tap.Ended(c.Message, result, reason)
