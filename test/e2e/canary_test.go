@@ -1,15 +1,20 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"azx/internal/config"
+	"azx/internal/secret"
 	"azx/test/process"
 )
 
@@ -148,43 +153,124 @@ func fetched(t *testing.T, url string) string {
 	return string(text)
 }
 
-// TestNoCredentialThatIsRefusedIsShown plants a canary in each field of the file that holds a credential, in every form that
-// is wrong in another way, and reads what each command says about it.
+// plantedAt is a canary at a path of the file; hubs[] is the first hub.
+type plantedAt struct {
+	path, what string
+	text       any
+}
+
+// planted are canaries in the fields of the file that hold a credential, each wrong in another way, and in fields where
+// somebody may put one by mistake.
+var planted = []plantedAt{
+	{"platform.appKey", "a key", canary},
+	{"platform.appKey", "two parts", canary + "${env:NOT_SET_AT_ALL}"},
+	{"platform.appKey", "a reference that does not end", "${file:" + canary},
+	{"platform.urls", "an address with a credential", []string{"ws://azx:" + canary + "@127.0.0.1:1/WS"}},
+	{"hubs[].connectionString", "a hub that is not there", "HostName=127.0.0.1;" + keyed},
+	{"hubs[].connectionString", "no host", keyed},
+	{"hubs[].connectionString", "no host's name", "HostName=no host;" + keyed},
+	{"hubs[].connectionString", "nothing but the key", canary},
+	{"hubs[].connectionString", "a list", []string{canary}},
+	{"hubs[].eventHubsConnectionString", "an endpoint that is not there", "Endpoint=sb://127.0.0.1/;EntityPath=e;" + keyed},
+	{"hubs[].eventHubsConnectionString", "no entity", "Endpoint=sb://127.0.0.1/;" + keyed},
+	{"hubs[].eventHubsConnectionString", "nothing but the key", canary},
+	{"checkpoint", "an account that is not there", containerAt("connectionString",
+		"AccountName=plant;BlobEndpoint=http://127.0.0.1:1/plant;AccountKey="+canary)},
+	{"checkpoint.blob.connectionString", "no account", "AccountKey=" + canary},
+	{"checkpoint", "a signature for an account that is not there", containerAt("url", "http://127.0.0.1:1/plant?sv=2025-01-05&sig="+canary)},
+	{"checkpoint.blob.url", "no URL", "://" + canary + "?sig=" + canary},
+	{"identity", "an authority that is not there", map[string]any{
+		"kind": "secret", "tenant": "plant", "clientId": "azx", "clientSecret": canary, "authority": "https://127.0.0.1:1",
+	}},
+	{"identity.clientSecret", "without the rest", canary},
+	{"proxy", "one that is not there", "http://azx:" + canary + "@127.0.0.1:1"},
+	{"proxy", "no URL", "http://azx:" + canary + "@[::1"},
+	{"tracing.otlp", "a collector with a credential", "http://azx:" + canary + "@127.0.0.1:1"},
+}
+
+const keyed = "SharedAccessKeyName=service;SharedAccessKey=" + canary
+
+func containerAt(key, account string) map[string]any {
+	return map[string]any{"blob": map[string]any{"container": "checkpoints", key: account}}
+}
+
+// plant sets the value at a path.
+func plant(config map[string]any, path string, value any) {
+	for {
+		key, rest, more := strings.Cut(path, ".")
+		if !more {
+			config[key] = value
+			return
+		}
+		if list, ok := strings.CutSuffix(key, "[]"); ok {
+			config = config[list].([]any)[0].(map[string]any)
+		} else {
+			if config[key] == nil {
+				config[key] = map[string]any{}
+			}
+			config = config[key].(map[string]any)
+		}
+		path = rest
+	}
+}
+
+// TestNoCredentialThatIsRefusedIsShown plants them one after the other, and reads what each command says about it, and what
+// a connector says that runs into it, also when it crashes.
 func TestNoCredentialThatIsRefusedIsShown(t *testing.T) {
 	t.Parallel()
-	const keyed = "SharedAccessKeyName=service;SharedAccessKey=" + canary
-	hubs := func(config map[string]any) map[string]any { return config["hubs"].([]any)[0].(map[string]any) }
 	stack := newPlant(t)
 	look := canaries{t: t, secrets: map[string]string{}}
 	look.add("a planted credential", canary)
-	for name, plant := range map[string]func(config map[string]any){
-		"application key":              func(c map[string]any) { c["platform"].(map[string]any)["appKey"] = canary },
-		"application key of two parts": func(c map[string]any) { c["platform"].(map[string]any)["appKey"] = canary + "${env:NOT_SET_AT_ALL}" },
-		"connection string":            func(c map[string]any) { hubs(c)["connectionString"] = "HostName=127.0.0.1;" + keyed },
-		"connection string, no host":   func(c map[string]any) { hubs(c)["connectionString"] = keyed },
-		"connection string, bad host":  func(c map[string]any) { hubs(c)["connectionString"] = "HostName=no host;" + keyed },
-		"no connection string at all":  func(c map[string]any) { hubs(c)["connectionString"] = canary },
-		"connection string, a list":    func(c map[string]any) { hubs(c)["connectionString"] = []string{canary} },
-		"events": func(c map[string]any) {
-			hubs(c)["eventHubsConnectionString"] = "Endpoint=sb://127.0.0.1/;EntityPath=e;" + keyed
-		},
-		"events, no entity":            func(c map[string]any) { hubs(c)["eventHubsConnectionString"] = "Endpoint=sb://127.0.0.1/;" + keyed },
-		"events, no connection string": func(c map[string]any) { hubs(c)["eventHubsConnectionString"] = canary },
-		"proxy":                        func(c map[string]any) { c["proxy"] = "http://azx:" + canary + "@127.0.0.1:1" },
-		"proxy that is no URL":         func(c map[string]any) { c["proxy"] = "http://azx:" + canary + "@[::1" },
-		"tracing":                      func(c map[string]any) { c["tracing"] = map[string]any{"otlp": "http://azx:" + canary + "@127.0.0.1:1"} },
-		"an address with a credential": func(c map[string]any) {
-			c["platform"].(map[string]any)["urls"] = []string{"ws://azx:" + canary + "@127.0.0.1:1/WS"}
-		},
-		"a reference that does not end": func(c map[string]any) { c["platform"].(map[string]any)["appKey"] = "${file:" + canary },
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, p := range planted {
+		t.Run(p.path+", "+p.what, func(t *testing.T) {
 			look := look
 			look.t = t
-			stack.ConfigureFor(hubThing, "azx-2", plant)
-			for _, args := range [][]string{{"validate"}, {"config", "print", "--origin"}, {"doctor"}} {
+			stack.ConfigureFor(hubThing, "azx-2", func(config map[string]any) { plant(config, p.path, p.text) })
+			for _, args := range [][]string{{"validate"}, {"config", "print", "--origin"}, {"checkpoint", "show"}, {"doctor"}} {
 				look.ran(stack.Start(append(args, "-c", "azx-2.yaml")...))
 			}
+			connector := stack.Start("run", "-c", "azx-2.yaml", "--log-level", "debug")
+			process.Eventually(t, canaryWithin, "the connector has met it", func() error {
+				if !connector.Ended() && !strings.Contains(connector.Stderr(), "level=WARN") && !strings.Contains(connector.Stdout(), "ready") {
+					return errors.New("it says nothing yet")
+				}
+				return nil
+			})
+			connector.Quit()
+			look.look("what the connector says", connector.Stdout()+connector.Stderr())
 		})
 	}
+}
+
+// TestEachCredentialOfTheFileIsPlanted has nobody forget a new one.
+func TestEachCredentialOfTheFileIsPlanted(t *testing.T) {
+	all := credentialsOf(reflect.TypeFor[config.Config](), "")
+	if len(all) < 7 {
+		t.Fatalf("the file has the credentials %v only?", all)
+	}
+	for _, path := range all {
+		if !slices.ContainsFunc(planted, func(p plantedAt) bool { return p.path == path }) {
+			t.Errorf("no canary is planted at %s", path)
+		}
+	}
+}
+
+// credentialsOf lists the paths of the credentials of a section of the file.
+func credentialsOf(section reflect.Type, path string) (all []string) {
+	for i := range section.NumField() {
+		field := section.Field(i)
+		at := strings.TrimPrefix(path+"."+field.Tag.Get("yaml"), ".")
+		of := field.Type
+		if of.Kind() == reflect.Slice {
+			at, of = at+"[]", of.Elem()
+		}
+		switch {
+		case !field.IsExported():
+		case of == reflect.TypeFor[secret.Source]():
+			all = append(all, at)
+		case of.Kind() == reflect.Struct:
+			all = append(all, credentialsOf(of, at)...)
+		}
+	}
+	return all
 }
