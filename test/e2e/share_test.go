@@ -107,3 +107,61 @@ func TestThreeConnectorsShareAHubAndLoseNothing(t *testing.T) {
 }
 
 func leasesGained(c *process.Child) int { return strings.Count(c.Stderr(), "event=lease-gained") }
+
+// TestAContainerThatDoesNotAnswerHoldsUpNothingButCheckpoints freezes the storage account for longer than leases last. Both
+// connectors read on meanwhile, say that they may not checkpoint, and one that is told to stop does so in time. Once the
+// account answers again the other one takes over; nothing is lost, and first deliveries are in order.
+func TestAContainerThatDoesNotAnswerHoldsUpNothingButCheckpoints(t *testing.T) {
+	t.Parallel()
+	const devices, each = 8, 2500
+	store := azurite.Start(t)
+	newContainer(t, store.ConnectionString())
+	stack := process.NewStack(t, azx)
+	stack.AddHubThing(hubThing)
+	var fleet []*device
+	for i := range devices {
+		id := fmt.Sprintf("press-%02d", i)
+		stack.AddDeviceThing(id, hubThing, "--property", "n:INTEGER")
+		fleet = append(fleet, connectDevice(t, stack, id))
+	}
+	var connectors []*process.Child
+	for _, name := range []string{"azx-1", "azx-2"} {
+		stack.ConfigureFor(hubThing, name, shared(store.ConnectionString()))
+		connectors = append(connectors, stack.ConnectAs(name))
+	}
+	var sending errgroup.Group
+	var sent counter
+	for _, d := range fleet {
+		sending.Go(func() error { return sendNumbers(d, each, &sent) })
+	}
+	seen := newDeliveries(t, stack.Platform)
+	enough := func(n int) {
+		t.Helper()
+		process.Eventually(t, 2*time.Minute, fmt.Sprint(n, " messages are delivered"), func() error { return seen.atLeast(n) })
+	}
+	enough(devices * each / 10)
+	store.Freeze()
+	for _, c := range connectors {
+		c.Until(time.Minute, "it says that checkpoints cannot be saved", func() error {
+			if !strings.Contains(c.Stderr(), "event=checkpoint-failing") {
+				return errors.New("it does not")
+			}
+			return nil
+		})
+	}
+	during := seen.count
+	enough(during + devices*each/10)
+	begun := time.Now()
+	if code := connectors[0].Stop(); time.Since(begun) > 20*time.Second {
+		t.Errorf("a stop took %s, exit code %d", time.Since(begun), code)
+	}
+	store.Thaw()
+	if err := sending.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	enough(devices * each)
+	t.Logf("%d of %d messages were written more than once", seen.again, devices*each)
+	if code := connectors[1].Stop(); code != 0 {
+		t.Errorf("the connector ended with exit code %d", code)
+	}
+}
