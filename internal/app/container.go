@@ -63,13 +63,13 @@ func (k *carrier) openContainer(ctx context.Context, e *events, id checkpoint.Id
 		return positions{}, err
 	}
 	var blob *checkpoint.Blob
-	said := ""
+	var said error
 	waiting := func(err error) {
-		if err.Error() != said {
-			said = err.Error()
+		if !fault.Same(err, said) {
 			k.Log.Warn("waiting for the container of the checkpoints", "event", "checkpoint-unreachable", "hub", k.thing,
 				"error", err, "hint", fault.HintOf(err))
 		}
+		said = err
 	}
 	err = checkpoint.Until(ctx, waiting, func() (err error) {
 		blob, err = checkpoint.OpenBlob(ctx, where, id, k.thing, options...)

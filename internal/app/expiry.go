@@ -17,7 +17,7 @@ const (
 // expiry is what is known of the application key's end. It belongs to the goroutine of the reloader.
 type expiry struct {
 	at   time.Time // the end that was told
-	said string    // the last error that was told
+	said error     // the last error that was told
 }
 
 // lookAtExpiry asks the platform when the application key expires, if the file has its name, and tells each end once.
@@ -33,13 +33,13 @@ func (r *reloader) lookAtExpiry(ctx context.Context) {
 	case err != nil && fault.ClassOf(err) == fault.Transient: // the platform is away: that is told elsewhere
 	case err != nil:
 		r.meter.KeyExpires(time.Time{})
-		if err.Error() != r.expiry.said {
-			r.expiry.said = err.Error()
+		if !fault.Same(err, r.expiry.said) {
 			r.Log.Warn("it is not known when the application key expires", "event", "key-expiry-unknown", "error", err, "hint", fault.HintOf(err))
 		}
+		r.expiry.said = err
 	default:
 		r.meter.KeyExpires(at)
-		r.expiry.said = ""
+		r.expiry.said = nil
 		r.tellExpiry(name, at)
 	}
 }

@@ -109,7 +109,7 @@ func checkHub(h *config.Hub, hint string) error {
 // one that no repetition mends.
 func (k *carrier) openHub(ctx context.Context) (*events, error) {
 	retry := fault.Backoff{Min: 500 * time.Millisecond, Max: 15 * time.Second}
-	for said := ""; ; {
+	for said := error(nil); ; {
 		e, err := k.tryHub(ctx)
 		if err == nil {
 			if err = k.claim(e); err != nil {
@@ -125,17 +125,17 @@ func (k *carrier) openHub(ctx context.Context) (*events, error) {
 		}
 		k.start.served(k.hubSide)
 		if err == nil {
-			if said != "" && k.twoWay != nil { // what was refused may be accepted now, there as well
+			if said != nil && k.twoWay != nil { // what was refused may be accepted now, there as well
 				k.twoWay.service.Renew()
 			}
 			return e, nil
 		}
 		k.groupSettled()
-		if err.Error() != said {
-			said = err.Error()
+		if !fault.Same(err, said) {
 			k.tellRefused(err)
 			k.Log.Warn("waiting for the hub", "event", "hub-unreachable", "hub", k.thing, "error", err, "hint", fault.HintOf(err))
 		}
+		said = err
 		if retry.Pause(ctx) != nil {
 			return nil, ctx.Err()
 		}

@@ -48,7 +48,7 @@ const (
 // error ends the process: that of the last hub, a bad routing group at the start, or a fault of the connector itself.
 func (h *hubSide) run(ctx context.Context) error {
 	rest := fault.Backoff{Min: leastRest, Max: mostRest}
-	said := ""
+	var said error
 	for {
 		began := time.Now()
 		err := h.serve(ctx)
@@ -61,12 +61,12 @@ func (h *hubSide) run(ctx context.Context) error {
 		h.groupSettled()
 		if time.Since(began) > mostRest { // it was served meanwhile
 			rest.Reset()
-			said = ""
+			said = nil
 		}
-		if err.Error() != said {
-			said = err.Error()
+		if !fault.Same(err, said) {
 			h.tellHubFailed(err)
 		}
+		said = err
 		h.rest(ctx, rest.Next())
 	}
 }

@@ -43,7 +43,7 @@ func (c *connector) settle(ctx context.Context) error {
 // why it waits.
 func (c *connector) patiently(ctx context.Context, step func(context.Context) error, note func(error)) error {
 	pause := fault.Backoff{Min: time.Second, Max: 30 * time.Second}
-	said := ""
+	var said error
 	for doubts := 0; ; {
 		if err := c.link.Client().Wait(ctx); err != nil {
 			return fmt.Errorf("wait for the platform: %w", err)
@@ -59,10 +59,10 @@ func (c *connector) patiently(ctx context.Context, step func(context.Context) er
 			}
 		}
 		note(err)
-		if err.Error() != said {
-			said = err.Error()
+		if !fault.Same(err, said) {
 			c.Log.Warn("waiting for the platform", "event", "platform-not-ready", "error", err, "hint", fault.HintOf(err))
 		}
+		said = err
 		if err := pause.Pause(ctx); err != nil {
 			return err
 		}

@@ -33,7 +33,7 @@ func (o outside) readVaults(ctx context.Context, cfg *config.Config) (changed bo
 // awaitVaults reads what the file refers to in vaults before anything else is opened; it tries until ctx ends.
 func (c *connector) awaitVaults(ctx context.Context) error {
 	retry := fault.Backoff{Min: time.Second, Max: 30 * time.Second}
-	for said := ""; ; {
+	for said := error(nil); ; {
 		within, cancel := context.WithTimeout(ctx, vaultWithin)
 		_, err := c.readVaults(within, c.Config)
 		cancel()
@@ -44,10 +44,10 @@ func (c *connector) awaitVaults(ctx context.Context) error {
 			return ctx.Err()
 		}
 		c.health.setStart(err)
-		if err.Error() != said {
-			said = err.Error()
+		if !fault.Same(err, said) {
 			c.Log.Warn("waiting for the vault", "event", "vault-unreachable", "error", err, "hint", fault.HintOf(err))
 		}
+		said = err
 		if retry.Pause(ctx) != nil {
 			return ctx.Err()
 		}

@@ -87,6 +87,19 @@ func HintOf(err error) string {
 	return ""
 }
 
+// Same reports whether two errors are the same trouble for people, so that it is told once: the same operation, class and
+// hint. A cause may have the time or a port in it. Without a hint the texts have to be equal.
+func Same(a, b error) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	var p, q *Problem
+	if hint := HintOf(a); hint != "" && errors.As(a, &p) && errors.As(b, &q) {
+		return p.Op == q.Op && p.Class == q.Class && hint == HintOf(b)
+	}
+	return a.Error() == b.Error()
+}
+
 // Backoff spaces repeated tries. The zero value is not useful: set both bounds.
 type Backoff struct {
 	Min, Max time.Duration

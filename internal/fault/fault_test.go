@@ -60,3 +60,28 @@ func TestAPanicIsToldFromARejection(t *testing.T) {
 		t.Error("a rejection is taken for a panic")
 	}
 }
+
+func TestTheSameTroubleIsOneThoughItsCauseTellsTheTime(t *testing.T) {
+	problem := func(op, cause, hint string) error { return &Problem{Op: op, Cause: errors.New(cause), Hint: hint} }
+	over := problem("open", "it is 10:01", "set the clock")
+	for _, c := range []struct {
+		name string
+		a, b error
+		same bool
+	}{
+		{"another time", over, problem("open", "it is 10:02", "set the clock"), true},
+		{"wrapped", over, fmt.Errorf("wait: %w", problem("open", "it is 10:02", "set the clock")), true},
+		{"another operation", over, problem("close", "it is 10:01", "set the clock"), false},
+		{"another hint", over, problem("open", "it is 10:01", "renew it"), false},
+		{"another class", over, &Problem{Op: "open", Class: Fatal, Cause: errors.New("it is 10:01"), Hint: "set the clock"}, false},
+		{"no hint, the same text", problem("open", "no", ""), problem("open", "no", ""), true},
+		{"no hint, another text", problem("open", "no", ""), problem("open", "never", ""), false},
+		{"none before", nil, over, false},
+		{"none now", over, nil, false},
+		{"none at all", nil, nil, true},
+	} {
+		if Same(c.a, c.b) != c.same {
+			t.Errorf("%s: got %v", c.name, !c.same)
+		}
+	}
+}
