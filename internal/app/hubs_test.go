@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -67,6 +68,21 @@ func TestWhatTwoHubsCannotShareIsHeldByOne(t *testing.T) {
 	}
 	if other := s.claimLog("plant", "Plant3Hub"); other != "" {
 		t.Errorf("a group is taken for a log of %s", other)
+	}
+}
+
+func TestAHubThatCarriesNoRequestsHoldsNobodyUpAtTheStart(t *testing.T) {
+	c := twoHubs(t)
+	c.Log = slog.New(slog.DiscardHandler)
+	h := c.hubs[0]
+	k := &carrier{hubSide: h, hub: h.file.Load()} // it has no connection string: telemetry only
+	if err := k.openTwoWay(); err != nil || k.twoWay != nil {
+		t.Fatalf("got %v, %v", k.twoWay, err)
+	}
+	select {
+	case <-h.grouped:
+	default:
+		t.Error("the others wait for its routing group, which nobody asks for")
 	}
 }
 

@@ -30,8 +30,12 @@ func (k *carrier) openTwoWay() (err error) {
 	t.service, err = openService(service{
 		Hub: k.hub, Network: k.network, Identity: k.identity, Current: k.keys.serviceNow, Ended: k.tellRefused, Feedback: k.outcomes, Metrics: k.meter, Log: k.Log,
 	})
-	if err != nil || t.service == nil {
+	if err != nil {
 		return err
+	}
+	if t.service == nil {
+		k.groupSettled() // nothing is bound, so there is nothing to wait for
+		return nil
 	}
 	if t.things, err = platform.NewThings(platform.ThingsConfig{
 		Writer: k.writer, AzxExtension: k.azx(), Timeout: k.Config.RequestTimeout,
