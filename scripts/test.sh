@@ -68,12 +68,25 @@ install_debian() {
 
 # install_peers DIR: installs the Node packages of DIR's lock file unless they are there already.
 install_peers() {
+  if [ -n "$ahead" ]; then
+    wait "$ahead" || true # what it could not install is tried again
+    ahead=
+  fi
   if cmp -s "$1/package-lock.json" "$1/node_modules/.azx-installed"; then
     return
   fi
   echo "installing with npm in $1: $(npm --prefix "$1" pkg get dependencies --loglevel=error | tr -d '{}"\n')"
   npm --prefix "$1" ci --loglevel=error >/dev/null || return
   cp "$1/package-lock.json" "$1/node_modules/.azx-installed"
+}
+
+# install_ahead: installs all Node packages, which is a minute and a half of waiting, while other parts run.
+install_ahead() {
+  local ahead= dir
+  command -v npm >/dev/null || return 0 # the part that needs it says so
+  for dir in test/conformance test/azurite test/browser; do
+    install_peers "$dir"
+  done
 }
 
 # unpack_debian PACKAGE FILE: unpacks one program of a Debian package into bin/, unless it is there; installs nothing.
@@ -151,6 +164,12 @@ part_fuzz-long() { # every fuzz target, 60 s each
 need go golang
 begin=$SECONDS
 passed=0
+ahead= # the process that installs, while it does
+if [[ " $* " == *" unit "*" conformance "* ]]; then
+  install_ahead &
+  ahead=$!
+  trap '[ -z "$ahead" ] || kill "$ahead" 2>/dev/null || true' EXIT
+fi
 for part in "$@"; do
   what=$(sed -n "s/^part_$part() { # //p" "$0")
   if [ -z "$what" ]; then
