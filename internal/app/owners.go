@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"azx/alwayson"
 	"azx/internal/fault"
 	"azx/internal/message"
 )
@@ -16,8 +15,6 @@ const (
 	keepOwner  = time.Minute
 	mostOwners = 20_000
 	askWithin  = 5 * time.Second
-
-	remoteProperties = "GetAzureRemoteProperties" // of our template; it has the column gatewayThing
 )
 
 // owners are the hubs of device Things.
@@ -88,7 +85,7 @@ func (c *connector) hubOf(ctx context.Context, r message.Request) (*hubSide, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	gateway, err := c.gatewayOf(ctx, r.Thing)
+	gateway, err := c.setup.Owner(ctx, r.Thing, c.azx())
 	if err != nil {
 		return nil, &fault.Problem{Op: operation(r), Cause: err, Hint: "try again in a moment"}
 	}
@@ -107,30 +104,4 @@ func (c *connector) notOurs(r message.Request, gateway string) error {
 	}
 	return fault.Reject(operation(r), "set gatewayThing of the Thing to one of "+strings.Join(names, ", ")+", and let the connector's user read it",
 		"the connector does not know to which of its hubs the Thing belongs: its gatewayThing is %q", gateway)
-}
-
-// gatewayOf asks the platform for gatewayThing of a Thing: the service of our template, which needs no right to read the
-// property, else the property itself. It is "" if neither tells; the error is that nobody answered.
-func (c *connector) gatewayOf(ctx context.Context, thing string) (string, error) {
-	if c.azx() {
-		resp, err := c.link.Client().Call(ctx, alwayson.CallService(thing, remoteProperties, nil))
-		if err != nil {
-			return "", err
-		}
-		if gateway := gatewayIn(resp); gateway != "" {
-			return gateway, nil
-		}
-	}
-	gateway, _, err := c.setup.Gateway(ctx, thing)
-	return gateway, err
-}
-
-// gatewayIn reads the first row of an answer, "" of a refusal; a table inside a column "result" is taken as well.
-func gatewayIn(resp alwayson.Response) string {
-	rows := resp.Content
-	if inner, ok := resp.Result().Table(); ok {
-		rows = inner
-	}
-	text, _ := rows.First("gatewayThing").Text()
-	return text
 }

@@ -29,6 +29,22 @@ func (s *Setup) Gateway(ctx context.Context, thing string) (gateway string, ther
 	return "", false, failure("look for Thing "+thing, resp, v)
 }
 
+// Owner tells the gatewayThing of a device Thing: with our template by its service, which needs no right to read properties,
+// else by the property. It is "" if neither tells; the error is that nobody answered.
+func (s *Setup) Owner(ctx context.Context, thing string, template bool) (string, error) {
+	if template {
+		resp, v := s.call(ctx, alwayson.CallService(thing, remotePropertiesService, nil), s.timeout)
+		if gateway := firstText(content(resp), gatewayProperty); v == accepted && gateway != "" {
+			return gateway, nil
+		}
+		if v != accepted && v != rejected {
+			return "", failure("ask for the hub of Thing "+thing, resp, v)
+		}
+	}
+	gateway, _, err := s.Gateway(ctx, thing)
+	return gateway, err
+}
+
 // MakeThing makes an enabled Thing of a template with its gatewayThing. One that is there is enabled and given the gatewayThing, so that
 // making it can be repeated. An error of class Rejected is about this Thing.
 func (s *Setup) MakeThing(ctx context.Context, name, template, gateway string) error {

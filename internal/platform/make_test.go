@@ -34,6 +34,33 @@ func TestAThingIsLookedForByItsGateway(t *testing.T) {
 	}
 }
 
+func TestTheHubOfAThingIsToldByOurTemplateOrElseByTheProperty(t *testing.T) {
+	of := func(hub string) alwayson.Response {
+		return table("gatewayThing", infotable.Text(infotable.TypeThingName, hub))
+	}
+	no := alwayson.Refuse(alwayson.NotFound, "no")
+	for name, c := range map[string]struct {
+		service, property alwayson.Response
+		template          bool
+		want              string
+		fails             bool
+	}{
+		"the template tells":                  {of("Plant"), no, true, "Plant", false},
+		"a Thing without remote properties":   {of(""), of("Plant"), true, "Plant", false},
+		"a Thing of another template":         {no, of("Plant"), true, "Plant", false},
+		"without our packages nobody asks it": {of("Other"), of("Plant"), false, "Plant", false},
+		"no Thing of a hub":                   {no, no, true, "", false},
+		"a platform that is busy":             {alwayson.Refuse(alwayson.ServiceUnavailable, "busy"), of("Plant"), true, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newSetup(map[string]alwayson.Response{"pump/GetAzureRemoteProperties": c.service, "pump/gatewayThing": c.property})
+			if got, err := s.Owner(t.Context(), "pump", c.template); got != c.want || (err != nil) != c.fails {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+}
+
 func TestAThingIsMadeEnabledAndGivenItsGateway(t *testing.T) {
 	done, exists := alwayson.Done(), alwayson.Refuse(alwayson.Forbidden, "it is there")
 	for name, c := range map[string]struct {
