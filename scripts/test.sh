@@ -165,7 +165,7 @@ need go golang
 begin=$SECONDS
 passed=0
 ahead= # the process that installs, while it does
-if [[ " $* " == *" unit "*" conformance "* ]]; then
+if [[ " $* " == *" unit "* && " $* " == *" conformance "* ]]; then
   install_ahead &
   ahead=$!
   trap '[ -z "$ahead" ] || kill "$ahead" 2>/dev/null || true' EXIT
