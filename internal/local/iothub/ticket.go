@@ -85,13 +85,12 @@ func (b *batch) wait() error {
 func (c *committer) commit() {
 	c.mu.Lock()
 	b := c.pending
-	if len(b.events) > 0 {
-		c.pending = c.newBatch()
-	}
-	c.mu.Unlock()
-	if len(b.events) == 0 {
+	if len(b.events) == 0 { // it stays the one that is filled, and from here on others may
+		c.mu.Unlock()
 		return
 	}
+	c.pending = c.newBatch()
+	c.mu.Unlock()
 	b.err = c.write(b.events)
 	close(b.done)
 }
