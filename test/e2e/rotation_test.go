@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,27 +9,13 @@ import (
 	"azx/test/process"
 )
 
-// applicationKey makes an application key on the platform and returns it.
-func applicationKey(t *testing.T, platform *process.Platform, name string) (key string) {
-	t.Helper()
-	platform.Call("Resources/EntityServices", "CreateApplicationKey", map[string]any{"name": name, "user": "Administrator"})
-	raw, err := platform.Result("ApplicationKeys/"+name, "GetKeyID", map[string]any{})
-	if err == nil {
-		err = json.Unmarshal(raw, &key)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
 // TestCredentialFilesAreReplacedWithoutAGap puts other keys into the files of the hub's key and of the application key while
 // messages flow: wrong ones first, which change nothing and are told once, then good ones, which are taken within seconds.
 // No message is lost or written twice, and the connector does not start again.
 func TestCredentialFilesAreReplacedWithoutAGap(t *testing.T) {
 	t.Parallel()
 	stack := process.NewStack(t, azx)
-	old, next := applicationKey(t, stack.Platform, "old"), applicationKey(t, stack.Platform, "next")
+	old, next := stack.Platform.AddApplicationKey("old"), stack.Platform.AddApplicationKey("next")
 	first, second := policyKeys(t, stack)
 	putKey := func(key string) {
 		text, _, _ := strings.Cut(stack.Hub.ServiceConnectionString, "SharedAccessKey=")

@@ -1,27 +1,24 @@
 package faults
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"azx/test/rig"
 )
 
-// TestF36AKeyThatIsRefusedIsTriedSlowlyAndANewOneIsTaken puts a wrong application key into its file while the connector runs.
+// TestF36AKeyThatIsRefusedIsTriedSlowlyAndANewOneIsTaken deletes the application key of a connector while it runs. A wrong
+// key in its file does no harm meanwhile: it is tried before it is used.
 func TestF36AKeyThatIsRefusedIsTriedSlowlyAndANewOneIsTaken(t *testing.T) {
 	r, c, _ := start(t, rig.Options{Edit: func(config map[string]any) {
 		config["platform"].(map[string]any)["appKey"] = "${file:app-key}"
 	}})
-	file := filepath.Join(r.Dir, "app-key")
-	r.WriteFile("app-key", []byte(r.Platform.AppKey))
+	r.WriteFile("app-key", []byte(r.AddApplicationKey("first")))
 	c.Run()
 	load := r.Load(300)
 	r.Grows(recovery, 300)
-	if err := os.WriteFile(file, []byte("00000000-0000-0000-0000-000000000000"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	r.WriteFile("app-key", []byte("00000000-0000-0000-0000-000000000000"))
+	r.Platform.Call("Resources/EntityServices", "DeleteApplicationKey", map[string]any{"name": "first"})
 	c.Platform.Cut()
 	c.UntilUnready(recovery, "platform accepts the key")
 	before := c.Platform.Dials()
@@ -29,9 +26,7 @@ func TestF36AKeyThatIsRefusedIsTriedSlowlyAndANewOneIsTaken(t *testing.T) {
 	if n := c.Platform.Dials() - before; n > 4 {
 		t.Errorf("%d sign-ins with a wrong key in 5s", n)
 	}
-	if err := os.WriteFile(file, []byte(r.Platform.AppKey), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	r.WriteFile("app-key", []byte(r.AddApplicationKey("second")))
 	c.UntilReady(90 * time.Second) // a refused key is tried again once a minute
 	load.Stop()
 	r.Verify(recovery)

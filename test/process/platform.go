@@ -226,6 +226,21 @@ func (p *Platform) Events(thing string) ([]Fired, error) {
 	return all.Events, json.Unmarshal(text, &all)
 }
 
+// AddApplicationKey makes an application key of the administrator, and returns it.
+func (p *Platform) AddApplicationKey(name string) string {
+	p.t.Helper()
+	p.Call("Resources/EntityServices", "CreateApplicationKey", map[string]any{"name": name, "user": "Administrator"})
+	raw, err := p.Result("ApplicationKeys/"+name, "GetKeyID", map[string]any{})
+	var key string
+	if err == nil {
+		err = json.Unmarshal(raw, &key)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return key
+}
+
 // CreateThing makes an enabled RemoteThing without properties.
 func (p *Platform) CreateThing(name string) {
 	p.t.Helper()

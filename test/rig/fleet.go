@@ -55,6 +55,14 @@ func (r *Rig) AddThingOf(device string) {
 	r.Platform.AddProperty(device, "n", "INTEGER")
 }
 
+// AddApplicationKey makes an application key on the platform, and returns it.
+func (r *Rig) AddApplicationKey(name string) string {
+	r.t.Helper()
+	key := r.Platform.AddApplicationKey(name)
+	r.secrets = append(r.secrets, key)
+	return key
+}
+
 // AddDevice registers and connects one more device; method, which may be nil, answers its direct methods.
 func (r *Rig) AddDevice(id string, method func(d *devices.Device, name string, payload []byte) (int, []byte)) *Device {
 	r.t.Helper()
