@@ -30,6 +30,10 @@ within another is written with a dot.
 To list devices takes the right to read the registry, as the policy registryRead has it, which a connector's policy may lack: give
 another connection string with --registry-connection-string-file.
 
+The hub's query language finds the devices, as fast as the quota of queries lets it. For large hubs the hub can export all of them
+to a blob container instead: --export-container-uri-file names a file with the container's URI, whose signature allows to read, write and
+delete. What it exported is removed at the end. That takes the right to change the registry, and --where is refused.
+
 An import that was ended goes on where it was with the same --state FILE. On a hub of tier S1 it takes a minute for 20,000
 devices. Exit codes: 0 done, 5 done but for devices that are named, 3 refused, 4 unreachable: run it again.`,
 		Example: `  azx import --dry-run
@@ -44,7 +48,7 @@ devices. Exit codes: 0 done, 5 done but for devices that are named, 3 refused, 4
 			}
 			out := cmd.ErrOrStderr()
 			p := &progress{out: out, bar: isTerminal(out)}
-			o.Expected, o.Told = p.expected, p.told
+			o.Expected, o.Told, o.Exported = p.expected, p.told, p.exported
 			if o.DryRun {
 				o.Each = func(each app.ImportOutcome) { printOutcome(cmd.OutOrStdout(), each) }
 			}
@@ -66,7 +70,9 @@ devices. Exit codes: 0 done, 5 done but for devices that are named, 3 refused, 4
 	cmd.Flags().BoolVar(&o.Update, "update", false, "write twins and tags also to Things that are there")
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "change nothing, and print what would be done")
 	cmd.Flags().StringVar(&o.Registry, "registry-connection-string-file", "", "a file with a connection string of the hub that may read its registry (default that of the connector)")
+	cmd.Flags().StringVar(&o.Export, "export-container-uri-file", "", "a file with the URI of a blob container, with its signature, that the hub exports its devices to (default: they are queried)")
 	cmd.Flags().StringVar(&o.State, "state", "", "a file that keeps how far the import is")
+	cmd.MarkFlagsMutuallyExclusive("where", "export-container-uri-file")
 	return cmd
 }
 
@@ -96,6 +102,9 @@ type progress struct {
 	bar   bool
 	drawn bool
 	last  int // the last thousand that was told
+
+	began   bool // an export was told of
+	percent int  // the last of it
 }
 
 func (p *progress) expected(devices int, atLeast time.Duration) {
@@ -105,6 +114,14 @@ func (p *progress) expected(devices int, atLeast time.Duration) {
 	case devices > 0:
 		fmt.Fprintln(p.out, plural(devices, "device"))
 	}
+}
+
+// exported tells how far the hub's export is, a line for each change.
+func (p *progress) exported(percent int) {
+	if percent != p.percent || percent == 0 && !p.began {
+		fmt.Fprintf(p.out, "the hub has exported %d %%\n", percent)
+	}
+	p.percent, p.began = percent, true
 }
 
 const barWidth = 40

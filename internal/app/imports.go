@@ -46,6 +46,8 @@ type ImportOptions struct {
 	DryRun   bool
 	Registry string                                   // a file with a connection string that may read the registry; "": the hub's
 	State    string                                   // file that keeps how far it is; "" for none
+	Export   string                                   // a file with the URI of a container that the hub exports its devices to; "": they are queried
+	Exported func(percent int)                        // hears how far such an export is
 	Expected func(devices int, atLeast time.Duration) // hears at the start, if it is known; 0 devices: not how many
 	Each     func(ImportOutcome)
 	Told     func(ImportProgress)
@@ -71,22 +73,65 @@ func Import(ctx context.Context, o ImportOptions) (result ImportResult, err erro
 		return result, err
 	}
 	defer client.Close()
+	i := devices.Import{Hub: c.thing, Things: deviceThings{c.setup}, Rules: o.Rules, Update: o.Update, DryRun: o.DryRun, Each: o.Each, Told: o.Told}
+	source := c.queried
+	if o.Export != "" {
+		source = c.exported
+	}
+	done, err := source(group.Context(), &i, client, o)
+	if err != nil {
+		return result, err
+	}
+	defer done()
+	if o.State != "" {
+		i.State = devices.File(o.State)
+	}
+	return i.Run(group.Context())
+}
+
+// queried has an import take what a query finds.
+func (c *carrier) queried(ctx context.Context, i *devices.Import, client *iothub.Client, o ImportOptions) (done func(), err error) {
 	from := &deviceQuery{client: client, text: "SELECT * FROM devices"}
 	if o.Where != "" {
 		from.text += " WHERE " + o.Where
-	} else if err := from.count(group.Context()); err != nil {
-		return result, err
+	} else if from.total, err = countDevices(ctx, client); err != nil {
+		return nil, err
 	}
 	if o.Expected != nil {
 		quota := iothub.Quota{Tier: iothub.Tier(c.hub.Tier), Units: c.hub.Units}
 		o.Expected(from.total, quota.Takes(iothub.KindQuery, (from.total+importPage-1)/importPage))
 	}
-	i := devices.Import{Hub: c.thing, Source: from, Things: deviceThings{c.setup}, Rules: o.Rules, Update: o.Update, DryRun: o.DryRun,
-		About: c.thing + ": " + from.text, Each: o.Each, Told: o.Told}
-	if o.State != "" {
-		i.State = devices.File(o.State)
+	i.Source, i.About = from, c.thing+": "+from.text
+	return func() {}, nil
+}
+
+// exported has an import take what the hub exports: no quota of queries counts, and no query chooses.
+func (c *carrier) exported(ctx context.Context, i *devices.Import, client *iothub.Client, o ImportOptions) (done func(), err error) {
+	if o.Where != "" {
+		return nil, fault.Reject("export the hub's devices", "query them instead, or choose templates by rules", "an export has all devices: a condition cannot choose among them")
 	}
-	return i.Run(group.Context())
+	from, err := c.openExport(client, o.Export, o.Exported)
+	if err != nil {
+		return nil, err
+	}
+	about, err := from.about()
+	if err != nil {
+		return nil, err
+	}
+	if from.total, err = countDevices(ctx, client); err != nil {
+		return nil, err
+	}
+	if o.Expected != nil {
+		o.Expected(from.total, 0)
+	}
+	i.Source, i.About = from, c.thing+": "+about
+	return from.into.Close, nil
+}
+
+// countDevices asks how many devices there are.
+func countDevices(ctx context.Context, client *iothub.Client) (int, error) {
+	s, err := client.Statistics(ctx)
+	return int(s.Devices), err
 }
 
 // openRegistry opens the hub to read its registry: a connector needs no right to do that, so that its policy may lack it.
@@ -118,13 +163,6 @@ type deviceQuery struct {
 	total  int
 }
 
-// count asks how many devices there are.
-func (q *deviceQuery) count(ctx context.Context) error {
-	s, err := q.client.Statistics(ctx)
-	q.total = int(s.Devices)
-	return err
-}
-
 // Total is devices.Source's.
 func (q *deviceQuery) Total() int { return q.total }
 
@@ -139,7 +177,7 @@ func (q *deviceQuery) Pages(ctx context.Context, from string) iter.Seq2[devices.
 			}
 			page := devices.Page{Devices: make([]devices.Device, len(rows.Items)), Next: rows.Continuation}
 			for n, row := range rows.Items {
-				page.Devices[n] = deviceOf(row)
+				page.Devices[n] = deviceOfRow(row)
 			}
 			if !yield(page, nil) || page.Next == "" {
 				return
@@ -149,11 +187,15 @@ func (q *deviceQuery) Pages(ctx context.Context, from string) iter.Seq2[devices.
 	}
 }
 
-func deviceOf(row json.RawMessage) devices.Device {
+func deviceOfRow(row json.RawMessage) devices.Device {
 	var twin iothub.Twin
 	if err := json.Unmarshal(row, &twin); err != nil {
 		return devices.Device{Bad: fault.Reject("read a twin", "", "%w", err)}
 	}
+	return deviceOf(twin)
+}
+
+func deviceOf(twin iothub.Twin) devices.Device {
 	return devices.Device{ID: twin.DeviceID, Edge: twin.Capabilities != nil && twin.Capabilities.IoTEdge,
 		Tags: twin.Tags, Desired: twin.Properties.Desired, Report: twin.Properties.Reported}
 }

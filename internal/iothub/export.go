@@ -1,12 +1,9 @@
 package iothub
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
-	"iter"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -18,7 +15,6 @@ import (
 const (
 	exportBlob = "devices.txt" // read: iot-hub-bulk-identity-mgmt
 	exportPoll = 5 * time.Second
-	maxLine    = 1 << 20 // bytes of a device in an export: the largest twin has less than 200 KB with its metadata
 	maxBulkID  = 128
 )
 
@@ -130,39 +126,16 @@ type exported struct {
 	Twin
 }
 
-// ReadExport gives the devices and modules of an export, one line after the other, so that a large one is never in memory. A line
-// that cannot be read is an error, and the next one follows; an error of the reader ends it.
-func ReadExport(r io.Reader) iter.Seq2[Twin, error] {
-	return func(yield func(Twin, error) bool) {
-		lines := bufio.NewScanner(r)
-		lines.Buffer(nil, maxLine)
-		n := 0
-		for lines.Scan() {
-			n++
-			if len(lines.Bytes()) == 0 {
-				continue
-			}
-			twin, err := readLine(lines.Bytes())
-			if err != nil {
-				err = fault.Reject("read the export", "", "line %d: %w", n, err)
-			}
-			if !yield(twin, err) {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			yield(Twin{}, &fault.Problem{Op: "read the export", Class: fault.Transient, Cause: fmt.Errorf("behind line %d: %w", n, err)})
-		}
-	}
-}
-
-func readLine(line []byte) (Twin, error) {
+// ReadExported reads a line of an export: a device or a module. One that never had a twin comes without properties (read:
+// iot-hub-bulk-identity-mgmt).
+func ReadExported(line []byte) (Twin, error) {
 	var e exported
-	if err := json.Unmarshal(line, &e); err != nil {
-		return Twin{}, err
+	err := json.Unmarshal(line, &e)
+	if err == nil && e.ID == "" {
+		err = errors.New("it has no id")
 	}
-	if e.ID == "" {
-		return Twin{}, fmt.Errorf("it has no id")
+	if err != nil {
+		return Twin{}, fault.Reject("read a line of the export", "", "%w", err)
 	}
 	e.DeviceID, e.ETag = e.ID, e.TwinETag
 	return e.Twin, nil

@@ -52,7 +52,7 @@ var layers = []layer{
 		"edge: where checkpoints are kept"},
 	{"internal/platform", forEdges, nil, "edge: ThingWorx, through alwayson alone"},
 	{"internal/iothub", forEdges, []string{"github.com/Azure/go-amqp"}, "edge: the service side of a hub"},
-	{"internal/blob", forEdges, nil, "edge: storage containers"},
+	{"internal/blob", forEdges, nil, "edge: storage containers; a signed one takes plain requests"},
 	{"internal/entra", []string{"internal/dial", "internal/fault", "internal/secret"},
 		[]string{"github.com/Azure/azure-sdk-for-go/sdk/azcore", "github.com/Azure/azure-sdk-for-go/sdk/azidentity"},
 		"edge: who the connector is for Azure; Microsoft's own library signs in"},
