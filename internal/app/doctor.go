@@ -120,6 +120,7 @@ func (d *hubDoctor) hubChecks() []diagnose.Check {
 		check("hub AMQP certificate", amqps.certificate, "hub AMQP port"),
 		check("registry right", d.registryRight, "hub HTTPS certificate", "hub clock"),
 		check("service right and tier", d.serviceRight, "hub HTTPS certificate", "hub clock"),
+		check("edge devices", d.edgeDevices, "registry right", "service right and tier"),
 		check("event endpoint", d.eventEndpoint, "hub AMQP certificate", "hub clock"),
 		check("consumer group", d.consumerGroup, "event endpoint"),
 		check("checkpoints", d.checkpoints, "event endpoint"),
