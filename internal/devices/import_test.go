@@ -102,9 +102,9 @@ func TestIDsThatDifferOnlyInCaseAreRefusedWithBothNames(t *testing.T) {
 }
 
 func TestEveryIDOfAzureBecomesAThingThatLeadsBackToIt(t *testing.T) {
-	const alphabet = "abcxyzABCXYZ0189-:.+%_#*?!(),=@;$'"
+	const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-:.+%_#*?!(),=@;$'"
 	rapid.Check(t, func(t *rapid.T) {
-		ids := rapid.SliceOfNDistinct(rapid.OneOf(rapid.StringOfN(rapid.RuneFrom([]rune(alphabet)), 1, 128, 128), rapid.SampledFrom([]string{"me", ".a", "_x2E_", "Me"})), 1, 20, strings.ToLower).Draw(t, "ids")
+		ids := rapid.SliceOfNDistinct(rapid.OneOf(rapid.StringOfN(rapid.RuneFrom([]rune(alphabet)), 1, 128, 128), rapid.StringOfN(rapid.RuneFrom([]rune(alphabet)), 128, 128, 128), rapid.SampledFrom([]string{"me", ".a", "_x2E_", "Me"})), 1, 20, strings.ToLower).Draw(t, "ids")
 		p := newPlatform()
 		r, err := (&Import{Source: of(ids...), Things: p}).Run(context.Background())
 		if err != nil || r.Created != len(ids) {

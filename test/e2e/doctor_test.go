@@ -241,3 +241,24 @@ func closedPort(t *testing.T) string {
 	}
 	return fmt.Sprint(l.Addr())
 }
+
+// TestTheDoctorShowsEdgeDevicesWhoseMessagesStayThere has two: the routes of one lead to the hub.
+func TestTheDoctorShowsEdgeDevicesWhoseMessagesStayThere(t *testing.T) {
+	t.Parallel()
+	stack := process.NewStack(t, azx)
+	stack.AddHubThing(hubThing)
+	stack.AddDevice("press-1", "--edge")
+	stack.AddDevice("leaf-1", "--parent", "press-1")
+	stack.ConfigureFor(hubThing, "owner", hubOf("connectionString", stack.Hub.OwnerConnectionString))
+	_, found := doctor(t, stack, "owner")
+	expectFinding(t, found, "edge devices", "warn", "no route leads to $upstream", "press-1, the parent of leaf-1", "FROM /messages/* INTO $upstream")
+
+	stack.Control("PATCH", "/twin?device=press-1&module=$edgeHub", map[string]any{"properties": map[string]any{"desired": map[string]any{
+		"routes": map[string]any{"up": "FROM /messages/* INTO $upstream"}}}})
+	_, found = doctor(t, stack, "owner")
+	expectFinding(t, found, "edge devices", "ok", "press-1, the parent of leaf-1")
+
+	stack.ConfigureFor(hubThing, "connector")
+	_, found = doctor(t, stack, "connector")
+	expectFinding(t, found, "edge devices", "skip", "RegistryRead")
+}
