@@ -3,10 +3,12 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"azx/alwayson/infotable"
 	"azx/internal/fault"
@@ -22,21 +24,41 @@ type Property struct {
 	Type     infotable.BaseType // VARIANT where the base type is not known: the value then has its JSON type
 }
 
-// Table holds the remote properties of a Thing. It never changes.
+// Table holds the remote properties of a Thing. What it says never changes.
 type Table struct {
-	types   map[string]infotable.BaseType // by remote name
+	columns []column
+	index   map[string]int // of columns, by remote name
 	gateway string
+
+	// follows remembers which column came behind each, and behind none, the last time: messages name their properties in
+	// the same order, so that most are found without index. It is only a guess, shared by all who use the table.
+	follows []atomic.Int32
+}
+
+// column is a remote property.
+type column struct {
+	name string
+	base infotable.BaseType
+	sep  int // where the last ModuleSeparator begins in name, -1 if it has none
 }
 
 // NewTable returns the table of a Thing whose gatewayThing is gateway ("" when unknown). Properties that
 // the platform's base templates define are left out: no device may write those.
 func NewTable(properties []Property, gateway string) *Table {
-	t := &Table{types: make(map[string]infotable.BaseType, len(properties)), gateway: gateway}
+	t := &Table{index: make(map[string]int, len(properties)), gateway: gateway}
 	for _, p := range properties {
-		if !baseProperties[p.EdgeName] {
-			t.types[p.EdgeName] = p.Type
+		if baseProperties[p.EdgeName] {
+			continue
 		}
+		at, known := t.index[p.EdgeName]
+		if !known {
+			at = len(t.columns)
+			t.index[p.EdgeName] = at
+			t.columns = append(t.columns, column{name: p.EdgeName, sep: strings.LastIndex(p.EdgeName, ModuleSeparator)})
+		}
+		t.columns[at].base = p.Type
 	}
+	t.follows = make([]atomic.Int32, len(t.columns)+1)
 	return t
 }
 
@@ -52,19 +74,27 @@ var baseProperties = map[string]bool{
 func (t *Table) Gateway() string { return t.gateway }
 
 // Len returns the number of remote properties.
-func (t *Table) Len() int { return len(t.types) }
+func (t *Table) Len() int { return len(t.columns) }
 
 // Equal tells whether both tables hold the same properties and gateway.
 func (t *Table) Equal(other *Table) bool {
-	return other != nil && t.gateway == other.gateway && maps.Equal(t.types, other.types)
+	if other == nil || t.gateway != other.gateway || len(t.columns) != len(other.columns) {
+		return false
+	}
+	for _, c := range t.columns {
+		if at, ok := other.index[c.name]; !ok || other.columns[at].base != c.base {
+			return false
+		}
+	}
+	return true
 }
 
 // Fingerprint is equal for equal tables and for those only, so that a cache can share them.
 func (t *Table) Fingerprint() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q", t.gateway)
-	for _, name := range slices.Sorted(maps.Keys(t.types)) {
-		fmt.Fprintf(&b, " %q %d", name, t.types[name])
+	for _, name := range slices.Sorted(maps.Keys(t.index)) {
+		fmt.Fprintf(&b, " %q %d", name, t.columns[t.index[name]].base)
 	}
 	return b.String()
 }
@@ -77,39 +107,61 @@ func (t *Table) Map(tel message.Telemetry, dst []message.Write) (writes []messag
 	if tel.Message != nil && tel.Message.ModuleID != "" {
 		prefix = tel.Message.ModuleID + ModuleSeparator
 	}
-	for _, r := range tel.Readings {
-		write, known, failed := t.write(r, prefix, tel.Time)
-		switch {
-		case failed != nil && err == nil:
-			err = failed
-		case failed != nil: // the first failure is told
-		case !known:
-			unknown = append(unknown, prefix+string(r.Key))
-		case r.Kind != message.Null:
-			dst = append(dst, write)
+	var room [128]byte
+	before := 0 // one more than the index of the column before
+	for i := range tel.Readings {
+		r := &tel.Readings[i]
+		name := r.Key
+		if prefix != "" {
+			name = append(append(room[:0], prefix...), r.Key...)
 		}
+		at, known := t.find(name, before)
+		switch {
+		case known && t.columns[at].sep < len(prefix):
+			before = at + 1
+		case known || strings.Contains(string(r.Key), ModuleSeparator):
+			err = cmp.Or(err, ofModule(r.Key))
+			continue
+		default:
+			unknown = append(unknown, string(name))
+			continue
+		}
+		if r.Kind == message.Null {
+			continue
+		}
+		c := &t.columns[at]
+		value, cause := Convert(*r, c.base)
+		if cause != nil {
+			err = cmp.Or(err, misfit(r.Key, cause))
+			continue
+		}
+		dst = append(dst, message.Write{Property: c.name, Value: value, Time: tel.Time})
 	}
 	return dst, unknown, err
 }
 
-func (t *Table) write(r message.Reading, prefix string, at int64) (w message.Write, known bool, err error) {
-	if strings.Contains(string(r.Key), ModuleSeparator) {
-		return w, true, fault.Reject("map "+quoted(r.Key), "a module's properties are written by its own messages",
-			"a key with %q names a property of a module", ModuleSeparator)
+// find returns the index of the column with a name, looked for first where it was the last time.
+func (t *Table) find(name []byte, before int) (at int, known bool) {
+	guess := &t.follows[before]
+	if at = int(guess.Load()); at < len(t.columns) && t.columns[at].name == string(name) {
+		return at, true
 	}
-	name := prefix + string(r.Key)
-	base, known := t.types[name]
-	if !known || r.Kind == message.Null {
-		return w, known, nil
+	if at, known = t.index[string(name)]; known {
+		guess.Store(int32(at))
 	}
-	value, cause := Convert(r, base)
-	if cause != nil {
-		return w, true, &fault.Problem{
-			Op: "map " + quoted(r.Key), Class: fault.Rejected, Cause: cause,
-			Hint: "change what the device sends, or the property's base type",
-		}
+	return at, known
+}
+
+func ofModule(key []byte) error {
+	return fault.Reject("map "+quoted(key), "a module's properties are written by its own messages",
+		"a key with %q names a property of a module", ModuleSeparator)
+}
+
+func misfit(key []byte, cause error) error {
+	return &fault.Problem{
+		Op: "map " + quoted(key), Class: fault.Rejected, Cause: cause,
+		Hint: "change what the device sends, or the property's base type",
 	}
-	return message.Write{Property: name, Value: value, Time: at}, true, nil
 }
 
 // quoted shortens what a device sent to something a log line can hold.
