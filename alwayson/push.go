@@ -34,23 +34,32 @@ const pushHead = "\x05" +
 // AppendPropertyPush appends the parameters of PushService for these values: the bytes that
 // Request.RawParams takes. It does not allocate beyond growing dst.
 func AppendPropertyPush(dst []byte, values []PropertyValue) []byte {
-	dst = append(dst, pushHead...)
+	dst = BeginPropertyPush(dst)
 	for i := range values {
-		v := &values[i]
-		dst = infotable.AppendRowHeader(dst, 4)
-		dst = append(dst, byte(infotable.TypeString))
-		dst = infotable.AppendString(dst, v.Name)
-		dst = infotable.AppendValue(dst, infotable.Variant(v.Value.Unwrap()))
-		dst = infotable.AppendValue(dst, infotable.DateTime(v.TimeMs))
-		dst = append(dst, byte(infotable.TypeString))
-		if v.Quality == "" {
-			dst = infotable.AppendString(dst, QualityGood)
-		} else {
-			dst = infotable.AppendString(dst, v.Quality)
-		}
+		dst = AppendPropertyRow(dst, &values[i])
 	}
-	return append(dst, 0, 0) // end of the inner rows, end of the outer rows
+	return EndPropertyPush(dst)
 }
+
+// BeginPropertyPush, AppendPropertyRow for each value, and EndPropertyPush are AppendPropertyPush for whoever has no slice
+// of the values.
+func BeginPropertyPush(dst []byte) []byte { return append(dst, pushHead...) }
+
+// AppendPropertyRow appends one value. See BeginPropertyPush.
+func AppendPropertyRow(dst []byte, v *PropertyValue) []byte {
+	const lead = "\x01\x00\x04" + "\x00" // a row of four cells, the first a STRING
+	dst = infotable.AppendString(append(dst, lead...), v.Name)
+	dst = infotable.AppendValue(append(dst, byte(infotable.TypeVariant)), v.Value.Unwrap())
+	t := uint64(v.TimeMs)
+	dst = append(dst, byte(infotable.TypeDateTime), byte(t>>56), byte(t>>48), byte(t>>40), byte(t>>32), byte(t>>24), byte(t>>16), byte(t>>8), byte(t))
+	if v.Quality == "" || v.Quality == QualityGood {
+		return append(dst, "\x00\x04"+QualityGood...)
+	}
+	return infotable.AppendString(append(dst, byte(infotable.TypeString)), v.Quality)
+}
+
+// EndPropertyPush ends both tables. See BeginPropertyPush.
+func EndPropertyPush(dst []byte) []byte { return append(dst, 0, 0) }
 
 // PropertyPush returns a push request for a Thing whose parameters AppendPropertyPush encoded.
 func PropertyPush(thing string, encoded []byte) Request {

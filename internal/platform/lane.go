@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 
-	"azx/alwayson"
 	"azx/internal/delivery"
 	"azx/internal/message"
 )
@@ -33,7 +32,6 @@ type lane struct {
 	left   []delivery.Queued // that were not wanted any more
 	items  []item
 	writes []message.Write
-	values []alwayson.PropertyValue
 	body   []byte
 	limit  limit
 }

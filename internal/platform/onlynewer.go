@@ -31,7 +31,7 @@ func (l *lane) leaveOld(ctx context.Context, thing string) error {
 			l.park(thing, refused.outcome)
 		}
 		l.settle(&it.queued, refused.outcome)
-		l.items = l.items[:0]
+		l.dropItems()
 		return nil
 	}
 	newer := writes[:0]
@@ -49,8 +49,13 @@ func (l *lane) leaveOld(ctx context.Context, thing string) error {
 	default:
 		l.settle(&it.queued, delivery.Outcome{Kind: delivery.Superseded, Reason: "superseded"})
 	}
-	l.items = l.items[:0]
+	l.dropItems()
 	return nil
+}
+
+func (l *lane) dropItems() {
+	clear(l.items)
+	l.items = l.items[:0]
 }
 
 // neverWritten is older than any message.

@@ -56,18 +56,18 @@ func usable(k knowledge) bool { return k.table != nil && k.table.Len() > 0 }
 func (l *lane) forgetBatch() {
 	most := 2 * l.writer.cfg.MaxValues
 	l.batch, l.left, l.items = recycle(l.batch, most), recycle(l.left, most), recycle(l.items, most)
-	l.writes, l.values = recycle(l.writes, most), recycle(l.values, most)
+	l.writes = recycle(l.writes, most)
 	if cap(l.body) > 2*l.writer.cfg.MaxBytes {
 		l.body = nil
 	}
 }
 
-// recycle clears a slice, and gives it up if it has room for more than most.
+// recycle clears a slice, and gives it up if it has room for more than most. What is behind its length has to be clear.
 func recycle[T any](s []T, most int) []T {
 	if cap(s) > most {
 		return nil
 	}
-	clear(s[:cap(s)])
+	clear(s)
 	return s[:0]
 }
 
@@ -111,7 +111,9 @@ func (l *lane) translate(t *mapping.Table) (unknown int) {
 	for i := range l.batch {
 		readings += len(l.batch[i].Telemetry.Readings)
 	}
-	l.items, l.writes = l.items[:0], slices.Grow(l.writes[:0], readings)
+	l.dropItems()
+	clear(l.writes)
+	l.writes = slices.Grow(l.writes[:0], readings)
 	for _, q := range l.batch {
 		from := len(l.writes)
 		keys, err := l.mapOne(t, q.Telemetry)
@@ -127,6 +129,7 @@ func (l *lane) mapOne(t *mapping.Table, tel message.Telemetry) (unknown int, err
 	from := len(l.writes)
 	defer func() {
 		if cause := recover(); cause != nil {
+			clear(l.writes[from:cap(l.writes)]) // what Map appended
 			l.writes = l.writes[:from]
 			err = fault.Panicked("map message", cause, debug.Stack())
 		}
@@ -228,23 +231,27 @@ func (l *lane) relearn(ctx context.Context, thing string, items []item, tried *m
 
 // push sends the values of items, in their order.
 func (l *lane) push(ctx context.Context, thing string, items []item) (alwayson.Response, verdict, error) {
-	l.values = slices.Grow(l.values[:0], len(l.writes))
+	values := 0
+	l.body = alwayson.BeginPropertyPush(l.body[:0])
 	for i := range items {
-		for _, w := range l.writes[items[i].from:items[i].to] {
-			l.values = append(l.values, alwayson.PropertyValue{Name: w.Property, Value: w.Value, TimeMs: w.Time})
+		writes := l.writes[items[i].from:items[i].to]
+		for at := range writes {
+			w := &writes[at]
+			l.body = alwayson.AppendPropertyRow(l.body, &alwayson.PropertyValue{Name: w.Property, Value: w.Value, TimeMs: w.Time})
 		}
+		values += len(writes)
 	}
-	l.body = alwayson.AppendPropertyPush(l.body[:0], l.values)
+	l.body = alwayson.EndPropertyPush(l.body)
 	began := l.clock()
 	resp, v, err := l.ask(ctx, alwayson.PropertyPush(thing, l.body), l.parked)
 	if err == nil && l.parked && !v.isStuck() {
 		l.unpark(thing)
 	}
 	if err == nil {
-		l.trace(thing, items, began, v)
+		l.trace(thing, items, values, began, v)
 	}
 	if err == nil && v == accepted {
-		l.writer.cfg.Meter.Written(len(l.values))
+		l.writer.cfg.Meter.Written(values)
 	}
 	return resp, v, err
 }
@@ -258,7 +265,7 @@ func (l *lane) clock() time.Time {
 }
 
 // trace tells of the request that carried items.
-func (l *lane) trace(thing string, items []item, began time.Time, v verdict) {
+func (l *lane) trace(thing string, items []item, values int, began time.Time, v verdict) {
 	if l.writer.cfg.Tracer == nil {
 		return
 	}
@@ -268,7 +275,7 @@ func (l *lane) trace(thing string, items []item, began time.Time, v verdict) {
 			messages = append(messages, m)
 		}
 	}
-	l.writer.cfg.Tracer.Wrote(thing, messages, len(l.values), began, v.String())
+	l.writer.cfg.Tracer.Wrote(thing, messages, values, began, v.String())
 }
 
 func (l *lane) accept(thing string, items []item) {
