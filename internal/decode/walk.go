@@ -45,49 +45,51 @@ func article(k message.Kind) string {
 
 func (w *walker) outermost() ([]message.Reading, error) {
 	readings := make([]message.Reading, 0, message.MostMembers(w.text))
-	err := w.list('}', func() error {
+	for more := w.opened('}'); more; {
 		if len(readings) == MaxMembers {
-			return fmt.Errorf("more than %d members", MaxMembers)
+			return nil, fmt.Errorf("more than %d members", MaxMembers)
 		}
 		key, err := w.key()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		start := w.at
 		kind, err := w.value(1)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		readings = append(readings, message.Reading{Key: key, Kind: kind, Raw: w.text[start:w.at]})
-		return nil
-	})
-	return readings, err
+		readings = append(readings, message.Reading{Key: key, Kind: kind, Raw: w.text[start:w.at:w.at]})
+		if more, err = w.next('}'); err != nil {
+			return nil, err
+		}
+	}
+	return readings, nil
 }
 
-// list walks what stands between an opening and its closing bracket: items with commas between.
-func (w *walker) list(closing byte, item func() error) error {
+// opened steps over an opening bracket and tells whether there is an item before the closing one, over which it steps else.
+func (w *walker) opened(closing byte) (more bool) {
 	w.at++
 	w.space()
-	if w.peek() == closing {
+	if w.peek() != closing {
+		return true
+	}
+	w.at++
+	return false
+}
+
+// next stands behind an item and steps over the comma, if there are more, or over the closing bracket.
+func (w *walker) next(closing byte) (more bool, err error) {
+	w.space()
+	switch w.peek() {
+	case ',':
 		w.at++
-		return nil
-	}
-	for {
-		if err := item(); err != nil {
-			return err
-		}
 		w.space()
-		switch w.peek() {
-		case ',':
-			w.at++
-			w.space()
-		case closing:
-			w.at++
-			return nil
-		default:
-			return w.errorf("expected ',' or '%c'", closing)
-		}
+		return true, nil
+	case closing:
+		w.at++
+		return false, nil
 	}
+	return false, w.errorf("expected ',' or '%c'", closing)
 }
 
 // key walks a member's name and the colon, up to the value.
@@ -141,37 +143,51 @@ func (w *walker) nested(open byte, depth int) (message.Kind, error) {
 	if depth >= MaxDepth {
 		return 0, w.errorf("nested deeper than %d levels", MaxDepth)
 	}
-	item := func() error {
-		_, err := w.value(depth + 1)
-		return err
+	kind, closing := message.Array, byte(']')
+	if open == '{' {
+		kind, closing = message.Object, '}'
 	}
-	if open == '[' {
-		return message.Array, w.list(']', item)
-	}
-	return message.Object, w.list('}', func() error {
-		if _, err := w.key(); err != nil {
-			return err
+	for more := w.opened(closing); more; {
+		if kind == message.Object {
+			if _, err := w.key(); err != nil {
+				return 0, err
+			}
 		}
-		return item()
-	})
+		_, err := w.value(depth + 1)
+		if err == nil {
+			more, err = w.next(closing)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return kind, nil
 }
 
 // str walks a string with its quotes and tells whether it held escapes.
 func (w *walker) str() (escaped bool, err error) {
-	for w.at++; w.at < len(w.text); w.at++ {
-		switch c := w.text[w.at]; {
-		case c == '"':
+	at := w.at + 1
+	for text := w.text; at < len(text); at++ {
+		c := text[at]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		w.at = at
+		switch c {
+		case '"':
 			w.at++
 			return escaped, nil
-		case c == '\\':
+		case '\\':
 			escaped = true
 			if err := w.escape(); err != nil {
 				return false, err
 			}
-		case c < 0x20:
+			at = w.at
+		default:
 			return false, w.errorf("control character in a string")
 		}
 	}
+	w.at = at
 	return false, w.errorf("string without end")
 }
 
@@ -223,11 +239,12 @@ func (w *walker) number() error {
 
 // digits walks a run of digits and tells whether there was one.
 func (w *walker) digits() bool {
-	start := w.at
-	for isDigit(w.peek()) {
-		w.at++
+	start, at := w.at, w.at
+	for text := w.text; at < len(text) && isDigit(text[at]); {
+		at++
 	}
-	return w.at > start
+	w.at = at
+	return at > start
 }
 
 func (w *walker) word(word string) error {
@@ -239,6 +256,12 @@ func (w *walker) word(word string) error {
 }
 
 func (w *walker) space() {
+	if w.at < len(w.text) && w.text[w.at] <= ' ' {
+		w.spaces()
+	}
+}
+
+func (w *walker) spaces() {
 	for w.at < len(w.text) {
 		switch w.text[w.at] {
 		case ' ', '\t', '\r', '\n':
