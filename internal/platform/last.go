@@ -2,6 +2,7 @@ package platform
 
 import (
 	"container/list"
+	"slices"
 	"sync"
 
 	"azx/alwayson/infotable"
@@ -12,6 +13,8 @@ import (
 const (
 	lastThing = 256
 	lastEntry = 192
+	// indexFrom is how many properties a Thing has when an index of them is worth its memory.
+	indexFrom = 64
 	// mostContent is the largest content that is remembered: larger ones are told by the platform itself.
 	mostContent = 64 << 10
 )
@@ -32,7 +35,7 @@ type lastOfThing struct {
 	thing  string
 	bytes  int
 	values []lastValue
-	index  map[string]int // of values, by remote name
+	index  map[string]int // of values, by remote name; nil while they are few
 	next   int            // messages name their properties in the same order: the one after the last is tried first
 }
 
@@ -58,7 +61,7 @@ func (l *lastValues) remember(thing string, writes []message.Write) {
 	if ok {
 		l.recent.MoveToFront(at)
 	} else {
-		at = l.recent.PushFront(&lastOfThing{thing: thing, bytes: lastThing + len(thing), index: map[string]int{}})
+		at = l.recent.PushFront(&lastOfThing{thing: thing, bytes: lastThing + len(thing), values: make([]lastValue, 0, len(writes))})
 		l.things[thing] = at
 		l.bytes += lastThing + len(thing)
 	}
@@ -89,16 +92,38 @@ func (of *lastOfThing) slot(name string) *lastValue {
 	at := of.next
 	if at >= len(of.values) || of.values[at].name != name {
 		var ok bool
-		if at, ok = of.index[name]; !ok {
-			at = len(of.values)
-			of.values = append(of.values, lastValue{name: name})
-			of.index[name] = at
+		if at, ok = of.find(name); !ok {
+			at = of.add(name)
 		}
 	}
 	if of.next = at + 1; of.next == len(of.values) {
 		of.next = 0
 	}
 	return &of.values[at]
+}
+
+func (of *lastOfThing) find(name string) (at int, ok bool) {
+	if of.index != nil {
+		at, ok = of.index[name]
+		return at, ok
+	}
+	at = slices.IndexFunc(of.values, func(v lastValue) bool { return v.name == name })
+	return at, at >= 0
+}
+
+func (of *lastOfThing) add(name string) (at int) {
+	at = len(of.values)
+	of.values = append(of.values, lastValue{name: name})
+	switch {
+	case of.index != nil:
+		of.index[name] = at
+	case len(of.values) >= indexFrom:
+		of.index = make(map[string]int, len(of.values))
+		for i := range of.values {
+			of.index[of.values[i].name] = i
+		}
+	}
+	return at
 }
 
 func (l *lastValues) drop(at *list.Element) {
@@ -133,7 +158,7 @@ func (l *lastValues) get(thing, edgeName string) (v infotable.Value, at int64, o
 		return v, 0, false
 	}
 	of := element.Value.(*lastOfThing)
-	i, ok := of.index[edgeName]
+	i, ok := of.find(edgeName)
 	if !ok || of.values[i].bytes == 0 {
 		return v, 0, false
 	}

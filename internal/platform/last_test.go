@@ -2,6 +2,7 @@ package platform
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -85,4 +86,23 @@ func TestTheMemoryOfLastValuesIsBounded(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestEachOfManyPropertiesIsFoundInAnyOrder(t *testing.T) {
+	l := newLastValues(1 << 20)
+	var writes []message.Write
+	for i := range 2*indexFrom + 1 {
+		writes = append(writes, message.Write{Property: fmt.Sprint("p", i), Value: infotable.Integer(int32(i))})
+		l.remember("A", writes[i:])
+	}
+	slices.Reverse(writes)
+	l.remember("A", writes)
+	for _, w := range writes {
+		if v, _, ok := l.get("A", w.Property); !ok || !v.Equal(w.Value) {
+			t.Errorf("%s: got %v, %v", w.Property, v, ok)
+		}
+	}
+	if of := l.things["A"].Value.(*lastOfThing); len(of.values) != len(writes) {
+		t.Errorf("%d values are kept of %d properties", len(of.values), len(writes))
+	}
 }
