@@ -13,6 +13,9 @@ import (
 // hexadecimal), and so is an underscore that would otherwise read as the start of such an escape. Which
 // characters the platform takes beyond these is not public; the escape keeps to those it surely takes.
 func ThingName(deviceID string) string {
+	if isThingName(deviceID) {
+		return deviceID
+	}
 	var b strings.Builder
 	for i := range len(deviceID) {
 		c := deviceID[i]
@@ -23,6 +26,16 @@ func ThingName(deviceID string) string {
 		}
 	}
 	return b.String()
+}
+
+// isThingName tells whether an id has nothing to escape, which is so of nearly all.
+func isThingName(deviceID string) bool {
+	for i := range len(deviceID) {
+		if c := deviceID[i]; !plain(c) || c == '_' && opensEscape(deviceID[i:]) {
+			return false
+		}
+	}
+	return deviceID == "" || deviceID[0] != '.' && !reserved[deviceID]
 }
 
 // DeviceID returns the id of the device whose Thing has this name; false if no device id gives it.

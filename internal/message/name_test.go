@@ -48,3 +48,9 @@ func TestEveryDeviceIDComesBack(t *testing.T) {
 		}
 	})
 }
+
+func TestTheNameOfAPlainIDAllocatesNothing(t *testing.T) {
+	if n := testing.AllocsPerRun(100, func() { ThingName("pump-17.line_3") }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
