@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -275,8 +276,23 @@ func (s *Stack) AddHub(name, host string) *Stack {
 	if err := os.MkdirAll(other.Dir, 0o700); err != nil {
 		s.t.Fatal(err)
 	}
-	other.HubProcess = other.Start("hub", "--dir", other.path("hub"), "--host", host, "--mqtt", "0", "--amqps", "0", "--amqp", "0", "--https", "0")
-	other.HubProcess.UntilPrinted(startWithin, "ready")
-	other.ReadHub()
+	other.startHub("--host", host)
 	return other
+}
+
+// RestartHub kills a hub of AddHub and starts it again where it was.
+func (s *Stack) RestartHub() {
+	s.t.Helper()
+	s.HubProcess.Kill()
+	s.startHub()
+}
+
+// startHub starts a hub at the ports it has had, else at free ones.
+func (s *Stack) startHub(flags ...string) {
+	s.t.Helper()
+	at := s.Hub.Ports
+	s.HubProcess = s.Start(append([]string{"hub", "--dir", s.path("hub"), "--amqp", "0", "--mqtt", fmt.Sprint(at.MQTT),
+		"--amqps", fmt.Sprint(at.AMQPS), "--https", fmt.Sprint(at.HTTPS)}, flags...)...)
+	s.HubProcess.UntilPrinted(startWithin, "ready")
+	s.ReadHub()
 }

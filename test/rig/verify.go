@@ -62,7 +62,7 @@ func (c *Connector) leavesNothing() error {
 	if c.Child == nil || !c.Ended() {
 		return nil
 	}
-	known := regexp.MustCompile(`^(checkpoint/(lock|identity\.json|[0-9a-f]{16}/[0-9]+\.json)|quarantine/(admin\.json|(dead|kept)/(lock|[0-9]{20}\.jsonl)))$`)
+	known := regexp.MustCompile(`^(checkpoint/(hubs/[^/]+/)?(lock|identity\.json|[0-9a-f]{16}/[0-9]+\.json)|quarantine/(admin\.json|(dead|kept)/(lock|[0-9]{20}\.jsonl)))$`)
 	var odd []error
 	root := filepath.Join(c.rig.Dir, c.Name)
 	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
