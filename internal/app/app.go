@@ -149,6 +149,7 @@ func (c *connector) run(ctx context.Context) error {
 	}
 	base.Go("platform", c.link.Run)
 	base.Go("events", c.events.Run)
+	base.Go("quarantine", c.ageQuarantine)
 	if c.tracer != nil {
 		base.Go("traces", c.tracer.Run)
 	}

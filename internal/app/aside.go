@@ -27,6 +27,7 @@ func (c *connector) openQuarantine() (err error) {
 	if c.kept, err = quarantine.OpenShelf(filepath.Join(dir, "kept"), quarantine.ShelfLimits{}); err != nil {
 		return err
 	}
+	c.tellVolatile()
 	return nil
 }
 

@@ -134,30 +134,43 @@ func (d *desk) Drop(ctx context.Context, query url.Values) (any, error) {
 	}
 	defer d.acting.Unlock()
 	var answer Dropped
-	var some []quarantine.Record
-	flush := func() error {
+	for some := range batches(d.dead.List, s.Takes) {
 		n, err := settleAll(ctx, some, func(ctx context.Context, r quarantine.Record) (bool, error) {
 			return d.dead.Settle(ctx, r, quarantine.Dropped)
 		})
-		answer.Dropped, some = answer.Dropped+n, some[:0]
-		return err
-	}
-	for r, err := range d.dead.List {
-		if err != nil || !s.Takes(r) {
-			continue // what is damaged cannot be selected
-		}
-		r.Body = nil
-		if some = append(some, r); len(some) == maxPuts {
-			if err := flush(); err != nil {
-				return nil, err
-			}
+		answer.Dropped += n
+		if err != nil {
+			return nil, err
 		}
 	}
-	if err := errors.Join(flush(), d.dead.Reclaim(ctx)); err != nil {
+	if err := d.dead.Reclaim(ctx); err != nil {
 		return nil, err
 	}
 	d.Log.Warn("an operator has dropped messages of the quarantine", "event", "quarantine-dropped", "messages", answer.Dropped)
 	return answer, nil
+}
+
+// batches gives the records of a list that are taken, without their bodies, as many at once as share a sync. What is damaged
+// cannot be selected.
+func batches(list iter.Seq2[quarantine.Record, error], takes func(quarantine.Record) bool) iter.Seq[[]quarantine.Record] {
+	return func(yield func([]quarantine.Record) bool) {
+		var some []quarantine.Record
+		for r, err := range list {
+			if err != nil || !takes(r) {
+				continue
+			}
+			r.Body = nil
+			if some = append(some, r); len(some) == maxPuts {
+				if !yield(some) {
+					return
+				}
+				some = nil
+			}
+		}
+		if len(some) > 0 {
+			yield(some)
+		}
+	}
 }
 
 // settleAll settles records at the same time, so that they share a sync, and returns how many there were to settle.

@@ -42,6 +42,9 @@ func (d *decoder) check(cfg *Config) {
 	if cfg.Quarantine.LimitPerReason != 0 {
 		d.within("quarantine.limitPerReason", "quarantine.limitPerReason", int64(cfg.Quarantine.LimitPerReason))
 	}
+	if d.has("quarantine.maxAge") {
+		d.within("quarantine.maxAge", "quarantine.maxAge", int64(cfg.Quarantine.MaxAge))
+	}
 	d.within("quarantine.pauseAfter", "quarantine.pauseAfter", int64(cfg.Quarantine.PauseAfter))
 	d.within("requestTimeout", "requestTimeout", int64(cfg.RequestTimeout))
 }

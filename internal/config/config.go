@@ -140,6 +140,8 @@ type Quarantine struct {
 	Limit Size `yaml:"limit"`
 	// LimitPerReason bounds it for each reason; 0 (absent in the file): Limit alone.
 	LimitPerReason Size `yaml:"limitPerReason"`
+	// MaxAge is how long a record is kept; older ones are removed and counted. 0 (absent in the file): for ever.
+	MaxAge time.Duration `yaml:"maxAge"`
 	// PauseAfter is how many messages in a row may be refused for one reason, of ten devices or more and with none delivered
 	// between, before reading pauses; default 1000, 0 for any number.
 	PauseAfter int `yaml:"pauseAfter"`

@@ -93,6 +93,10 @@ var (
 			low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB",
 		},
 		{
+			path: "quarantine.maxAge", about: "age at which records are removed, counted and told in the log", otherwise: "nothing is removed by itself",
+			low: int64(time.Hour), high: int64(100_000 * time.Hour), want: "1h to 100000h",
+		},
+		{
 			path: "quarantine.pauseAfter", about: "refusals for one reason in a row, of ten devices, after which reading pauses; 0 never pauses",
 			low: 0, high: 1_000_000_000, want: "0 to 1000000000",
 		},

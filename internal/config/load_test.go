@@ -101,7 +101,7 @@ func TestTheFullFileIsReadWhole(t *testing.T) {
 			Blob:   Blob{URL: cfg.Checkpoint.Blob.URL, Container: "azx-checkpoints", CAFile: filepath.Join("testdata", "ca.pem")},
 			Leases: Leases{Interval: 5 * time.Second, Expiry: 20 * time.Second},
 		},
-		Quarantine: Quarantine{Dir: "/var/lib/azx/quarantine", Limit: 2 << 30, LimitPerReason: 256 << 20, PauseAfter: 500},
+		Quarantine: Quarantine{Dir: "/var/lib/azx/quarantine", Limit: 2 << 30, LimitPerReason: 256 << 20, MaxAge: 2160 * time.Hour, PauseAfter: 500},
 		Admin:      Admin{Listen: "localhost:0", Pprof: true},
 		Tracing:    Tracing{OTLP: "http://127.0.0.1:4318"},
 		Proxy:      cfg.Proxy, NoProxy: ".example.com,10.0.0.0/8",

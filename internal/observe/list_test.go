@@ -35,6 +35,7 @@ func list(t *testing.T) map[string]known {
 	m.Event("e", "sent")
 	m.Reloaded("H", "same")
 	m.Replayed("H", "delivered")
+	m.Expired("H", "r")
 	m.WatchQuarantine(func() map[string]Records { return map[string]Records{"r": {1, 1}} })
 	m.KeyExpires(time.Unix(1, 0))
 	m.traced("sent", 1)

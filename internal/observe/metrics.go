@@ -30,6 +30,7 @@ type Metrics struct {
 	announced      *prometheus.CounterVec
 	events         *prometheus.CounterVec
 	reloads        *prometheus.CounterVec
+	expired        *prometheus.CounterVec
 	replayed       *prometheus.CounterVec
 	spans          *prometheus.CounterVec
 	keyExpires     *prometheus.GaugeVec
@@ -61,6 +62,7 @@ func NewMetrics() *Metrics {
 		announced:      counter(nameAnnounced, "result"),
 		events:         counter(nameEvents, "event", "result"),
 		reloads:        counter(nameReloads, "hub", "result"),
+		expired:        counter(nameExpired, "hub", "reason"),
 		replayed:       counter(nameReplayed, "hub", "result"),
 		spans:          counter(nameSpans, "result"),
 		keyExpires:     prometheus.NewGaugeVec(prometheus.GaugeOpts(options(nameKeyExpires)), nil),
@@ -78,7 +80,7 @@ func NewMetrics() *Metrics {
 		leaseErrors:      counter(nameLeaseErrors, "hub", "partition"),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.retries, m.lookups, m.values, m.unknownKeys,
-		m.announced, m.events, m.reloads, m.replayed, m.spans, m.keyExpires, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
+		m.announced, m.events, m.reloads, m.expired, m.replayed, m.spans, m.keyExpires, m.skipped, m.quarantined, m.evicted, m.creationTime, m.receiveErrors,
 		m.checkpointErrors, m.unknownPositions, m.missed, m.stalls, m.leases, m.leaseErrors, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(m.twoWay.all()...)
@@ -154,6 +156,11 @@ func (m *Metrics) Reloaded(hub, result string) { m.reloads.WithLabelValues(hub, 
 
 // Replayed counts a message of the quarantine that was tried again: "delivered", "superseded" or "refused".
 func (m *Metrics) Replayed(hub, result string) { m.replayed.WithLabelValues(hub, result).Inc() }
+
+// Expired counts a message of the quarantine that was removed for its age, by the reason it had been put aside for.
+func (m *Metrics) Expired(hub, reason string) {
+	m.expired.WithLabelValues(hub, m.labels.bound(reason)).Inc()
+}
 
 // KeyExpires notes when the application key does; the zero time if that is not known, or never.
 func (m *Metrics) KeyExpires(at time.Time) {

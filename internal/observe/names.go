@@ -20,6 +20,7 @@ const (
 	nameAnnounced         = "azx_unknown_things_announced_total"
 	nameEvents            = "azx_platform_events_total"
 	nameReplayed          = "azx_quarantine_replayed_total"
+	nameExpired           = "azx_quarantine_expired_total"
 	nameQuarantineBytes   = "azx_quarantine_bytes"
 	nameQuarantineRecords = "azx_quarantine_records"
 	nameReloads           = "azx_settings_reloads_total"
@@ -79,6 +80,7 @@ var help = map[string]string{
 	nameAnnounced:         "Devices without a Thing the platform was told of, or was not told of because of the limit.",
 	nameEvents:            "Events for people on the platform, by what became of them: sent, failed, or held back because of the limit.",
 	nameReplayed:          "Messages of the quarantine that were tried again, by what became of them: delivered, superseded or refused.",
+	nameExpired:           "Messages of the quarantine that were removed because they were older than quarantine.maxAge, by the reason they had been put aside for.",
 	nameQuarantineBytes:   "What the records of the quarantine take on disk, by the reason.",
 	nameQuarantineRecords: "Records of the quarantine, by the reason; superseded ones are among them.",
 	nameReloads:           "Looks at the settings of the hub Thing, by what they brought: same, changed, refused or failed.",

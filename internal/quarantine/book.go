@@ -131,7 +131,7 @@ func (b *book) begin(id uint64, as State) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.states[id]
-	if b.settling[id] || !b.has(id) || now != Open && (now != Superseded || as != Dropped) {
+	if b.settling[id] || !b.has(id) || now != Open && (now != Superseded || as != Dropped && as != Expired) {
 		return false
 	}
 	b.settling[id] = true

@@ -9,17 +9,18 @@ import (
 // State is what has become of a record since it was stored.
 type State string
 
-// The states. Of a record that is delivered, dropped or replaced nothing is listed, and the disk is freed in time.
+// The states. Of a record that is delivered, dropped, expired or replaced nothing is listed, and the disk is freed in time.
 const (
 	Open       State = ""           // it can be replayed
 	Superseded State = "superseded" // its replay found newer values: it stays until it is dropped
 	Delivered  State = "delivered"  // its replay was written
 	Dropped    State = "dropped"    // an operator has let it go
+	Expired    State = "expired"    // a rule of the operator has let it go: it was too old
 	Replaced   State = "replaced"   // its replay failed in another way: a record of that stands for it
 )
 
 // gone reports whether a record in this state is history.
-func (s State) gone() bool { return s == Delivered || s == Dropped || s == Replaced }
+func (s State) gone() bool { return s == Delivered || s == Dropped || s == Expired || s == Replaced }
 
 // settlement is what a line says about an earlier record. It has that one's reason and size, so that the account can be
 // read from the lines alone.
@@ -43,7 +44,7 @@ type settlementLine struct {
 }
 
 // Settle notes what has become of a record of List and returns once that is on disk; false, and nothing done, if the record
-// was settled before: only one that is superseded may still be dropped.
+// was settled before: only one that is superseded may still be dropped, or expire.
 func (s *Store) Settle(ctx context.Context, r Record, as State) (bool, error) {
 	line, err := encode(settlementLine{Settles: r.settled(as)})
 	if err != nil {

@@ -45,6 +45,39 @@ func startsGoroutine(n ast.Node) string {
 	return ""
 }
 
+// leaksAreFound wants goleak in the tests of each package that starts goroutines, itself or in a supervise.Group.
+func leaksAreFound(t *tree) []string {
+	looks := map[string]bool{}
+	each(t.files, func(f *file, n ast.Node) {
+		if strings.HasPrefix(called(n), "goleak.Verify") {
+			looks[f.dir] = true
+		}
+	})
+	var broken []string
+	for dir, files := range t.packages() {
+		starts := ""
+		each(files, func(_ *file, n ast.Node) {
+			if starts == "" && (startsGoroutine(n) != "" || startsInGroup(n)) {
+				starts = t.at(n)
+			}
+		})
+		if starts != "" && !looks[dir] && leakFree[dir] == "" {
+			broken = append(broken, starts+" starts a goroutine, and no test of its package looks for those that stay")
+		}
+	}
+	return broken
+}
+
+// startsInGroup tells a Go method with two arguments, such as that of supervise.Group.
+func startsInGroup(n ast.Node) bool {
+	call, ok := n.(*ast.CallExpr)
+	if !ok || len(call.Args) != 2 {
+		return false
+	}
+	s, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && s.Sel.Name == "Go"
+}
+
 // testsNeitherSkipNorSleep looks at all files: nothing that ships sleeps either.
 func testsNeitherSkipNorSleep(t *tree) []string {
 	var broken []string

@@ -32,6 +32,7 @@ var rules = []rule{
 	{"package-names-mean-something", "name the package after what it is about", packageNamesMeanSomething},
 	{"no-init", "call a constructor from the composition root", noInit},
 	{"goroutines-have-an-owner", "start it with supervise.Group; a connection's own loops are listed in test/arch/tables_test.go", goroutinesHaveAnOwner},
+	{"leaks-are-found", "call goleak.VerifyTestMain in the TestMain of the package, or list it in test/arch/tables_test.go with a reason", leaksAreFound},
 	{"tests-neither-skip-nor-sleep", "make the test work everywhere or remove it; wait with testing/synctest or poll with a deadline", testsNeitherSkipNorSleep},
 	{"no-mutable-package-variables", "make it a field of what uses it, or a constant", noMutablePackageVariables},
 	{"errors-name-the-operation", `write "operation: cause", such as "open checkpoint: %w"`, errorsNameTheOperation},

@@ -121,6 +121,13 @@ const (
 	documented   = 0.99 // share of exported names with a comment
 )
 
+// leakFree are packages that start goroutines and whose tests do not look for leaks with goleak, and why.
+var leakFree = map[string]string{
+	"internal/checkpoint/storetest": "the suite of stores: it waits for its goroutines, and the packages that run it look for those of the stores",
+	"internal/demo":                 "runs as a process of its own in test/e2e",
+	"test/bench":                    "a command that measures and ends",
+}
+
 // goroutineFiles are the files outside tests that may start a goroutine themselves, and why.
 var goroutineFiles = map[string]string{
 	"internal/supervise/group.go": "the Group: everything else starts its goroutines with it",
