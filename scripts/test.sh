@@ -126,14 +126,20 @@ part_e2e() { # the built binary as its users run it: the documents' commands, th
 }
 
 # The cases of the quick tier: together they check every invariant of docs/reliability.md.
-QUICK_FAULTS='F(01|02|03|04|07|08|11|19|20|21|22|23|25|30|42|46|49)'
+QUICK_FAULTS='F(01|02|03|04|05|07|08|11|19|20|21|22|23|25|30|42|46|49)'
 
 part_faults() { # the fault cases of the quick tier: crashes, cut networks, full disks
+  need node nodejs npm || return
+  need npm nodejs npm || return
+  install_peers test/azurite || return
   # Cases wait more than they compute, so four at a time keep two cores busy.
   go_test -vet=off -count=1 -timeout 8m -parallel 4 -run "^Test($QUICK_FAULTS[A-Z]|ThePage)" ./test/faults
 }
 
 part_faults-long() { # every fault case in full length with three seeds, the connector built with the race detector
+  need node nodejs npm || return
+  need npm nodejs npm || return
+  install_peers test/azurite || return
   local seed
   for seed in 1 2 3; do
     echo "seed $seed"
@@ -142,6 +148,9 @@ part_faults-long() { # every fault case in full length with three seeds, the con
 }
 
 part_mutants() { # faults planted into azx: each has to be found by a fault case
+  need node nodejs npm || return
+  need npm nodejs npm || return
+  install_peers test/azurite || return
   go run ./test/mutants
 }
 

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"fmt"
 
 	"azx/internal/delivery"
 )
@@ -35,11 +34,4 @@ func (f Fence) Replace(ctx context.Context, partition string, at delivery.Checkp
 		return err
 	}
 	return f.Store.Replace(ctx, partition, at)
-}
-
-func (f Fence) held(partition string) error {
-	if err := f.Lease.Held(partition); err != nil {
-		return fmt.Errorf("save checkpoint: partition %s: %w", partition, err)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,10 +18,10 @@ import (
 // startWithin is how long Node may take to load it, on a busy machine.
 const startWithin = time.Minute
 
-// account and key are those of every Azurite, and public.
+// Account and its key are those of every Azurite, and public.
 const (
-	account = "devstoreaccount1"
-	key     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+	Account = "devstoreaccount1"
+	Key     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
 // Server is a running Azurite.
@@ -49,7 +50,7 @@ func Start(t testing.TB) *Server {
 		if found == nil {
 			return fmt.Errorf("it says %q", child.Stdout())
 		}
-		s.URL = "http://127.0.0.1:" + found[1] + "/" + account
+		s.URL = "http://127.0.0.1:" + found[1] + "/" + Account
 		return nil
 	})
 	return s
@@ -57,7 +58,12 @@ func Start(t testing.TB) *Server {
 
 // ConnectionString is that of the account, with its key.
 func (s *Server) ConnectionString() string {
-	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=%s;", account, key, s.URL)
+	return s.ConnectionStringAt(strings.TrimSuffix(strings.TrimPrefix(s.URL, "http://"), "/"+Account))
+}
+
+// ConnectionStringAt is that of the account as it is reached through another host:port, which passes requests on.
+func (s *Server) ConnectionStringAt(address string) string {
+	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;BlobEndpoint=http://%s/%s;", Account, Key, address, Account)
 }
 
 // folder is where this file is.

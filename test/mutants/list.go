@@ -17,6 +17,7 @@ func all() []mutant {
 		{tag: "mutant_checkpoint_received", what: "a checkpoint passes what was received and is open", cases: []string{"F04"}},
 		{tag: "mutant_settle_any_order", what: "a checkpoint passes an open message once a later one is settled", cases: []string{"F42"}},
 		{tag: "mutant_start_latest", what: "without a checkpoint reading begins at the end", cases: []string{"F01"}},
+		{tag: "mutant_no_fence", what: "a checkpoint is written without a held lease", cases: []string{"F12"}},
 		{tag: "mutant_no_drain", what: "a stop does not wait for what is in flight", cases: []string{"F03"}},
 		{tag: "mutant_any_lane", what: "messages of a Thing overtake each other", cases: []string{"F03"}},
 		{tag: "mutant_unbounded", what: "nothing bounds what is in flight", cases: []string{"F20"}},

@@ -41,7 +41,9 @@ type Checkpoint struct {
 	Partition string
 	Sequence  int64
 	Log       string    // endpoint and event hub that the sequence belongs to, in lower case
-	At        time.Time // when its content was written, by the file system: it was decided before
+	At        time.Time // when its content was written, by the file system, or the write was seen: it was decided before
+	Refused   bool      // the container refused it
+	Unleased  bool      // the connector had not renewed its lease in time
 }
 
 // place is a message's in the hub's log.
@@ -61,7 +63,8 @@ type numbered struct {
 type account struct {
 	// skips tells which messages a rule leaves out; nil: none.
 	skips func(Event) bool
-	late  int // requests that may be applied late: the promise allows one for each lane after a time-out
+	woken []time.Time // when connectors woke that had slept past their leases
+	late  int         // requests that may be applied late: the promise allows one for each lane after a time-out
 
 	mu          sync.Mutex
 	sent        map[numbered]bool // the hub acknowledged them to the device

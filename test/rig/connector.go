@@ -20,6 +20,9 @@ type Connector struct {
 	Name string
 	// What lies between it and the others.
 	AMQP, HTTPS, Platform *Wire
+	// Where connectors share a hub: the way to the storage account, and what stands at its end.
+	Blob  *Wire
+	Store *Store
 	// Wrap is what the process is started by, such as {"bash", "-c", `ulimit -n 64; exec "$@"`, "limited"}; nil: nothing.
 	Wrap []string
 	// Env is added to the environment.
@@ -94,6 +97,14 @@ func (c *Connector) End(want int) {
 func (c *Connector) Crash() {
 	c.measure()
 	c.Kill()
+}
+
+// Wake lets it go on that slept past its leases.
+func (c *Connector) Wake() {
+	c.rig.account.mu.Lock()
+	c.rig.account.woken = append(c.rig.account.woken, time.Now())
+	c.rig.account.mu.Unlock()
+	c.Thaw()
 }
 
 // Page asks its admin surface.

@@ -3,6 +3,7 @@ package rig
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // clockStep is how much the time of a file may be behind that of a clock, in milliseconds: the file system uses the
@@ -27,7 +28,8 @@ func (a *account) noLoss(ends map[Event]int64) error {
 	return f.err()
 }
 
-// checkpointsAreSafe is I2: when a checkpoint was written, everything up to it had come to its end. And none goes back.
+// checkpointsAreSafe is I2: when a checkpoint was written, everything up to it had come to its end; none goes back; and
+// where connectors share a hub nobody writes, or tries to, without a lease.
 func (a *account) checkpointsAreSafe(ends map[Event]int64) error {
 	f := few{rule: "I2 checkpoint safety"}
 	logs := map[place][]Event{}
@@ -41,10 +43,15 @@ func (a *account) checkpointsAreSafe(ends map[Event]int64) error {
 	last := map[place]int64{}
 	for _, c := range a.checkpoints {
 		in := place{log: c.Log, partition: c.Partition}
-		if before, ok := last[in]; ok && c.Sequence < before {
+		if c.Unleased {
+			f.add("%s wrote %d of partition %s at %s without a lease", c.Connector, c.Sequence, c.Partition, c.At.Format("15:04:05.000"))
+		}
+		if before, ok := last[in]; ok && c.Sequence < before && !c.Refused {
 			f.add("partition %s goes back from %d to %d", c.Partition, before, c.Sequence)
 		}
-		last[in] = c.Sequence
+		if !c.Refused {
+			last[in] = c.Sequence
+		}
 		for _, e := range logs[in] {
 			if e.Sequence > c.Sequence {
 				break
@@ -113,7 +120,11 @@ func (a *account) inOrder() error {
 // progress is how far a Thing has come: its newest message, and the one that came last.
 type progress struct{ most, last int }
 
-// repeatsAreOfASuffix is I4: nothing is written again that a checkpoint had passed.
+// wakes is how long after a connector woke a request may come that it had under way when it fell asleep.
+const wakes = time.Second
+
+// repeatsAreOfASuffix is I4: nothing is written again that a checkpoint had passed, but what was under way when a connector
+// fell asleep.
 func (a *account) repeatsAreOfASuffix() error {
 	const margin = 100 // milliseconds that a request may be on its way
 	f := few{rule: "I4 duplicates"}
@@ -128,14 +139,23 @@ func (a *account) repeatsAreOfASuffix() error {
 		m := numbered{w.Thing, w.Number}
 		for ; next < len(a.checkpoints) && a.checkpoints[next].At.UnixMilli() < w.Received-margin; next++ {
 			c := a.checkpoints[next]
+			if c.Refused {
+				continue
+			}
 			passed[place{log: c.Log, partition: c.Partition}] = c.Sequence + 1
 		}
-		if e, ok := at[m]; ok && seen[m] && e.Sequence < passed[place{log: e.Log, partition: e.Partition}] {
+		if e, ok := at[m]; ok && seen[m] && !a.justWoken(w) && e.Sequence < passed[place{log: e.Log, partition: e.Partition}] {
 			f.add("%s was written again behind its checkpoint", e)
 		}
 		seen[m] = true
 	}
 	return f.err()
+}
+
+func (a *account) justWoken(w Written) bool {
+	return slices.ContainsFunc(a.woken, func(at time.Time) bool {
+		return at.UnixMilli() <= w.Received && w.Received < at.Add(wakes).UnixMilli()
+	})
 }
 
 // repeats is how many messages were written more than once, each counted as often as it came again.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"azx/test/azurite"
 	"azx/test/process"
 )
 
@@ -20,9 +21,11 @@ const HubThing = "FaultHub"
 // Options say what a case needs; the zero value is one connector and 20 devices.
 type Options struct {
 	Connectors int // default 1
-	Devices    int // default 20
-	Hub        []string
-	Platform   []string
+	// Shared has the connectors share the hub through a container.
+	Shared   bool
+	Devices  int // default 20
+	Hub      []string
+	Platform []string
 	// Edit changes the files of the connectors.
 	Edit func(config map[string]any)
 	// Skips tells which messages a rule leaves out.
@@ -36,6 +39,8 @@ type Rig struct {
 	*process.Stack
 	Connectors []*Connector
 	Devices    []*Device
+	// Shared is nil unless the connectors share the hub.
+	Shared *Shared
 	// HubProcess is the hub's.
 	HubProcess *process.Child
 
@@ -63,6 +68,10 @@ func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	}
 	r.addDevices(o.Devices)
 	r.reader = r.readHub()
+	if o.Shared {
+		r.Shared = startShared(t, r.account.saved)
+		r.secrets = append(r.secrets, azurite.Key)
+	}
 	for i := range max(1, o.Connectors) {
 		r.addConnector(fmt.Sprintf("azx-%d", i+1), o.Edit)
 	}
@@ -114,6 +123,9 @@ func (r *Rig) addConnector(name string, edit func(map[string]any)) {
 		HTTPS:    StartWire(r.t, fmt.Sprintf("127.0.0.1:%d", r.Hub.Ports.HTTPS)),
 		Platform: StartWire(r.t, at.Host),
 	}
+	if r.Shared != nil {
+		r.Shared.join(r.t, c)
+	}
 	r.Configure(c, edit)
 	watchFolder(r.t, name, filepath.Join(r.Dir, name, "checkpoint"), r.account.saved)
 	r.Connectors = append(r.Connectors, c)
@@ -126,6 +138,9 @@ func (r *Rig) Configure(c *Connector, edit func(map[string]any)) {
 		config["platform"].(map[string]any)["urls"] = []string{"ws://" + c.Platform.Address + "/Thingworx/WS"}
 		config["hubs"].([]any)[0].(map[string]any)["endpoints"] = map[string]any{"amqps": c.AMQP.Address, "https": c.HTTPS.Address}
 		config["requestTimeout"] = "2s"
+		if r.Shared != nil {
+			r.Shared.use(c, config)
+		}
 		if edit != nil {
 			edit(config)
 		}

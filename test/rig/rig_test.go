@@ -26,8 +26,8 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 			a.read(Event{"log", "0", int64(i), device, i / 2, int64(begin + i)})
 			a.written = append(a.written, Written{device, i / 2, int64(begin + i), int64(begin + 100*i)})
 		}
-		a.saved(Checkpoint{"azx-1", "0", 4, "log", time.UnixMilli(begin + 450)})
-		a.saved(Checkpoint{"azx-1", "0", 9, "log", time.UnixMilli(begin + 2000)})
+		a.saved(Checkpoint{Connector: "azx-1", Partition: "0", Sequence: 4, Log: "log", At: time.UnixMilli(begin + 450)})
+		a.saved(Checkpoint{Connector: "azx-1", Partition: "0", Sequence: 9, Log: "log", At: time.UnixMilli(begin + 2000)})
 		return a
 	}
 	again := func(a *account, from, to int, at int64) {
@@ -45,12 +45,16 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 		"a message that a rule leaves out":   {func(a *account) { a.written = a.written[:9]; a.skips = func(e Event) bool { return e.Sequence == 9 } }, ""},
 		"the hub lost what it acknowledged":  {func(a *account) { a.note("a", 77) }, "I1 no loss: message 77 of a"},
 		"a checkpoint before the last write": {func(a *account) { a.checkpoints[1].At = time.UnixMilli(begin + 850) }, "I2 checkpoint safety: azx-1 wrote 9"},
-		"a checkpoint goes back":             {func(a *account) { a.saved(Checkpoint{"azx-1", "0", 8, "log", time.UnixMilli(begin + 3000)}) }, "I2 checkpoint safety: partition 0 goes back"},
-		"a checkpoint of another log":        {func(a *account) { a.saved(Checkpoint{"azx-1", "0", 2, "other", time.UnixMilli(begin)}) }, ""},
-		"a message overtakes":                {func(a *account) { a.written[4], a.written[6] = a.written[6], a.written[4] }, "I3 order: a got message 3 for the first time"},
-		"a suffix comes again":               {func(a *account) { again(a, 6, 10, 1500) }, ""},
-		"a repeat is the last":               {func(a *account) { again(a, 6, 7, 1500) }, "I3 order: the last value of a is message 3, the newest is 4"},
-		"a repeat leaves one out":            {func(a *account) { again(a, 4, 5, 1500); again(a, 8, 10, 1600) }, "I3 order: a got message 4 behind message 2"},
+		"a checkpoint goes back": {func(a *account) {
+			a.saved(Checkpoint{Connector: "azx-1", Partition: "0", Sequence: 8, Log: "log", At: time.UnixMilli(begin + 3000)})
+		}, "I2 checkpoint safety: partition 0 goes back"},
+		"a checkpoint of another log": {func(a *account) {
+			a.saved(Checkpoint{Connector: "azx-1", Partition: "0", Sequence: 2, Log: "other", At: time.UnixMilli(begin)})
+		}, ""},
+		"a message overtakes":     {func(a *account) { a.written[4], a.written[6] = a.written[6], a.written[4] }, "I3 order: a got message 3 for the first time"},
+		"a suffix comes again":    {func(a *account) { again(a, 6, 10, 1500) }, ""},
+		"a repeat is the last":    {func(a *account) { again(a, 6, 7, 1500) }, "I3 order: the last value of a is message 3, the newest is 4"},
+		"a repeat leaves one out": {func(a *account) { again(a, 4, 5, 1500); again(a, 8, 10, 1600) }, "I3 order: a got message 4 behind message 2"},
 		"a late request that is allowed": {func(a *account) {
 			a.late, a.checkpoints = 1, a.checkpoints[1:]
 			again(a, 4, 5, 1500)

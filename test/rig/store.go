@@ -24,6 +24,9 @@ type Hook func(r *http.Request, body []byte) (status int)
 type Store struct {
 	URL string
 
+	// around, unless it is nil, is called for each request that is passed on; pass does so and returns the status of the answer.
+	around func(r *http.Request, pass func() (status int))
+
 	mu   sync.Mutex
 	hook Hook
 }
@@ -90,5 +93,25 @@ func (s *Store) serve(w http.ResponseWriter, r *http.Request, next http.Handler)
 		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	next.ServeHTTP(w, r)
+	if s.around == nil {
+		next.ServeHTTP(w, r)
+		return
+	}
+	s.around(r, func() int {
+		answer := &answered{ResponseWriter: w}
+		next.ServeHTTP(answer, r)
+		return answer.status
+	})
+}
+
+// answered remembers the status of an answer.
+type answered struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader is http.ResponseWriter's.
+func (a *answered) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
 }

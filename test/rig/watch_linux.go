@@ -92,7 +92,7 @@ func (w *folderWatch) seen(fd int, path string, isDir bool) error {
 	}
 	if json.Unmarshal(text, &content) == nil {
 		log := content.Identity[:max(0, strings.LastIndexByte(content.Identity, '/'))]
-		w.told(Checkpoint{w.connector, content.Partition, content.Sequence, log, info.ModTime()})
+		w.told(Checkpoint{Connector: w.connector, Partition: content.Partition, Sequence: content.Sequence, Log: log, At: info.ModTime()})
 	}
 	return nil
 }
