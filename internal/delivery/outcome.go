@@ -1,6 +1,10 @@
 package delivery
 
-import "azx/internal/message"
+import (
+	"context"
+
+	"azx/internal/message"
+)
 
 // Kind is what became of a message at the platform.
 type Kind uint8
@@ -36,4 +40,7 @@ type Queued struct {
 	// OnlyNewer leaves out values that the platform has newer ones of. That costs a question for each, so it is for messages
 	// that are written again long after their time.
 	OnlyNewer bool
+	// Act is done instead of a write: after all that came before it for the Thing, and before anything behind it. It may take
+	// its time, other Things go on. nil: the readings are written.
+	Act func(ctx context.Context) Outcome
 }

@@ -42,6 +42,9 @@ type line struct {
 	waiting fifo[delivery.Queued]
 	pushes  []*push
 	visit   bool // take a turn although nothing waits
+	// held is what the line waits for before it takes another turn; nil: for nothing.
+	held   func(ctx context.Context)
+	mended bool // it was held, and the Thing is said to be as it should be
 }
 
 func newLane(w *Writer, s *wire, t *tables, last *lastValues) *lane {
@@ -133,17 +136,21 @@ func (l *lane) next() *line {
 	return nil
 }
 
-// leave ends a turn: the line goes to the end of the queue, or away if nothing waits in it.
+// leave ends a turn: the line goes to the end of the queue, or away if nothing waits in it. One that is held stands aside.
 func (l *lane) leave(ln *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if ln.held != nil {
+		l.standAside(ln)
+		return
+	}
 	if ln.visit || ln.waiting.len() > 0 || len(ln.pushes) > 0 {
 		l.enqueue(ln)
 		return
 	}
 	delete(l.lines, ln.thing)
 	if len(l.spare) < 256 {
-		ln.thing = ""
+		ln.thing, ln.mended = "", false
 		l.spare = append(l.spare, ln)
 	}
 }
@@ -168,6 +175,9 @@ func (l *lane) take(ln *line) {
 		if wanted := ln.waiting.first().Wanted; wanted != nil && !wanted() {
 			l.left = append(l.left, ln.waiting.pop())
 			continue
+		}
+		if ln.waiting.first().Act != nil {
+			return
 		}
 		alone := ln.waiting.first().OnlyNewer // it is compared with what was written before it
 		if alone && len(l.batch) > 0 {

@@ -20,6 +20,7 @@ type knowledge struct {
 	until   time.Time     // when it has to be asked for again
 	parked  bool          // the Thing did not answer; whatever is sent to it is a probe
 	pause   time.Duration // between probes
+	stays   bool          // Missing or Moved could do nothing about it
 }
 
 // tables keeps what is known of a lane's Things: a bounded number of them, the least recently used leaves.

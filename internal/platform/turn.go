@@ -23,7 +23,7 @@ type item struct {
 
 // turn writes what waits for one Thing, as far as it fits in one request. The error is that of ctx.
 func (l *lane) turn(ctx context.Context, ln *line) error {
-	if !l.carryPushes(ctx, ln) {
+	if !l.carryPushes(ctx, ln) || l.holdForAct(ln) {
 		return nil
 	}
 	k, known := l.tables.get(ln.thing)
@@ -37,6 +37,9 @@ func (l *lane) turn(ctx context.Context, ln *line) error {
 		if backlog := l.writer.cfg.Backlog; backlog != nil && usable(k) && !existed {
 			l.putBack(ln, backlog.Release(ln.thing))
 		}
+	}
+	if l.holdForKeeper(ln, k) {
+		return nil
 	}
 	l.take(ln)
 	l.parked = k.parked
@@ -90,7 +93,7 @@ func (l *lane) write(ctx context.Context, thing string, k knowledge) error {
 			return err
 		}
 		if k.table == nil {
-			l.end(l.batch, k.outcome, true)
+			l.endOrKeep(thing, k)
 			return nil
 		}
 		unknown = l.translate(k.table)
@@ -218,7 +221,7 @@ func (l *lane) relearn(ctx context.Context, thing string, items []item, tried *m
 		l.batch = append(l.batch, items[i].queued)
 	}
 	if k.table == nil {
-		l.end(l.batch, k.outcome, true)
+		l.endOrKeep(thing, k)
 		return nil
 	}
 	l.translate(k.table)

@@ -98,6 +98,13 @@ type WriterConfig struct {
 	// the values. May be nil.
 	Written func(t message.Telemetry, writes []message.Write)
 
+	// Missing is called for a Thing that is not there and has messages that wait, and Moved for one that belongs to another
+	// hub than these; nil: nobody is. The messages wait meanwhile, those of other Things do not. nil says that this is mended:
+	// the platform is asked again. An error is the reason that they end with, and nobody is called again for a while. An error
+	// of ctx is none.
+	Missing func(ctx context.Context, m *message.Message) error
+	Moved   func(ctx context.Context, m *message.Message, gateway string) error
+
 	Events  *Announcer   // hears of devices without a Thing; nil tells nobody
 	Backlog Backlog      // may be nil
 	Meter   Meter        // may be nil
@@ -142,9 +149,10 @@ type Writer struct {
 	cfg       WriterConfig
 	seed      maphash.Seed
 	lanes     []*lane
-	successes atomic.Int64  // requests of lanes that the platform accepted
-	refused   atomic.Int64  // lanes that wait because of the credential
-	ended     chan struct{} // closed when Run has ended
+	successes atomic.Int64     // requests of lanes that the platform accepted
+	refused   atomic.Int64     // lanes that wait because of the credential
+	ended     chan struct{}    // closed when Run has ended
+	group     *supervise.Group // of the lanes, once Run has begun
 }
 
 // NewWriter checks cfg and returns a Writer that takes messages, but sends none until Run.
@@ -176,11 +184,11 @@ func NewWriter(cfg WriterConfig) (*Writer, error) {
 // It may be called once.
 func (w *Writer) Run(ctx context.Context) error {
 	defer close(w.ended)
-	group := supervise.New(ctx)
+	w.group = supervise.New(ctx)
 	for i, l := range w.lanes {
-		group.Go(fmt.Sprintf("lane %d", i), l.run)
+		w.group.Go(fmt.Sprintf("lane %d", i), l.run)
 	}
-	return group.Wait()
+	return w.group.Wait()
 }
 
 // Write queues a message for its Thing and returns at once: whoever calls it bounds the memory. Settle is

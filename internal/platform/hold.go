@@ -1,0 +1,112 @@
+package platform
+
+import (
+	"context"
+	"time"
+
+	"azx/internal/delivery"
+	"azx/internal/message"
+)
+
+// A line is held while something is done that its messages have to wait for: the Thing is made, given to another hub, or
+// disabled. The lane goes on with other Things.
+
+// whenRefused is how long it takes until Missing and Moved are called again for a Thing they could do nothing for.
+const whenRefused = time.Minute
+
+// standAside has a held line wait. The caller has the lock.
+func (l *lane) standAside(ln *line) {
+	l.writer.group.Go("Thing "+ln.thing, func(ctx context.Context) error {
+		ln.held(ctx)
+		if ctx.Err() != nil {
+			return nil // the writer ends
+		}
+		l.mu.Lock()
+		ln.held = nil
+		l.mu.Unlock()
+		l.leave(ln)
+		l.signal()
+		return nil
+	})
+}
+
+// holdForAct holds a line whose next message is something to be done, and reports whether it had one.
+func (l *lane) holdForAct(ln *line) bool {
+	l.mu.Lock()
+	if ln.waiting.len() == 0 || ln.waiting.first().Act == nil {
+		l.mu.Unlock()
+		return false
+	}
+	q := ln.waiting.pop()
+	l.mu.Unlock()
+	if q.Wanted != nil && !q.Wanted() {
+		l.settle(&q, delivery.Outcome{Kind: delivery.Unwanted})
+		return true
+	}
+	thing := ln.thing
+	ln.held = func(ctx context.Context) {
+		if o := q.Act(ctx); ctx.Err() == nil {
+			l.tables.forget(thing)
+			l.settle(&q, o)
+		}
+	}
+	return true
+}
+
+// holdForKeeper holds a line whose messages cannot be written as the Thing stands, if somebody may change that. k is what is
+// known of the Thing. A Thing that was mended and is as before is not held a second time at once.
+func (l *lane) holdForKeeper(ln *line, k knowledge) bool {
+	mended := ln.mended
+	ln.mended = false
+	m := l.firstWaiting(ln)
+	if m == nil || mended || k.stays {
+		return false
+	}
+	cfg := &l.writer.cfg
+	switch {
+	case k.table == nil && k.outcome.Kind == delivery.NoThing && cfg.Missing != nil:
+		ln.held = func(ctx context.Context) { l.mend(ctx, ln, k, cfg.Missing(ctx, m)) }
+	case k.table != nil && k.table.Gateway() != "" && k.table.Gateway() != m.Hub && cfg.Moved != nil:
+		ln.held = func(ctx context.Context) { l.mend(ctx, ln, k, cfg.Moved(ctx, m, k.table.Gateway())) }
+	}
+	return ln.held != nil
+}
+
+// firstWaiting is the next message of a line; nil if none waits.
+func (l *lane) firstWaiting(ln *line) *message.Message {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ln.waiting.len() == 0 {
+		return nil
+	}
+	return ln.waiting.first().Message
+}
+
+// mend has the platform asked again; if there is an error, messages end as the Thing stands, for that reason.
+func (l *lane) mend(ctx context.Context, ln *line, k knowledge, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		ln.mended = true
+		l.tables.forget(ln.thing)
+	default:
+		if k.table == nil {
+			k.outcome.Err = err
+		}
+		k.stays, k.asked = true, time.Now()
+		k.until = k.asked.Add(whenRefused)
+		l.tables.put(ln.thing, k, l.tables.mark())
+	}
+}
+
+// endOrKeep ends the lane's batch, whose Thing is not there any more, unless somebody may make it anew: then it waits for that
+// in its line.
+func (l *lane) endOrKeep(thing string, k knowledge) {
+	if l.writer.cfg.Missing == nil || k.outcome.Kind != delivery.NoThing {
+		l.end(l.batch, k.outcome, true)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines[thing].waiting.prepend(l.batch)
+}
