@@ -76,22 +76,10 @@ devices. Exit codes: 0 done, 5 done but for devices that are named, 3 refused, 4
 	return cmd
 }
 
-func parseRules(texts []string) (rules []app.ImportRule, err error) {
-	for _, text := range texts {
-		which, template, found := strings.Cut(text, "=")
-		if !found {
-			which, template = "", text
-		}
-		rule := app.ImportRule{Template: template}
-		switch {
-		case template == "" || found && which == "":
-			return nil, fmt.Errorf("--rule %q: want TEMPLATE, edge=TEMPLATE, TAG=TEMPLATE or TAG:VALUE=TEMPLATE", text)
-		case which == "edge":
-			rule.Edge = true
-		default:
-			rule.Tag, rule.Value, _ = strings.Cut(strings.TrimPrefix(which, "tags."), ":")
-		}
-		rules = append(rules, rule)
+func parseRules(texts []string) ([]app.ImportRule, error) {
+	rules, err := app.ParseImportRules(texts)
+	if err != nil {
+		return nil, fmt.Errorf("--rule %w", err)
 	}
 	return rules, nil
 }

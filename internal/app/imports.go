@@ -36,6 +36,9 @@ type (
 	ImportRule = devices.Rule
 )
 
+// ParseImportRules reads rules as people write them.
+func ParseImportRules(texts []string) ([]ImportRule, error) { return devices.ParseRules(texts) }
+
 // ImportOptions say which devices become Things, and how.
 type ImportOptions struct {
 	Config   *config.Config

@@ -1,7 +1,5 @@
 package devices
 
-import "azx/internal/fault"
-
 // Verdict is what became of a device, or in a dry run what would.
 type Verdict string
 
@@ -76,9 +74,5 @@ func (p *Place) count(o Outcome) {
 
 // refused is the outcome for a device whose Thing the platform, or the import itself, refuses.
 func refused(t Thing, err error) Outcome {
-	reason := err.Error()
-	if hint := fault.HintOf(err); hint != "" {
-		reason += "; " + hint
-	}
-	return Outcome{Device: t.Device.ID, Thing: t.Name, Verdict: Failed, Reason: reason}
+	return Outcome{Device: t.Device.ID, Thing: t.Name, Verdict: Failed, Reason: reasonOf(err)}
 }

@@ -2,6 +2,7 @@ package devices
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"azx/internal/fault"
@@ -70,4 +71,25 @@ func tag(tags json.RawMessage, path string) (text string, there bool) {
 		return text, string(tags) != "null"
 	}
 	return string(tags), true
+}
+
+// ParseRules reads rules as people write them: TEMPLATE, edge=TEMPLATE, TAG=TEMPLATE or TAG:VALUE=TEMPLATE.
+func ParseRules(texts []string) (rules Rules, err error) {
+	for _, text := range texts {
+		which, template, found := strings.Cut(text, "=")
+		if !found {
+			which, template = "", text
+		}
+		rule := Rule{Template: template}
+		switch {
+		case template == "" || found && which == "":
+			return nil, fmt.Errorf("%q: want TEMPLATE, edge=TEMPLATE, TAG=TEMPLATE or TAG:VALUE=TEMPLATE", text)
+		case which == "edge":
+			rule.Edge = true
+		default:
+			rule.Tag, rule.Value, _ = strings.Cut(strings.TrimPrefix(which, "tags."), ":")
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
 }

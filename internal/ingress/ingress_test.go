@@ -93,7 +93,7 @@ func TestARuleSkipsAndAFaultQuarantines(t *testing.T) {
 		outcome delivery.Outcome
 		ends    string // as the meter counts it
 	}{
-		{"an event that is no telemetry is skipped", life, delivery.Outcome{}, "skipped not-telemetry"},
+		{"a life cycle event that nobody follows is skipped", life, delivery.Outcome{}, "skipped life-cycle"},
 		{"a changed twin is skipped: it is for others", twin, delivery.Outcome{}, "skipped twin-change"},
 		{"an empty body is a heartbeat", msg(0, "a", ``), delivery.Outcome{}, "skipped heartbeat"},
 		{"a body that is no JSON goes to quarantine", msg(0, "a", `{`), delivery.Outcome{}, "quarantined undecodable"},
@@ -297,6 +297,34 @@ func TestAPartitionCountsAsReadOnceItStands(t *testing.T) {
 		elapse(steadyAfter)
 		if v := p.View(); !v.Reading || v.Err != nil {
 			t.Errorf("reading %v, %v after it was opened", v.Reading, v.Err)
+		}
+	})
+}
+
+type lives struct{ carried []string }
+
+func (l *lives) Carry(_ context.Context, m *message.Message) {
+	l.carried = append(l.carried, m.DeviceID)
+}
+
+func TestALifeCycleEventHasItsPlaceInTheLaneOfItsThing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := msg(0, "a:b", `{}`)
+		made.Source = message.SourceLifecycle
+		var followed lives
+		r := newRig(KeepUnknown, func(q delivery.Queued) *delivery.Outcome {
+			if q.Act == nil || q.Thing != message.ThingName("a:b") {
+				return &delivery.Outcome{}
+			}
+			o := q.Act(t.Context())
+			return &o
+		}, made, msg(1, "a:b", `{"x":1}`))
+		r.flow.Pump.Life = &followed
+		stop := r.start(t)
+		synctest.Wait()
+		stop()
+		if !slices.Equal(followed.carried, []string{"a:b"}) || r.meter.count("skipped life-cycle") != 1 || r.meter.count("delivered ") != 1 {
+			t.Errorf("followed %v, ended as %v", followed.carried, r.meter.ended)
 		}
 	})
 }

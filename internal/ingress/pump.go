@@ -52,6 +52,7 @@ type Pump struct {
 	Writer     Writer
 	Aside      *Aside
 	Twins      Twins // nil if nobody asks for twins
+	Life       Life  // nil if nobody follows devices that are made and deleted
 	Tap        Tap   // nil if nobody watches
 	Meter      Meter
 	Trip       *Trip // nil never pauses
@@ -88,6 +89,8 @@ func (p *Pump) carry(c *carried) {
 	telemetry, err := p.Translator.Translate(c.Message)
 	var rule skip
 	switch {
+	case errors.As(err, &rule) && rule == lifeCycle && p.Life != nil:
+		p.live(c)
 	case errors.As(err, &rule):
 		if rule == twinChange && p.Twins != nil {
 			p.Twins.Changed(c.Message)

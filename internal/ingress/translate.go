@@ -29,6 +29,8 @@ func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err e
 	case message.SourceTelemetry, "":
 	case message.SourceTwinChanges:
 		return tel, twinChange
+	case message.SourceLifecycle:
+		return tel, lifeCycle
 	default:
 		return tel, skip("not-telemetry")
 	}
@@ -53,8 +55,11 @@ func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err e
 // skip is the rule that leaves a message out, as metrics name it.
 type skip string
 
-// twinChange skips what is for Twins.
-const twinChange = skip("twin-change")
+// twinChange skips what is for Twins, lifeCycle what is for Life.
+const (
+	twinChange = skip("twin-change")
+	lifeCycle  = skip("life-cycle")
+)
 
 // SkippedBy returns the rule that an error of Translate stands for, as metrics name it; false for any other error.
 func SkippedBy(err error) (rule string, skipped bool) {

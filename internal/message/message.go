@@ -50,8 +50,9 @@ func (m *Message) SystemTexts() map[string]string {
 
 // Message sources. An absent one stands for telemetry.
 const (
-	SourceTelemetry   = "Telemetry"        // what devices and modules send themselves
-	SourceTwinChanges = "twinChangeEvents" // what the hub tells of changed twins, where a route asks for it
+	SourceTelemetry   = "Telemetry"             // what devices and modules send themselves
+	SourceTwinChanges = "twinChangeEvents"      // what the hub tells of changed twins, where a route asks for it
+	SourceLifecycle   = "deviceLifecycleEvents" // likewise, of devices and modules that were made or deleted
 )
 
 // PropertyCreationTime is the application property in which a device states when a message was made.
