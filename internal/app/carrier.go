@@ -8,6 +8,7 @@ import (
 
 	"azx/internal/access"
 	"azx/internal/config"
+	"azx/internal/devices"
 	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/hub"
@@ -26,7 +27,8 @@ type carrier struct {
 	aside   *ingress.Aside
 	writer  *platform.Writer
 	trip    *ingress.Trip
-	twoWay  *twoWay // nil if the platform's requests are not carried
+	life    *devices.Life // nil if nobody follows devices that come and go
+	twoWay  *twoWay       // nil if the platform's requests are not carried
 }
 
 // open makes what the settings of the hub decide.
@@ -35,6 +37,9 @@ func (k *carrier) open() (err error) {
 		return err
 	}
 	k.openAside()
+	if err := k.openLife(); err != nil {
+		return err
+	}
 	if err := k.openWriter(); err != nil {
 		return err
 	}
@@ -152,6 +157,9 @@ func (k *carrier) newFlow(events *events, kept positions, failedOver bool) *ingr
 	}
 	if k.twoWay != nil {
 		flow.Pump.Twins = k.twoWay.egress
+	}
+	if k.life != nil {
+		flow.Pump.Life = k.life
 	}
 	before := map[string]*ingress.Partition{}
 	for _, p := range k.state.known() {

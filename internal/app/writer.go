@@ -18,6 +18,7 @@ func (k *carrier) openWriter() (err error) {
 	}
 	writer := k.writerConfig(sockets)
 	writer.Learned, writer.Events, writer.Backlog, writer.Written = k.learned, k.events, k.aside, tapped{&k.tail}.Written
+	k.followLife(&writer)
 	if k.tracer != nil {
 		writer.Tracer = k.tracer
 	}

@@ -108,6 +108,15 @@ func (d *decoder) checkHub(h *Hub, at string) {
 			d.report(fmt.Sprintf("%s.allowThings[%d]", at, i), "not a pattern", `such as "*", "pump-*" or "line[1-4]-*"`)
 		}
 	}
+	for i, rule := range h.Lifecycle.Rules {
+		which, template, named := strings.Cut(rule, "=")
+		if which == "" || named && template == "" {
+			d.report(fmt.Sprintf("%s.lifecycle.rules[%d]", at, i), "not a rule", "want TEMPLATE, edge=TEMPLATE, TAG=TEMPLATE or TAG:VALUE=TEMPLATE")
+		}
+	}
+	if h.Extensions != ExtensionsAzx && h.Follows() {
+		d.report(at+".lifecycle", "Things are made and changed with this project's packages alone", "leave onUnknownThing: create and lifecycle out, or set extensions: azx")
+	}
 	if h.Extensions == ExtensionsNone {
 		d.checkBareHub(h, at)
 	}

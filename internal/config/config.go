@@ -95,6 +95,7 @@ type Hub struct {
 	AllowThings    []string       `yaml:"allowThings"`
 	Receiver       Receiver       `yaml:"receiver"`       // default sdk
 	OnUnknownThing OnUnknownThing `yaml:"onUnknownThing"` // default keep
+	Lifecycle      Lifecycle      `yaml:"lifecycle"`
 	// TimeField is a top-level body field with the message's time, "" for none.
 	TimeField string `yaml:"timeField"`
 	// Retention is how long the hub keeps a message, 1 h to 7 days; default 24 h. The lag is told as a share of it: the
@@ -229,6 +230,7 @@ const (
 	UnknownKeep       OnUnknownThing = "keep"       // the last few to quarantine, the rest skipped
 	UnknownSkip       OnUnknownThing = "skip"       // skipped and counted
 	UnknownQuarantine OnUnknownThing = "quarantine" // all to quarantine
+	UnknownCreate     OnUnknownThing = "create"     // the Thing is made, and they wait for it; as keep where that cannot be
 )
 
 // defaults returns a Config with every default; a hub's are in Hub.setDefaults.
@@ -253,6 +255,7 @@ func (h *Hub) setDefaults() {
 		Extensions:     ExtensionsAzx,
 		Receiver:       ReceiverSDK,
 		OnUnknownThing: UnknownKeep,
+		Lifecycle:      Lifecycle{OnCreate: CreatedTell, OnDelete: DeletedTell, OnMoved: MovedRefuse},
 		Retention:      24 * time.Hour,
 		Bind:           BindAuto,
 		Tier:           TierStandard,

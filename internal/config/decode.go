@@ -264,9 +264,12 @@ func (d *decoder) parse(text string, target any) (err error) {
 	case *dial.Transport:
 		err = oneOf(text, t)
 	case *OnUnknownThing:
-		if text == "create" {
-			return errors.New("create is not available in this version")
-		}
+		err = oneOf(text, t)
+	case *OnCreate:
+		err = oneOf(text, t)
+	case *OnDelete:
+		err = oneOf(text, t)
+	case *OnMoved:
 		err = oneOf(text, t)
 	case *Bind:
 		err = oneOf(text, t)

@@ -140,7 +140,14 @@ var (
 			path:  "hubs[].receiver",
 			about: "what reads messages: `sdk`, Microsoft's library for Event Hubs, or `fast`, which takes a third of the CPU time and more memory",
 		},
-		{path: "hubs[].onUnknownThing", about: "messages of a device without a Thing: `keep`, `skip` or `quarantine`"},
+		{path: "hubs[].onUnknownThing", about: "messages of a device without a Thing: `keep`, `skip`, `quarantine`, or `create`: they wait until it is made"},
+		{path: "hubs[].lifecycle.onCreate", about: "a device was made at the hub: `tell`, or `create` its Thing; see [devices.md](devices.md)"},
+		{path: "hubs[].lifecycle.onDelete", about: "a device was deleted at the hub: `tell`, or `disable` its Thing"},
+		{path: "hubs[].lifecycle.onMoved", about: "a device is at this hub and its Thing another one's: `refuse`, or `adopt` the Thing"},
+		{
+			path: "hubs[].lifecycle.rules", otherwise: "`AzureIotThing`",
+			about: "templates of Things that are made: `TEMPLATE`, `edge=TEMPLATE`, `TAG=TEMPLATE` or `TAG:VALUE=TEMPLATE`; the first that fits counts",
+		},
 		{path: "hubs[].timeField", about: "a field of the body with the message's time", otherwise: "none"},
 		{
 			path: "hubs[].retention", otherwise: "`24h`, the least that a hub has",

@@ -37,7 +37,13 @@ func kindOf(target any) kind {
 	case *Receiver:
 		return kind{want: "sdk or fast", choices: []string{string(ReceiverSDK), string(ReceiverFast)}}
 	case *OnUnknownThing:
-		return kind{want: "keep, skip or quarantine", choices: []string{string(UnknownKeep), string(UnknownSkip), string(UnknownQuarantine)}}
+		return kind{want: "keep, skip, quarantine or create", choices: []string{string(UnknownKeep), string(UnknownSkip), string(UnknownQuarantine), string(UnknownCreate)}}
+	case *OnCreate:
+		return kind{want: "tell or create", choices: []string{string(CreatedTell), string(CreatedCreate)}}
+	case *OnDelete:
+		return kind{want: "tell or disable", choices: []string{string(DeletedTell), string(DeletedDisable)}}
+	case *OnMoved:
+		return kind{want: "refuse or adopt", choices: []string{string(MovedRefuse), string(MovedAdopt)}}
 	case *IdentityKind:
 		return kind{
 			want:    "managed, workload, secret or certificate",

@@ -56,6 +56,7 @@ func list(t *testing.T) map[string]known {
 	e.Sent("c2d", 1)
 	e.TwinEvent("pushed")
 	e.Outcome("Success")
+	e.Lived("message", "made")
 	e.FellBack()
 	m.WatchPlatform(func() Platform { return Platform{ByURL: map[string]int{"ws://p": 1}} })
 	m.WatchHub("H", func() Hub { return Hub{Told: time.Now()} })

@@ -52,6 +52,7 @@ const (
 	nameSent          = "azx_writes_sent_messages_total"
 	nameSentWrites    = "azx_writes_sent_total"
 	nameTwinEvents    = "azx_twin_events_total"
+	nameLives         = "azx_device_lives_total"
 	nameOutcomes      = "azx_message_outcomes_total"
 	nameBindFallbacks = "azx_bind_fallbacks_total"
 	nameBound         = "azx_bound_names"
@@ -112,6 +113,7 @@ var help = map[string]string{
 	nameSent:          "Messages, twin changes and methods that carried property writes to devices.",
 	nameSentWrites:    "Property writes that went out to devices; several travel as one.",
 	nameTwinEvents:    "Events of changed twins, by what became of them.",
+	nameLives:         "Devices that were made, deleted or moved, or spoke without a Thing, by what was done about it.",
 	nameOutcomes:      "Messages to devices whose outcome the hub told, by the outcome.",
 	nameBindFallbacks: "Routing groups that brought no requests, so that devices were bound one by one.",
 	nameBound:         "Names bound at the platform, by the mode: the routing group, or devices one by one.",

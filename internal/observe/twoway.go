@@ -16,6 +16,7 @@ type twoWay struct {
 	writes         *prometheus.CounterVec
 	twinEvents     *prometheus.CounterVec
 	outcomes       *prometheus.CounterVec
+	lives          *prometheus.CounterVec
 	rebinds        *prometheus.CounterVec
 
 	operations *prometheus.CounterVec
@@ -33,6 +34,7 @@ func newTwoWay() twoWay {
 		writes:         counter(nameSentWrites, "hub", "via"),
 		twinEvents:     counter(nameTwinEvents, "hub", "result"),
 		outcomes:       counter(nameOutcomes, "hub", "status"),
+		lives:          counter(nameLives, "hub", "kind", "result"),
 		rebinds:        counter(nameBindFallbacks, "hub"),
 
 		operations: counter(nameHubOperations, "hub", "kind", "result"),
@@ -44,7 +46,7 @@ func newTwoWay() twoWay {
 }
 
 func (t twoWay) all() []prometheus.Collector {
-	return []prometheus.Collector{t.requests, t.requestSeconds, t.sent, t.writes, t.twinEvents, t.outcomes, t.rebinds,
+	return []prometheus.Collector{t.requests, t.requestSeconds, t.sent, t.writes, t.twinEvents, t.outcomes, t.lives, t.rebinds,
 		t.operations, t.billed, t.hubSeconds, t.quotaWaits, t.quotaWait}
 }
 
@@ -79,6 +81,11 @@ func (e Egress) TwinEvent(result string) {
 // Outcome counts what the hub's feedback says became of a message to a device.
 func (e Egress) Outcome(status string) {
 	e.metrics.twoWay.outcomes.WithLabelValues(e.hub, e.metrics.labels.bound(status)).Inc()
+}
+
+// Lived counts a device that was made, deleted or moved, or spoke without a Thing, and what was done about it.
+func (e Egress) Lived(operation, result string) {
+	e.metrics.twoWay.lives.WithLabelValues(e.hub, e.metrics.labels.bound(operation), e.metrics.labels.bound(result)).Inc()
 }
 
 // FellBack counts a routing group that brought no requests, so that the devices were bound one by one.

@@ -14,6 +14,8 @@ const (
 	entityServices = "EntityServices"
 	createService  = "CreateThing"
 	enableService  = "EnableThing"
+	disableService = "DisableThing"
+	lifeEvent      = "AzureThingLifecycleEvent" // of the Thing of Connection Services (read)
 )
 
 // Gateway reads the gatewayThing of a Thing. there is false if there is no such Thing, if it is disabled, and if it has no such
@@ -49,12 +51,7 @@ func (s *Setup) Owner(ctx context.Context, thing string, template bool) (string,
 // making it can be repeated. An error of class Rejected is about this Thing.
 func (s *Setup) MakeThing(ctx context.Context, name, template, gateway string) error {
 	op := "make Thing " + name
-	made, v := s.call(ctx, alwayson.Request{Code: alwayson.Post, Entity: alwayson.Resource, Name: entityServices, Kind: alwayson.Service, Target: createService,
-		Params: infotable.OneRow(
-			infotable.Cell{Name: "name", Value: infotable.String(name)},
-			infotable.Cell{Name: "thingTemplateName", Value: infotable.Text(infotable.TypeThingTemplateName, template)},
-			infotable.Cell{Name: gatewayProperty, Value: infotable.Text(infotable.TypeThingName, gateway)},
-		)}, s.timeout)
+	made, v := s.create(ctx, name, template, gateway)
 	refused := failure(op, made, v)
 	if v != accepted && v != rejected {
 		return refused
@@ -66,6 +63,55 @@ func (s *Setup) MakeThing(ctx context.Context, name, template, gateway string) e
 		return failure(op, enabled, now)
 	}
 	return s.SetGateway(ctx, name, gateway)
+}
+
+func (s *Setup) create(ctx context.Context, name, template, gateway string) (alwayson.Response, verdict) {
+	return s.call(ctx, alwayson.Request{Code: alwayson.Post, Entity: alwayson.Resource, Name: entityServices, Kind: alwayson.Service, Target: createService,
+		Params: infotable.OneRow(
+			infotable.Cell{Name: "name", Value: infotable.String(name)},
+			infotable.Cell{Name: "thingTemplateName", Value: infotable.Text(infotable.TypeThingTemplateName, template)},
+			infotable.Cell{Name: gatewayProperty, Value: infotable.Text(infotable.TypeThingName, gateway)},
+		)}, s.timeout)
+}
+
+// NewThing is MakeThing of a Thing that is not there: one that is, also if somebody has disabled it, is refused.
+func (s *Setup) NewThing(ctx context.Context, name, template, gateway string) error {
+	made, v := s.create(ctx, name, template, gateway)
+	if v != accepted {
+		return failure("make Thing "+name, made, v)
+	}
+	return s.MakeThing(ctx, name, template, gateway)
+}
+
+// Enable enables a Thing; false if the platform refuses to: there is none.
+func (s *Setup) Enable(ctx context.Context, thing string) (bool, error) {
+	resp, v := s.call(ctx, alwayson.CallService(thing, enableService, nil), s.timeout)
+	if v == accepted || isNotFound(resp, v) {
+		return v == accepted, nil
+	}
+	return false, failure("enable Thing "+thing, resp, v)
+}
+
+// Disable disables a Thing.
+func (s *Setup) Disable(ctx context.Context, thing string) error {
+	resp, v := s.call(ctx, alwayson.CallService(thing, disableService, nil), s.timeout)
+	if v == accepted {
+		return nil
+	}
+	return failure("disable Thing "+thing, resp, v)
+}
+
+// TellLife fires the event of a device's life cycle: its operation as the hub names it, and its twin as JSON.
+func (s *Setup) TellLife(ctx context.Context, device, operation, twin string) error {
+	resp, v := s.call(ctx, alwayson.FireEvent(servicesHub, lifeEvent, infotable.OneRow(
+		infotable.Cell{Name: "deviceId", Value: infotable.String(device)},
+		infotable.Cell{Name: "status", Value: infotable.String(operation)},
+		infotable.Cell{Name: "twin", Value: infotable.Text(infotable.TypeJSON, twin)},
+	)), s.timeout)
+	if v == accepted {
+		return nil
+	}
+	return failure("tell of a device's life cycle", resp, v)
 }
 
 // SetGateway gives a Thing its gatewayThing.
