@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"azx/internal/config"
+	"azx/internal/devices"
 	"azx/internal/egress"
 	"azx/internal/fault"
 	"azx/internal/iothub"
@@ -22,6 +23,7 @@ type twoWay struct {
 	egress  *egress.Dispatcher
 	binder  *platform.Binder
 	things  *platform.Things
+	watch   *devices.Watch // of jobs that were scheduled here
 }
 
 // openTwoWay sets up the way out. There is none, and k.twoWay stays nil, without the hub's service side.
@@ -42,9 +44,10 @@ func (k *carrier) openTwoWay() (err error) {
 	}); err != nil {
 		return err
 	}
+	t.watch = &devices.Watch{Hub: watchedJobs{t.service}, Over: k.tellJob, Mine: jobPrefix(k.Config.Name), Log: k.Log}
 	live := settings(k.hub)
 	if t.egress, err = egress.New(egress.Config{
-		Hub: serviceSide{t.service}, Things: t.things, HubThing: k.thing, Feedback: bool(k.hub.Feedback),
+		Hub: serviceSide{t.service}, Things: t.things, HubThing: k.thing, Services: k.hubServices(t), Feedback: bool(k.hub.Feedback),
 		WriteVia: live.WriteVia, WriteWindow: live.WriteWindow, TTL: live.TTL, Methods: live.Methods, TwinMaxAge: live.TwinMaxAge,
 		Meter: k.meter.Egress(k.thing), Log: k.Log,
 	}); err != nil {
@@ -105,6 +108,7 @@ func (k *carrier) outcomes(ctx context.Context, batch []iothub.Feedback) error {
 func (t *twoWay) run(base *supervise.Group) {
 	base.Go("hub service", t.service.Run)
 	base.Go("egress", t.egress.Run)
+	base.Go("jobs", t.watch.Run)
 }
 
 // bind keeps bound what makes requests come here until ctx ends. The error is a routing group that is none.

@@ -2,10 +2,12 @@ package egress
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"strings"
 	"time"
 
+	"azx/alwayson/infotable"
 	"azx/internal/fault"
 	"azx/internal/message"
 )
@@ -15,6 +17,9 @@ type Config struct {
 	Hub      Hub
 	Things   Things
 	HubThing string // name of the hub Thing, which has services of its own
+	// Services are those of the hub Thing besides AzureIotSendMessage, by name. Each gets the parameters, and its errors are
+	// fault.Problems.
+	Services map[string]func(ctx context.Context, params *infotable.Table) (infotable.Value, error)
 
 	// Of these Change has others later.
 	WriteVia    string        // how writes travel unless the Thing says otherwise: "c2d" (default), "desired", "method:<name>"

@@ -20,6 +20,8 @@ func (d *Dispatcher) ofHubThing(ctx context.Context, j *job) (infotable.Value, e
 		return infotable.Nothing(), fault.Reject(j.op, "properties of devices are on their own Things", "a hub Thing has no remote properties")
 	case j.Name == ServiceSendMessage:
 		return d.sendMessage(ctx, j)
+	case d.Services[j.Name] != nil:
+		return d.Services[j.Name](ctx, j.Params)
 	}
 	return infotable.Nothing(), fault.Reject(j.op, "is the connector older than the extension?", "the connector has no service %q", short(j.Name, mostName))
 }

@@ -53,6 +53,8 @@ type Identity struct {
 
 	// What follows only the hub sets. ConnectionState, "Connected" or "Disconnected", is late and not for decisions.
 	ConnectionState string `json:"connectionState,omitempty"`
+	StateUpdated    Time   `json:"connectionStateUpdatedTime,omitzero"`
+	StatusUpdated   Time   `json:"statusUpdatedTime,omitzero"`
 	LastActivity    Time   `json:"lastActivityTime,omitzero"`
 	Waiting         int    `json:"cloudToDeviceMessageCount,omitempty"` // messages to the device
 }
@@ -98,6 +100,7 @@ type wireCertPrint struct {
 func toWire(i Identity) wireIdentity {
 	w := wireIdentity{Identity: i}
 	w.ConnectionState, w.LastActivity, w.Waiting = "", Time{}, 0
+	w.StateUpdated, w.StatusUpdated = Time{}, Time{}
 	if a := i.Authentication; a != nil {
 		w.Authentication = &wireAuthentication{Type: a.Type}
 		if a.Primary.Reveal() != "" {

@@ -1,1 +1,2 @@
-throw new Error("AzureIotDeviceJobCancelJob is not available in this version");
+var hub = Things["AzureServices"].FindHubThing({ hubThingName: hubThingName });
+Things[hub].AzureIotDeviceJobCancelJob({ jobId: jobId });

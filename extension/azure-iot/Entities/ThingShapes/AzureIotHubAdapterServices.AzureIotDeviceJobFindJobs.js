@@ -1,2 +1,2 @@
-var result = null;
-throw new Error("AzureIotDeviceJobFindJobs is not available in this version");
+var hub = Things["AzureServices"].FindHubThing({ hubThingName: hubThingName });
+var result = Things[hub].AzureIotDeviceJobFindJobs({ jobType: jobType, jobStatus: jobStatus, maxItems: maxItems });

@@ -1,2 +1,10 @@
-var result = null;
-throw new Error("AzureIotDeviceJobScheduleDeviceMethodJob is not available in this version");
+var hub = Things["AzureServices"].FindHubThing({ hubThingName: hubThingName });
+var result = Things[hub].AzureIotDeviceJobScheduleDeviceMethodJob({
+    methodName: methodName,
+    payload: payload,
+    connectTimeoutInSeconds: connectTimeoutInSeconds,
+    responseTimeoutInSeconds: responseTimeoutInSeconds,
+    queryCondition: queryCondition,
+    startTime: startTime,
+    maxExecutionTimeInSeconds: maxExecutionTimeInSeconds
+});

@@ -1,2 +1,7 @@
-var result = null;
-throw new Error("AzureIotDeviceJobScheduleTwinUpdateJob is not available in this version");
+var hub = Things["AzureServices"].FindHubThing({ hubThingName: hubThingName });
+var result = Things[hub].AzureIotDeviceJobScheduleTwinUpdateJob({
+    patch: patch,
+    queryCondition: queryCondition,
+    startTime: startTime,
+    maxExecutionTimeInSeconds: maxExecutionTimeInSeconds
+});

@@ -1,1 +1,2 @@
-throw new Error("CreateAzureIotDevice is not available in this version");
+var hub = Things["AzureServices"].FindHubThing({ thingName: thingName, hubThingName: hubThingName });
+Things[hub].CreateAzureIotDevice({ thingName: thingName, moduleId: moduleId, iotEdge: iotEdge });

@@ -1,1 +1,2 @@
-throw new Error("DeleteAzureIotDevice is not available in this version");
+var hub = Things["AzureServices"].FindHubThing({ thingName: thingName, hubThingName: hubThingName });
+Things[hub].DeleteAzureIotDevice({ thingName: thingName, moduleId: moduleId });

@@ -1,2 +1,2 @@
-var result = null;
-throw new Error("DescribeAzureIotDevice is not available in this version");
+var hub = Things["AzureServices"].FindHubThing({ thingName: thingName, hubThingName: hubThingName });
+var result = Things[hub].DescribeAzureIotDevice({ thingName: thingName, moduleId: moduleId });

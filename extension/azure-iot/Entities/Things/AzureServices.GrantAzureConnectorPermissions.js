@@ -7,7 +7,7 @@ var SERVICES = {
     AzureStorageContainerFileRepository: ["GetConfiguration"]
 };
 var EVENTS = ["AzureIotDeviceAbsent", "AzureIotDevicePresent", "AzureIotMessageOutcome"];
-var HUB_EVENTS = ["AzureThingImportStatusEvent", "AzureThingLifecycleEvent"];
+var HUB_EVENTS = ["AzureDeviceJobFinishedEvent", "AzureThingImportStatusEvent", "AzureThingLifecycleEvent"];
 var REMOTE = ["AzureIotHubTemplate", "AzureIotThing", "AzureStorageContainerFileRepository"];
 var INSIDE = {
     AzureIotHubTemplate: ["GetConfigurationTable"],
@@ -67,6 +67,7 @@ onInstances(INSIDE, toSystem, "ServiceInvoke");
 onInstances(INSIDE_PROPERTIES, toSystem, "PropertyRead");
 ThingTemplates["AzureIotHubTemplate"].AddInstanceRunTimePermission(toSystem("EventInvoke", "ConfigurationChanged"));
 ThingTemplates["AzureIotThing"].AddRunTimePermission(toSystem("ServiceInvoke", "GetInstanceServiceDefinitions"));
+ThingTemplates["AzureIotHubTemplate"].AddRunTimePermission(toSystem("ServiceInvoke", "GetImplementingThings"));
 ThingShapes["RoutedEgress"].AddRunTimePermission(toSystem("ServiceInvoke", "GetImplementingThings"));
 Resources["InfoTableFunctions"].AddRunTimePermission(toSystem("ServiceInvoke", "CreateInfoTableFromDataShape"));
 Resources["CollectionFunctions"].AddCollectionRunTimePermission({

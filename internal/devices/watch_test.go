@@ -1,0 +1,139 @@
+package devices
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"azx/internal/fault"
+)
+
+// fakeJobs is a hub whose jobs end when told to.
+type fakeJobs struct {
+	mu     sync.Mutex
+	jobs   map[string]Job
+	asked  int
+	broken int // answers that fail
+}
+
+func (f *fakeJobs) Job(_ context.Context, id string) (Job, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked++; f.broken > 0 {
+		f.broken--
+		return Job{}, errors.New("throttled")
+	}
+	j, ok := f.jobs[id]
+	if !ok {
+		return Job{ID: id, Gone: true}, nil
+	}
+	return j, nil
+}
+
+func (f *fakeJobs) Unfinished(context.Context) (all []Job, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken > 0 {
+		f.broken--
+		return nil, errors.New("throttled")
+	}
+	for _, j := range f.jobs {
+		if !j.Over {
+			all = append(all, j)
+		}
+	}
+	return all, nil
+}
+
+func (f *fakeJobs) set(jobs ...Job) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, j := range jobs {
+		f.jobs[j.ID] = j
+	}
+}
+
+// watching runs a Watch over fake jobs in a bubble.
+func watching(t *testing.T, hub *fakeJobs, over func(context.Context, Job) error, do func(w *Watch)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &Watch{Hub: hub, Mine: "mine-", Over: over, Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.Run(ctx) }()
+		synctest.Wait()
+		do(w)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// pass lets fake time pass.
+func pass(d time.Duration) { <-time.After(d); synctest.Wait() }
+
+func TestTheEndOfAJobIsToldOnceAlsoAfterARestart(t *testing.T) {
+	hub := &fakeJobs{broken: 2, jobs: map[string]Job{"mine-1": {ID: "mine-1"}, "other": {ID: "other"}, "mine-0": {ID: "mine-0", Over: true}}}
+	var told []string
+	over := func(_ context.Context, j Job) error {
+		if told = append(told, j.ID); len(told) == 1 {
+			return &fault.Problem{Op: "fire", Class: fault.Transient, Cause: errors.New("the platform is away")}
+		}
+		return nil
+	}
+	watching(t, hub, over, func(w *Watch) {
+		hub.set(Job{ID: "mine-2"})
+		w.Add(Job{ID: "mine-2"})
+		w.Add(Job{ID: "gone"})
+		pass(time.Minute)
+		if len(told) != 0 {
+			t.Errorf("told too early: %q", told)
+		}
+		hub.set(Job{ID: "mine-1", Over: true}, Job{ID: "other", Over: true})
+		pass(time.Minute)
+		hub.set(Job{ID: "mine-2", Over: true})
+		pass(time.Minute)
+		if !slices.Equal(told, []string{"mine-1", "mine-1", "mine-2"}) {
+			t.Errorf("told %q: the first is not taken, and told again", told)
+		}
+		asked := hub.asked
+		if pass(time.Hour); hub.asked != asked {
+			t.Error("the hub is asked though nothing is waited for")
+		}
+	})
+}
+
+func TestAJobForLaterIsNotAskedForBeforeItsStart(t *testing.T) {
+	hub := &fakeJobs{jobs: map[string]Job{}}
+	watching(t, hub, func(context.Context, Job) error { return nil }, func(w *Watch) {
+		j := Job{ID: "mine-1", Start: time.Now().Add(time.Hour)}
+		hub.set(j)
+		w.Add(j)
+		if pass(time.Hour - time.Second); hub.asked != 0 {
+			t.Errorf("asked %d times", hub.asked)
+		}
+		if pass(time.Minute); hub.asked == 0 {
+			t.Error("it is never asked for")
+		}
+	})
+}
+
+func TestManyJobsAreAskedForWithinHalfOfTheSmallestQuota(t *testing.T) {
+	hub := &fakeJobs{jobs: map[string]Job{}}
+	watching(t, hub, func(context.Context, Job) error { return nil }, func(w *Watch) {
+		for n := range mostWatched + 1 {
+			j := Job{ID: "mine-" + time.Duration(n).String()}
+			hub.set(j)
+			w.Add(j)
+		}
+		if pass(time.Hour); hub.asked < 2000 || hub.asked > 50*60 {
+			t.Errorf("asked %d times in an hour", hub.asked)
+		}
+	})
+}
