@@ -28,6 +28,7 @@ func (k *carrier) hubServices(t *twoWay) map[string]hubService {
 		"AzureIotDeviceJobFindJobs":                jobs.find,
 		"AzureIotDeviceJobCancelJob":               jobs.cancel,
 		"QueryJobResults":                          jobs.results,
+		"ImportAzureIotDevices":                    t.imports.start,
 	}
 }
 

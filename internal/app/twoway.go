@@ -24,6 +24,7 @@ type twoWay struct {
 	binder  *platform.Binder
 	things  *platform.Things
 	watch   *devices.Watch // of jobs that were scheduled here
+	imports *importer
 }
 
 // openTwoWay sets up the way out. There is none, and k.twoWay stays nil, without the hub's service side.
@@ -45,6 +46,7 @@ func (k *carrier) openTwoWay() (err error) {
 		return err
 	}
 	t.watch = &devices.Watch{Hub: watchedJobs{t.service}, Over: k.tellJob, Mine: jobPrefix(k.Config.Name), Log: k.Log}
+	t.imports = newImporter(k, t.service)
 	live := settings(k.hub)
 	if t.egress, err = egress.New(egress.Config{
 		Hub: serviceSide{t.service}, Things: t.things, HubThing: k.thing, Services: k.hubServices(t), Feedback: bool(k.hub.Feedback),
@@ -109,6 +111,7 @@ func (t *twoWay) run(base *supervise.Group) {
 	base.Go("hub service", t.service.Run)
 	base.Go("egress", t.egress.Run)
 	base.Go("jobs", t.watch.Run)
+	base.Go("imports", t.imports.run)
 }
 
 // bind keeps bound what makes requests come here until ctx ends. The error is a routing group that is none.

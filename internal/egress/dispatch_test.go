@@ -329,3 +329,20 @@ func TestOutcomesAreToldOnceAlsoIfTheyComeAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestAServiceOfTheHubThingIsHandedOnAndItsErrorComesBack(t *testing.T) {
+	services := func(c *Config) {
+		c.Services = map[string]func(context.Context, *infotable.Table) (infotable.Value, error){
+			"Count": func(_ context.Context, p *infotable.Table) (infotable.Value, error) { return p.First("n"), nil },
+			"Fail": func(ctx context.Context, _ *infotable.Table) (infotable.Value, error) {
+				return infotable.Nothing(), fault.Reject("count", "", "nothing to count")
+			},
+		}
+	}
+	inBubble(t, services, func(r *rig) {
+		counting := calling("Hub", "Count")
+		counting.Params = infotable.Single("n", infotable.Integer(3))
+		r.wantValue(r.do(counting), infotable.Integer(3))
+		r.want(r.do(calling("Hub", "Fail")), fault.Rejected, "count: nothing to count")
+	})
+}

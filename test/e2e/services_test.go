@@ -68,6 +68,8 @@ var usesOfServices = map[string][]use{
 	"AzureIotHubTemplate.AzureIotDeviceJobFindJobs":                {{gives: `"rows":[`}},
 	"AzureIotHubTemplate.AzureIotDeviceJobCancelJob":               {{with: map[string]any{"jobId": "nobody"}, refuses: "no such job"}},
 	"AzureIotHubTemplate.QueryJobResults":                          {{with: map[string]any{"jobId": "a b"}, refuses: "letters, digits and dashes"}},
+	"AzureIotHubAdapterServices.ImportAzureIotDevices":             {{with: map[string]any{"dryRun": true, "queryCondition": "deviceId = 'pump-7'"}, gives: `"result":"`}},
+	"AzureIotHubTemplate.ImportAzureIotDevices":                    {{with: map[string]any{"rules": map[string]any{"a": 1}}, refuses: "rules: "}},
 	"AzureServices.FindHubThing": {{gives: `"result":"Plant"`}, {with: map[string]any{"thingName": "pump-7"}, gives: `"result":"Plant"`},
 		{with: map[string]any{"thingName": "azx-1"}, refuses: "has no hub"}},
 	"AzureIotHubTemplate.GetConfiguration": {{gives: `{"name":"writeWindow","value":"15ms"}`}, {gives: "SharedAccessKeyName=iothubowner"}},

@@ -1,2 +1,8 @@
-var result = null;
-throw new Error("ImportAzureIotDevices is not available in this version");
+var hub = Things["AzureServices"].FindHubThing({ hubThingName: hubThingName });
+var result = Things[hub].ImportAzureIotDevices({
+    thingTemplateName: thingTemplateName,
+    queryCondition: queryCondition,
+    rules: rules,
+    update: update,
+    dryRun: dryRun
+});
