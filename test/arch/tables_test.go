@@ -64,6 +64,7 @@ var layers = []layer{
 	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
 	{"internal/egress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs"},
 	{"internal/devices", join(forFlows, []string{"internal/folder"}), nil, "flow: declares the interfaces it needs; an import keeps its place in a file"},
+	{"internal/devices/presence", domain, nil, "domain: whether devices are alive, from signs that somebody else hands over"},
 	{"internal/adapter", forFlows, nil, "flow: the connector as a Thing; declares the interfaces it needs"},
 	{"internal/lease", forFlows, nil, "flow: who reads which partition; declares the store it needs"},
 
@@ -107,7 +108,7 @@ var layers = []layer{
 
 // pure lists the packages that do no I/O, and impure what they therefore do not import.
 var (
-	pure   = join(domain, []string{"internal/local/thingworx/security"})
+	pure   = join(domain, []string{"internal/devices/presence", "internal/local/thingworx/security"})
 	impure = []string{"os", "os/exec", "io/fs", "net", "net/http", "net/url", "log", "log/slog", "syscall", "database/sql"}
 )
 
