@@ -18,6 +18,7 @@ const races = 3
 //
 //	<endpoint>/<event hub>/<group>/checkpoint/<partition>   metadata sequencenumber, offset; ours: enqueued
 //	<endpoint>/<event hub>/<group>/ownership/<partition>    metadata ownerid
+//	<endpoint>/<event hub>/<group>/presence/<partition>     content: what is known of the partition's devices
 //	azx/<scope>                                             the identity that the scope was last opened with
 //
 // All names are in lower case but the last. A write is conditional on the ETag that was read. So a checkpoint does not go
@@ -28,10 +29,12 @@ type Blob struct {
 	scope    string
 
 	failedOver bool
+	writer     string // of snapshots
 
-	mu     sync.Mutex
-	known  map[string]position // as last seen in the container
-	closed bool
+	mu        sync.Mutex
+	known     map[string]position // as last seen in the container
+	snapshots map[string]string   // versions
+	closed    bool
 }
 
 // position is the checkpoint in a blob.
@@ -48,7 +51,7 @@ func OpenBlob(ctx context.Context, c Container, identity Identity, scope string,
 	if err != nil {
 		return nil, err
 	}
-	b := &Blob{blobs: calls, identity: identity, scope: scope}
+	b := &Blob{blobs: calls, identity: identity, scope: scope, writer: newWriter(), snapshots: map[string]string{}}
 	if err := b.open(ctx, optionsOf(opts)); err != nil {
 		_ = b.Close() // it has nothing to lose
 		return nil, err

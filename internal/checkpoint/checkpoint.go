@@ -23,6 +23,12 @@ type Store interface {
 	Save(ctx context.Context, partition string, at delivery.Checkpoint) error
 	// Replace is Save of a checkpoint that may lie before the stored one: the hub does not know that position any more.
 	Replace(ctx context.Context, partition string, at delivery.Checkpoint) error
+	// LoadSnapshot returns what was last saved beside the checkpoint of a partition; nil if nothing was.
+	LoadSnapshot(ctx context.Context, partition string) ([]byte, error)
+	// SaveSnapshot replaces it, and returns once it would survive a crash: what is known of the partition's devices, at most
+	// MaxSnapshot bytes. Who saves has loaded before; where processes share the store, what another one has saved since is left alone, and that
+	// is an error.
+	SaveSnapshot(ctx context.Context, partition string, data []byte) error
 	// Ownerships returns what is stored of each partition that was ever claimed, and the time by the clock of the store:
 	// an age is the difference of that and Renewed, whatever the clock of this machine says.
 	Ownerships(ctx context.Context) (list []delivery.Ownership, now time.Time, err error)

@@ -35,3 +35,11 @@ func (f Fence) Replace(ctx context.Context, partition string, at delivery.Checkp
 	}
 	return f.Store.Replace(ctx, partition, at)
 }
+
+// SaveSnapshot is Store's. The lease is looked at each time.
+func (f Fence) SaveSnapshot(ctx context.Context, partition string, data []byte) error {
+	if err := f.held(partition); err != nil {
+		return err
+	}
+	return f.Store.SaveSnapshot(ctx, partition, data)
+}

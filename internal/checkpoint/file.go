@@ -29,7 +29,7 @@ const (
 //
 //	lock                 held while a process uses the folder; names that process
 //	identity.json        the identity the folder was last opened with
-//	<hash of identity>/  one file a partition, "0.json"
+//	<hash of identity>/  one file a partition, "0.json"; beside it "0.presence", what is known of its devices
 //
 // A file a partition, because each is then written whole by a rename: a crash leaves the old or the
 // new one, and a damaged one concerns nobody else. A save costs one small write and two syncs.

@@ -11,13 +11,16 @@ import (
 type Memory struct {
 	owners
 
-	mu     sync.Mutex
-	at     map[string]delivery.Checkpoint
-	closed bool
+	mu        sync.Mutex
+	at        map[string]delivery.Checkpoint
+	snapshots map[string][]byte
+	closed    bool
 }
 
 // NewMemory returns an empty Memory.
-func NewMemory() *Memory { return &Memory{at: map[string]delivery.Checkpoint{}} }
+func NewMemory() *Memory {
+	return &Memory{at: map[string]delivery.Checkpoint{}, snapshots: map[string][]byte{}}
+}
 
 // Load is Store's.
 func (m *Memory) Load(ctx context.Context, partition string) (delivery.Checkpoint, bool, error) {

@@ -53,6 +53,7 @@ func Expect(t *testing.T, s checkpoint.Store, partition string, sequence int64) 
 func Run(t *testing.T, s Subject) {
 	checkpoints(t, s)
 	ownerships(t, s)
+	snapshots(t, s)
 	endings(t, s)
 	if s.Again != nil {
 		again(t, s)
