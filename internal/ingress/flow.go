@@ -59,6 +59,7 @@ type Flow struct {
 	Pump         Pump // what the pumps of all partitions have in common: all but the Tracker
 	Leases       Leases
 	Checkpoints  Checkpoints
+	Watch        Watch         // nil if nobody asks whether devices are alive
 	SaveInterval time.Duration // between two checkpoints of a partition
 	DrainTimeout time.Duration // how long a stop waits for what is in flight
 	Meter        Meter

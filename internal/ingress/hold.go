@@ -20,6 +20,7 @@ type hold struct {
 	start   delivery.Start // where it began; of its own goroutine, and under mu of the Partition
 	unknown atomic.Pointer[delivery.Checkpoint]
 	waiting atomic.Bool // for messages
+	watched Watched     // nil if nobody asks whether devices are alive; of its own goroutine
 
 	saved    delivery.Checkpoint  // last one stored; of the goroutine that saves
 	replaced *delivery.Checkpoint // the unknown position in whose place one was stored; likewise
@@ -49,6 +50,7 @@ func (f *Flow) hold(ctx, reading context.Context, p *Partition) error {
 	saving := supervise.New(context.WithoutCancel(ctx))
 	err := f.load(reading, h)
 	if err == nil && reading.Err() == nil {
+		f.watch(reading, h)
 		saving.Go("checkpoints", func(ctx context.Context) error { return f.saveRegularly(ctx, h) })
 		saved, stop := context.WithCancel(reading)
 		defer context.AfterFunc(saving.Context(), stop)() // nothing is read that is not saved
@@ -61,6 +63,7 @@ func (f *Flow) hold(ctx, reading context.Context, p *Partition) error {
 		saving.Stop()
 	}
 	f.drain(ctx, h)
+	f.unwatch(ctx, h, lost)
 	saving.Stop()
 	err = errors.Join(err, saving.Wait())
 	if lost {

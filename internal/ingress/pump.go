@@ -36,6 +36,12 @@ type Twins interface {
 	Changed(m *message.Message)
 }
 
+// Presence hears of every message before anything becomes of it, so that silence is told from what was not read.
+type Presence interface {
+	// Saw takes a message, whatever it is. It must not block.
+	Saw(m *message.Message)
+}
+
 // Tap sees messages pass, for people who watch. It must not block.
 type Tap interface {
 	Received(m *message.Message)
@@ -51,9 +57,10 @@ type Pump struct {
 	Translator *Translator
 	Writer     Writer
 	Aside      *Aside
-	Twins      Twins // nil if nobody asks for twins
-	Life       Life  // nil if nobody follows devices that are made and deleted
-	Tap        Tap   // nil if nobody watches
+	Twins      Twins    // nil if nobody asks for twins
+	Life       Life     // nil if nobody follows devices that are made and deleted
+	Presence   Presence // nil if nobody asks whether devices are alive
+	Tap        Tap      // nil if nobody watches
 	Meter      Meter
 	Trip       *Trip // nil never pauses
 
@@ -85,6 +92,9 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 func (p *Pump) carry(c *carried) {
 	if p.Tap != nil {
 		p.Tap.Received(c.Message)
+	}
+	if p.Presence != nil {
+		p.Presence.Saw(c.Message)
 	}
 	telemetry, err := p.Translator.Translate(c.Message)
 	var rule skip

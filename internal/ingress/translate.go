@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 
 	"azx/internal/decode"
+	"azx/internal/devices/presence"
 	"azx/internal/fault"
 	"azx/internal/message"
 )
@@ -33,6 +34,9 @@ func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err e
 		return tel, lifeCycle
 	default:
 		return tel, skip("not-telemetry")
+	}
+	if presence.IsHeartbeat(m) {
+		return tel, skip("heartbeat")
 	}
 	thing, err := t.Names.Thing(m.DeviceID)
 	if err != nil {

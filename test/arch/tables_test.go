@@ -61,7 +61,7 @@ var layers = []layer{
 		"edge: secrets of Azure Key Vaults, read with Microsoft's own client"},
 	{"internal/quarantine", forEdges, nil, "edge: messages put aside, on disk"},
 
-	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
+	{"internal/ingress", join(forFlows, []string{"internal/devices/presence"}), []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
 	{"internal/egress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs"},
 	{"internal/devices", join(forFlows, []string{"internal/folder"}), nil, "flow: declares the interfaces it needs; an import keeps its place in a file"},
 	{"internal/devices/presence", domain, nil, "domain: whether devices are alive, from signs that somebody else hands over"},
@@ -78,7 +78,7 @@ var layers = []layer{
 	{"internal/diagnose", []string{"internal/fault"}, nil, "operation: runs checks that somebody else lists"},
 	{"internal/admin", join(domain, []string{"internal/supervise", "internal/observe", "internal/tail"}), nil, "operation: shows accounts and metrics"},
 
-	{"internal/app", join(domain, protocols, edges, flows, operation, []string{"internal/folder"}), nil, "the composition root of the connector"},
+	{"internal/app", join(domain, protocols, edges, flows, operation, []string{"internal/devices/presence", "internal/folder"}), nil, "the composition root of the connector"},
 	{"internal/local", forLocal, nil, "local stand-ins share only protocol libraries with the connector: a mistake must not cancel out"},
 	{"internal/local/devices", forLocal, []string{"github.com/eclipse/paho.mqtt.golang"}, "simulated devices speak MQTT with a client nobody here wrote"},
 	{"internal/local/iothub", forLocal, []string{"go.etcd.io/bbolt"}, "the local hub's core has no protocol"},
