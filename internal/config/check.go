@@ -121,6 +121,7 @@ func (d *decoder) checkHub(h *Hub, at string) {
 		d.checkBareHub(h, at)
 	}
 	d.checkTwoWay(h, at)
+	d.checkPresence(h, at+".presence")
 }
 
 // checkBareHub asks for what only an extension on the platform could otherwise tell.

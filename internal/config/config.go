@@ -113,6 +113,8 @@ type Hub struct {
 	MessageTTL time.Duration `yaml:"messageTTL"`
 	// TwinMaxAge is how old a twin may be that is read, 100 ms to 1 h; default 1 s.
 	TwinMaxAge time.Duration `yaml:"twinMaxAge"`
+	// Presence says when devices count as absent.
+	Presence Presence `yaml:"presence"`
 
 	origins *origins // of the keys that are set; nil for a Hub that was not read
 }

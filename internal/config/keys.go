@@ -192,6 +192,15 @@ var (
 			path: "hubs[].methods.services", otherwise: "the two above", when: live,
 			about: "by the remote name of a service, `module::name` for a module's: its own `connectTimeout` and `responseTimeout`",
 		},
+		{
+			path: "hubs[].presence.timeout", otherwise: "nobody looks", low: int64(2 * time.Second), high: int64(longestSilence), want: "2s to 8760h",
+			about: "how long a device may be silent before it is `offline`: see [devices.md](devices.md)",
+		},
+		{
+			path: "hubs[].presence.late", otherwise: "a third of it", low: int64(time.Second), high: int64(longestSilence), want: "1s to 8760h",
+			about: "how long before it is `late`, less than `timeout`",
+		},
+		{path: "hubs[].presence.lastSeen", about: "`on`: also write when a device was last seen, once each quarter of `timeout` at most"},
 	}
 )
 

@@ -30,11 +30,8 @@ type FromThing struct {
 	Warnings        Problems // keys that this version does not know
 }
 
-// elsewhere are rows that WithThing leaves alone: the routing group is told by a service of its own, and presence is
-// not for this version.
-func elsewhere(name string) bool {
-	return name == "routingGroup" || name == "presence" || strings.HasPrefix(name, "presence.")
-}
+// elsewhere are rows that WithThing leaves alone: the routing group is told by a service of its own.
+func elsewhere(name string) bool { return name == "routingGroup" }
 
 // fileOnly are keys that a hub Thing cannot have: they lead to it.
 var fileOnly = map[string]string{

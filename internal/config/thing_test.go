@@ -62,14 +62,14 @@ func TestTheFileWinsOverTheHubThingWhichWinsOverTheDefault(t *testing.T) {
 		"connectionString", thingService, "eventHubsConnectionString", thingEvents, "consumerGroup", "of-thing",
 		"methods.connectTimeout", "9s", "methods.responseTimeout", "10s", "methods.services.reboot.connectTimeout", "7s",
 		"methods.services.mod::v1.scan.responseTimeout", "6s", "units", "3", "feedback", "on", "allowThings", `["pump-*"]`,
-		"start", "2026-01-31T12:00:00Z", "tier", "S2", "writeVia", "", "routingGroup", "${hub-thing-name}", "presence.timeout", "60",
+		"start", "2026-01-31T12:00:00Z", "tier", "S2", "writeVia", "", "routingGroup", "${hub-thing-name}", "presence.timeout", "60s",
 		KeyCheckpointThing, "Blob1", KeyFileThing, "Blob2"))
 	if err != nil || len(got.Warnings) > 0 {
 		t.Fatalf("%v, warnings %v", err, got.Warnings)
 	}
 	m := got.Hub
 	if m.ConsumerGroup != "of-file" || m.Units != 3 || !bool(m.Feedback) || m.Tier != "S2" || m.WriteVia != "c2d" || m.RoutingGroup != "" ||
-		!slices.Equal(m.AllowThings, []string{"pump-*"}) || !m.Start.At.Equal(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)) {
+		m.Presence.Timeout != time.Minute || !slices.Equal(m.AllowThings, []string{"pump-*"}) || !m.Start.At.Equal(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)) {
 		t.Errorf("got %+v", m)
 	}
 	want := Methods{ConnectTimeout: 3 * time.Second, ResponseTimeout: 10 * time.Second, Services: map[string]MethodTimeout{
