@@ -1,6 +1,8 @@
 // Rows are those of properties that a device may write: remote ones, but none of this template, which the connector
 // writes. A disabled Thing has none, so that no value meets a Thing that is only half made.
-var OWN = ["lastSeen", "presence", "presenceChanged", "twinDesired", "twinReported", "twinTags", "twinUpdated"];
+var OWN = [
+    "lastSeen", "presence", "presenceChanged", "presenceEvidence", "presenceEvidenceTime", "twinDesired", "twinReported", "twinTags", "twinUpdated"
+];
 var types = {}, names = [], definitions, binding, row, i, n, name;
 var result = Resources["InfoTableFunctions"].CreateInfoTableFromDataShape({
     infoTableName: "properties", dataShapeName: "AzureIotRemoteProperty"
