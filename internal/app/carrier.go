@@ -124,25 +124,33 @@ func (k *carrier) once(ctx context.Context, moved bool) error {
 		}
 		return err
 	}
+	watch, err := k.newWatch(kept)
+	if err != nil {
+		return errors.Join(&HubError{err}, kept.close())
+	}
 	flow := k.newFlow(events, kept, moved || kept.failedOver)
 	k.state.setFlow(flow, kept.leases)
-	watch := supervise.New(ctx)
+	beside := supervise.New(ctx)
 	if kept.leases != nil {
 		events.levels = kept.leases
-		watch.Go("leases", kept.leases.Run)
+		beside.Go("leases", kept.leases.Run)
 	}
-	watch.Go("heads", func(ctx context.Context) error { return k.watchHeads(ctx, events) })
-	watch.Go("endpoint", func(ctx context.Context) error {
+	beside.Go("heads", func(ctx context.Context) error { return k.watchHeads(ctx, events, watch) })
+	if watch != nil {
+		flow.Watch = watch
+		beside.Go("presence", watch.run)
+	}
+	beside.Go("endpoint", func(ctx context.Context) error {
 		return events.watchEndpoint(ctx, func(ctx context.Context) (access.Endpoint, error) {
 			endpoint, _, err := resolve(ctx, k.keys, k.network)
 			return endpoint, err
 		})
 	})
-	if err = flow.Run(watch.Context()); errors.Is(err, hub.ErrNoConsumerGroup) {
+	if err = flow.Run(beside.Context()); errors.Is(err, hub.ErrNoConsumerGroup) {
 		err = &HubError{err}
 	}
-	watch.Stop()
-	return errors.Join(err, watch.Wait(), kept.close())
+	beside.Stop()
+	return errors.Join(err, beside.Wait(), kept.close())
 }
 
 // newFlow makes what carries the messages of the hub's partitions. The accounts of those that were read before go on.

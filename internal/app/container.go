@@ -90,8 +90,9 @@ func (k *carrier) openContainer(ctx context.Context, e *events, id checkpoint.Id
 	if err != nil {
 		return positions{}, errors.Join(err, blob.Close())
 	}
+	fence := checkpoint.Fence{Store: blob, Lease: leases}
 	return positions{
-		Checkpoints: checkpoint.Fence{Store: blob, Lease: leases}, Leases: leases, leases: leases,
+		Checkpoints: fence, Leases: leases, snapshots: fence, leases: leases,
 		failedOver: blob.FailedOver(), close: blob.Close,
 	}, nil
 }

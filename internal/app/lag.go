@@ -85,9 +85,14 @@ func lag(s delivery.Snapshot, start delivery.Start, h head) (behind int64, oldes
 	return behind, oldest
 }
 
-// watchHeads asks the hub regularly how far its partitions reach, for the lag.
-func (h *hubSide) watchHeads(ctx context.Context, e *events) error {
-	tick := time.NewTicker(headsEvery)
+// watchHeads asks the hub regularly how far its partitions reach, for the lag, and so that silence is told from what was not read.
+func (h *hubSide) watchHeads(ctx context.Context, e *events, w *watch) error {
+	every := headsEvery
+	if w != nil {
+		every = w.every
+		w.heads(e.asked, e.partitions)
+	}
+	tick := time.NewTicker(every)
 	dogs := map[string]*lease.Watchdog{}
 	defer tick.Stop()
 	h.noteHeads(e.asked, e.partitions)
@@ -100,6 +105,9 @@ func (h *hubSide) watchHeads(ctx context.Context, e *events) error {
 		asked := time.Now()
 		if parts, err := e.client.Partitions(ctx); err == nil {
 			h.noteHeads(asked, parts)
+			if w != nil {
+				w.heads(asked, parts)
+			}
 			h.reopenStalled(dogs, parts)
 		} // else the lag stays as it was; receivers tell what is wrong
 	}

@@ -55,6 +55,7 @@ func readCheckpoints(ctx context.Context, cfg *config.Config, hubThing string) (
 type positions struct {
 	ingress.Checkpoints
 	ingress.Leases
+	snapshots
 	leases     *lease.Manager // nil with a folder, which is this connector's alone
 	failedOver bool           // the newest checkpoints are those of the log that the hub had before a failover
 	close      func() error
@@ -78,7 +79,7 @@ func (k *carrier) openCheckpoints(ctx context.Context, e *events) (positions, er
 	if err != nil {
 		return positions{}, err
 	}
-	return positions{Checkpoints: f, Leases: ingress.Alone{}, failedOver: f.FailedOver(), close: f.Close}, nil
+	return positions{Checkpoints: f, Leases: ingress.Alone{}, snapshots: f, failedOver: f.FailedOver(), close: f.Close}, nil
 }
 
 // openFolder takes a hub's folder for a log. The first time that it is one of several, the hub begins with what it left where

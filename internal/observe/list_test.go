@@ -58,6 +58,8 @@ func list(t *testing.T) map[string]known {
 	e.Outcome("Success")
 	e.Lived("message", "made")
 	e.FellBack()
+	m.Presence("H", "online", "told")
+	m.SnapshotFailed("H", "0")
 	m.WatchPlatform(func() Platform { return Platform{ByURL: map[string]int{"ws://p": 1}} })
 	m.WatchHub("H", func() Hub { return Hub{Told: time.Now()} })
 	m.WatchChecks(func() map[string]bool { return map[string]bool{"c": true} })
@@ -87,7 +89,7 @@ func list(t *testing.T) map[string]known {
 
 // TestNoLabelIsOfADevice holds the labels to those whose values have a bound.
 func TestNoLabelIsOfADevice(t *testing.T) {
-	allowed := []string{"hub", "partition", "service", "reason", "result", "outcome", "verb", "kind", "via", "status", "event", "mode", "check", "version", "url"}
+	allowed := []string{"hub", "partition", "service", "reason", "result", "outcome", "verb", "kind", "via", "status", "event", "mode", "check", "version", "url", "state"}
 	for name, one := range list(t) {
 		for _, label := range one.labels {
 			if strings.HasPrefix(name, "azx_") && !slices.Contains(allowed, label) {

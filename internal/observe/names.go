@@ -47,20 +47,22 @@ const (
 	nameSpans             = "azx_spans_total"
 	nameKeyExpires        = "azx_platform_key_expires_timestamp_seconds"
 
-	nameEgress        = "azx_egress_requests_total"
-	nameEgressSeconds = "azx_egress_request_seconds"
-	nameSent          = "azx_writes_sent_messages_total"
-	nameSentWrites    = "azx_writes_sent_total"
-	nameTwinEvents    = "azx_twin_events_total"
-	nameLives         = "azx_device_lives_total"
-	nameOutcomes      = "azx_message_outcomes_total"
-	nameBindFallbacks = "azx_bind_fallbacks_total"
-	nameBound         = "azx_bound_names"
-	nameHubOperations = "azx_hub_operations_total"
-	nameHubBilled     = "azx_hub_billed_messages_total"
-	nameHubSeconds    = "azx_hub_operation_seconds"
-	nameQuotaWaits    = "azx_hub_quota_waits_total"
-	nameQuotaSeconds  = "azx_hub_quota_wait_seconds_total"
+	nameEgress          = "azx_egress_requests_total"
+	nameEgressSeconds   = "azx_egress_request_seconds"
+	nameSent            = "azx_writes_sent_messages_total"
+	nameSentWrites      = "azx_writes_sent_total"
+	nameTwinEvents      = "azx_twin_events_total"
+	namePresence        = "azx_presence_changes_total"
+	nameSnapshotsFailed = "azx_presence_snapshots_failed_total"
+	nameOutcomes        = "azx_message_outcomes_total"
+	nameBindFallbacks   = "azx_bind_fallbacks_total"
+	nameBound           = "azx_bound_names"
+	nameHubOperations   = "azx_hub_operations_total"
+	nameHubBilled       = "azx_hub_billed_messages_total"
+	nameHubSeconds      = "azx_hub_operation_seconds"
+	nameQuotaWaits      = "azx_hub_quota_waits_total"
+	nameQuotaSeconds    = "azx_hub_quota_wait_seconds_total"
+	nameLives           = "azx_device_lives_total"
 )
 
 // help is what each metric counts, for people.
@@ -108,20 +110,22 @@ var help = map[string]string{
 	nameBuildInfo:         "The version of this binary; always 1.",
 	nameKeyExpires:        "When the application key expires; absent if that is not known, or never.",
 
-	nameEgress:        "Requests of the platform to devices, by what they asked and how they ended.",
-	nameEgressSeconds: "Time from a request of the platform to its answer.",
-	nameSent:          "Messages, twin changes and methods that carried property writes to devices.",
-	nameSentWrites:    "Property writes that went out to devices; several travel as one.",
-	nameTwinEvents:    "Events of changed twins, by what became of them.",
-	nameLives:         "Devices that were made, deleted or moved, or spoke without a Thing, by what was done about it.",
-	nameOutcomes:      "Messages to devices whose outcome the hub told, by the outcome.",
-	nameBindFallbacks: "Routing groups that brought no requests, so that devices were bound one by one.",
-	nameBound:         "Names bound at the platform, by the mode: the routing group, or devices one by one.",
-	nameHubOperations: "Uses of the hub's service side, by kind and result.",
-	nameHubBilled:     "Messages that the hub bills for uses of its service side, as far as known.",
-	nameHubSeconds:    "Time that a use of the hub's service side took, with waits and repetitions.",
-	nameQuotaWaits:    "Uses of the hub's service side that waited for its quota.",
-	nameQuotaSeconds:  "Time that uses of the hub's service side waited for its quota.",
+	nameEgress:          "Requests of the platform to devices, by what they asked and how they ended.",
+	nameEgressSeconds:   "Time from a request of the platform to its answer.",
+	nameSent:            "Messages, twin changes and methods that carried property writes to devices.",
+	nameSentWrites:      "Property writes that went out to devices; several travel as one.",
+	namePresence:        "Devices and modules whose presence changed, by the new state and what became of telling it.",
+	nameSnapshotsFailed: "Snapshots of a partition's devices that could not be saved.",
+	nameTwinEvents:      "Events of changed twins, by what became of them.",
+	nameOutcomes:        "Messages to devices whose outcome the hub told, by the outcome.",
+	nameBindFallbacks:   "Routing groups that brought no requests, so that devices were bound one by one.",
+	nameBound:           "Names bound at the platform, by the mode: the routing group, or devices one by one.",
+	nameHubOperations:   "Uses of the hub's service side, by kind and result.",
+	nameHubBilled:       "Messages that the hub bills for uses of its service side, as far as known.",
+	nameHubSeconds:      "Time that a use of the hub's service side took, with waits and repetitions.",
+	nameQuotaWaits:      "Uses of the hub's service side that waited for its quota.",
+	nameQuotaSeconds:    "Time that uses of the hub's service side waited for its quota.",
+	nameLives:           "Devices that were made, deleted or moved, or spoke without a Thing, by what was done about it.",
 }
 
 func options(name string) prometheus.Opts { return prometheus.Opts{Name: name, Help: help[name]} }

@@ -18,6 +18,8 @@ type twoWay struct {
 	outcomes       *prometheus.CounterVec
 	lives          *prometheus.CounterVec
 	rebinds        *prometheus.CounterVec
+	presence       *prometheus.CounterVec
+	snapshots      *prometheus.CounterVec
 
 	operations *prometheus.CounterVec
 	billed     *prometheus.CounterVec
@@ -36,6 +38,8 @@ func newTwoWay() twoWay {
 		outcomes:       counter(nameOutcomes, "hub", "status"),
 		lives:          counter(nameLives, "hub", "kind", "result"),
 		rebinds:        counter(nameBindFallbacks, "hub"),
+		presence:       counter(namePresence, "hub", "state", "result"),
+		snapshots:      counter(nameSnapshotsFailed, "hub", "partition"),
 
 		operations: counter(nameHubOperations, "hub", "kind", "result"),
 		billed:     counter(nameHubBilled, "hub", "kind"),
@@ -46,7 +50,7 @@ func newTwoWay() twoWay {
 }
 
 func (t twoWay) all() []prometheus.Collector {
-	return []prometheus.Collector{t.requests, t.requestSeconds, t.sent, t.writes, t.twinEvents, t.outcomes, t.lives, t.rebinds,
+	return []prometheus.Collector{t.requests, t.requestSeconds, t.sent, t.writes, t.twinEvents, t.outcomes, t.lives, t.rebinds, t.presence, t.snapshots,
 		t.operations, t.billed, t.hubSeconds, t.quotaWaits, t.quotaWait}
 }
 
@@ -130,4 +134,14 @@ func (m *Metrics) WatchBinding(hub string, binding func() Binding) {
 			send(out, nameBound, float64(bound), []string{"hub", "mode"}, hub, mode)
 		}
 	}))
+}
+
+// Presence counts a device or module of a hub whose presence changed, by what became of telling it.
+func (m *Metrics) Presence(hub, state, result string) {
+	m.twoWay.presence.WithLabelValues(hub, state, result).Inc()
+}
+
+// SnapshotFailed counts a snapshot of a partition's devices that could not be saved.
+func (m *Metrics) SnapshotFailed(hub, partition string) {
+	m.twoWay.snapshots.WithLabelValues(hub, partition).Inc()
 }

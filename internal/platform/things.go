@@ -105,6 +105,15 @@ func (t *Things) Fire(ctx context.Context, thing, event string, data *infotable.
 	return nil
 }
 
+// Gateway returns gatewayThing of a Thing, the hub Thing that its device belongs to.
+func (t *Things) Gateway(ctx context.Context, thing string) (string, error) {
+	resp, v := t.call(ctx, alwayson.ReadProperty(thing, gatewayProperty))
+	if v != accepted {
+		return "", failure("ask for "+gatewayProperty+" of Thing "+thing, resp, v)
+	}
+	return firstText(content(resp), gatewayProperty), nil
+}
+
 // Forget drops what is known of a Thing, as NotifyPropertyUpdate asks for.
 func (t *Things) Forget(thing string) {
 	t.services.forget(thing)
