@@ -138,6 +138,19 @@ func (w *watch) oddEvent(m *message.Message, err error) {
 	}
 }
 
+// Save is ingress.Watched's. It waits until what has changed is told.
+func (p *followed) Save(ctx context.Context) {
+	if p.partition == nil || !p.partition.Fresh() {
+		return
+	}
+	w := p.watch
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	if !w.untold {
+		w.save(ctx, p)
+	}
+}
+
 // Release is ingress.Watched's.
 func (p *followed) Release(ctx context.Context, lost bool) {
 	if p.partition == nil {

@@ -41,6 +41,9 @@ func (f *Flow) save(ctx context.Context, h *hold) error {
 	if !moved {
 		return nil
 	}
+	if h.watched != nil {
+		h.watched.Save(ctx)
+	}
 	save, unknown := f.Checkpoints.Save, h.unknown.Load()
 	if unknown != h.replaced {
 		save = f.Checkpoints.Replace

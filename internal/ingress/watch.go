@@ -11,6 +11,8 @@ type Watch interface {
 // Watched is one partition as long as it is held.
 type Watched interface {
 	Presence
+	// Save stores what a checkpoint must not pass: devices of which nobody else knows. It is called before each checkpoint.
+	Save(ctx context.Context)
 	// Release ends. Unless the partition is lost, what is known of its devices is saved for the next reader.
 	Release(ctx context.Context, lost bool)
 }

@@ -19,6 +19,7 @@ type Partition struct {
 	first    bool   // no message was seen since Take
 	queue    queue  // its devices by when they are due
 	blind    []bool // for each class: more of the log waits to be read than its devices may be silent
+	fresh    bool   // a device has come to it since the last Snapshot
 	released bool
 }
 
@@ -122,6 +123,14 @@ func (p *Partition) Saw(m *message.Message) error {
 	return err
 }
 
+// Fresh reports whether a device has come to the partition since the last Snapshot: until the next one is saved, no checkpoint
+// should pass its message, or nobody would know of it after a crash.
+func (p *Partition) Fresh() bool {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	return p.fresh && !p.released
+}
+
 // Head tells that the hub's last message of the partition was that one, NoMessage if there is none, at the time at which the
 // hub was asked. If it has been seen, the horizon moves there. It has to come several times within the shortest time-out:
 // without it, a partition that nobody sends to is one of which nothing is known.
@@ -154,6 +163,7 @@ func (p *Partition) speaks(target message.Target, at int64) error {
 		d.home.queue.remove(d)
 		d.home = p
 		p.queue.add(d)
+		p.fresh = true
 		p.table.mark(d)
 	}
 	p.table.lives(d, at, Message)

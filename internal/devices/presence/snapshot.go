@@ -54,6 +54,7 @@ func (p *Partition) Snapshot() []byte {
 	if p.released {
 		return nil
 	}
+	p.fresh = false
 	return encode(p.name, saved{horizon: p.horizon, since: p.since, gap: p.gap, sequence: p.sequence, classes: t.classes[1:], devices: p.queue})
 }
 

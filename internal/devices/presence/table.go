@@ -159,6 +159,7 @@ func (t *Table) add(p *Partition, d *device) {
 	t.devices[d.target] = d
 	d.home, d.due = p, never
 	p.queue.add(d)
+	p.fresh = true
 	t.mark(d)
 }
 
