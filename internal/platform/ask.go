@@ -23,10 +23,10 @@ var errNoReply = errors.New("no reply in time")
 // ask sends a request until the platform accepted or rejected it, and returns that verdict with the answer;
 // or noReply, unavailable or doubtful if it is the request that does not work, see patience. A probe has patience
 // for one time-out only. The error is that of ctx.
-func (l *lane) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayson.Response, verdict, error) {
-	began := l.writer.successes.Load()
+func (h *hand) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayson.Response, verdict, error) {
+	began := h.writer.successes.Load()
 	t := try{
-		lane:     l,
+		hand:     h,
 		began:    began,
 		patience: patience{seen: began, probe: probe},
 		soon:     fault.Backoff{Min: minPause, Max: maxPause},
@@ -34,7 +34,7 @@ func (l *lane) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayso
 	}
 	defer t.end()
 	for {
-		if err := l.socket.Wait(ctx); ctx.Err() != nil {
+		if err := h.socket.Wait(ctx); ctx.Err() != nil {
 			return alwayson.Response{}, disconnected, ctx.Err()
 		} else if err != nil { // the socket has ended, and the Writer is about to
 			if err := t.soon.Pause(ctx); err != nil {
@@ -42,11 +42,11 @@ func (l *lane) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayso
 			}
 			continue
 		}
-		resp, v := l.send(ctx, r)
+		resp, v := h.send(ctx, r)
 		if ctx.Err() != nil && v != accepted {
 			return resp, v, ctx.Err()
 		}
-		if v == accepted || v == rejected || t.patience.exhausted(v, l.writer.successes.Load()) {
+		if v == accepted || v == rejected || t.patience.exhausted(v, h.writer.successes.Load()) {
 			return resp, v, nil
 		}
 		if err := t.pause(ctx, v); err != nil {
@@ -57,10 +57,10 @@ func (l *lane) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayso
 
 // send sends a request once. After a time-out it closes the socket, so that the platform does not carry the
 // request out after it was sent again.
-func (l *lane) send(ctx context.Context, r alwayson.Request) (alwayson.Response, verdict) {
+func (h *hand) send(ctx context.Context, r alwayson.Request) (alwayson.Response, verdict) {
 	start := time.Now()
-	resp, err := l.socket.Call(l.limit.start(ctx, l.writer.cfg.ReplyTimeout), r)
-	timedOut := l.limit.stop()
+	resp, err := h.socket.Call(h.limit.start(ctx, h.writer.cfg.ReplyTimeout), r)
+	timedOut := h.limit.stop()
 	var v verdict
 	switch {
 	case err == nil:
@@ -70,12 +70,12 @@ func (l *lane) send(ctx context.Context, r alwayson.Request) (alwayson.Response,
 	default:
 		v, resp = judgeError(err), alwayson.Response{Reason: err.Error()}
 	}
-	l.writer.cfg.Meter.Request(r.Target, resp.Code, time.Since(start))
+	h.writer.cfg.Meter.Request(r.Target, resp.Code, time.Since(start))
 	if v == accepted {
-		l.writer.successes.Add(1)
+		h.writer.successes.Add(1)
 	}
-	if moved := l.socket.judged(v, start); !moved && v == noReply && ctx.Err() == nil {
-		l.socket.Drop(errNoReply)
+	if moved := h.socket.judged(v, start); !moved && v == noReply && ctx.Err() == nil {
+		h.socket.Drop(errNoReply)
 	}
 	return resp, v
 }
@@ -110,7 +110,7 @@ func (l *limit) stop() (over bool) {
 
 // try is the state of one request that is sent again and again.
 type try struct {
-	lane        *lane
+	hand        *hand
 	began       int64 // requests of all lanes that had succeeded by then
 	patience    patience
 	soon, later fault.Backoff
@@ -119,7 +119,7 @@ type try struct {
 
 // pause waits as long as the verdict asks for.
 func (t *try) pause(ctx context.Context, v verdict) error {
-	w := t.lane.writer
+	w := t.hand.writer
 	w.cfg.Meter.Retried(v.String())
 	if v != badCredential {
 		t.end()
@@ -132,7 +132,7 @@ func (t *try) pause(ctx context.Context, v verdict) error {
 			"hint", "check the application key, and that its user may call services of the device Things")
 	}
 	if w.successes.Load() == t.began { // nobody gets through: a new key needs a new session
-		t.lane.socket.renew()
+		t.hand.socket.renew()
 	}
 	return t.later.Pause(ctx)
 }
@@ -140,6 +140,6 @@ func (t *try) pause(ctx context.Context, v verdict) error {
 func (t *try) end() {
 	if t.refused {
 		t.refused = false
-		t.lane.writer.refused.Add(-1)
+		t.hand.writer.refused.Add(-1)
 	}
 }

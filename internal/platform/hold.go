@@ -23,8 +23,8 @@ func (l *lane) standAside(ln *line) {
 		}
 		l.mu.Lock()
 		ln.held = nil
+		l.requeue(ln)
 		l.mu.Unlock()
-		l.leave(ln)
 		l.signal()
 		return nil
 	})
@@ -101,12 +101,12 @@ func (l *lane) mend(ctx context.Context, ln *line, k knowledge, err error) {
 
 // endOrKeep ends the lane's batch, whose Thing is not there any more, unless somebody may make it anew: then it waits for that
 // in its line.
-func (l *lane) endOrKeep(thing string, k knowledge) {
-	if l.writer.cfg.Missing == nil || k.outcome.Kind != delivery.NoThing {
-		l.end(l.batch, k.outcome, true)
+func (h *hand) endOrKeep(thing string, k knowledge) {
+	if h.writer.cfg.Missing == nil || k.outcome.Kind != delivery.NoThing {
+		h.end(h.batch, k.outcome, true)
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lines[thing].waiting.prepend(l.batch)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lines[thing].waiting.prepend(h.batch)
 }

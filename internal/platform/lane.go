@@ -5,10 +5,9 @@ import (
 	"sync"
 
 	"azx/internal/delivery"
-	"azx/internal/message"
 )
 
-// lane writes the messages of the Things that hash to it. It has one request in flight.
+// lane is the queue of the Things that hash to it. One hand works in it, see there.
 type lane struct {
 	writer *Writer
 	socket *wire
@@ -25,15 +24,10 @@ type lane struct {
 	open    int           // messages that are not settled
 	idle    chan struct{} // closed while open is 0
 
-	// Of the lane's goroutine alone.
-	parked bool // the Thing whose turn it is did not answer of late: a write to it is a probe
-	// Kept for their memory.
-	batch  []delivery.Queued
-	left   []delivery.Queued // that were not wanted any more
-	items  []item
-	writes []message.Write
-	body   []byte
-	limit  limit
+	turns     int  // given so far
+	busy      bool // the lane's hand has a turn
+	looked    int  // turns when overdue was called last
+	overtaken int  // hands with this turn or an earlier one go home after it
 }
 
 // line is the queue of one Thing.
@@ -101,45 +95,41 @@ func (l *lane) signal() {
 	}
 }
 
-// run gives one Thing after the other its turn.
-func (l *lane) run(ctx context.Context) error {
-	for {
-		ln := l.next()
-		if ln == nil {
-			select {
-			case <-l.wake:
-				continue
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-		if err := l.turn(ctx, ln); err != nil {
-			return err
-		}
-		l.leave(ln)
-	}
-}
-
-// next takes the line whose turn it is, nil if none waits. Things that have to be asked for get every
+// next takes the line whose turn it is, nil if none waits, and which turn that is. Things that have to be asked for get every
 // second turn at most, so that many unknown ones do not hold up the known.
-func (l *lane) next() *line {
+func (l *lane) next() (ln *line, turn int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.unknown.len() > 0 && (l.known.len() == 0 || !l.asked):
 		l.asked = true
-		return l.unknown.pop()
+		ln = l.unknown.pop()
 	case l.known.len() > 0:
 		l.asked = false
-		return l.known.pop()
+		ln = l.known.pop()
+	default:
+		return nil, 0
 	}
-	return nil
+	l.turns++
+	l.busy = true
+	return ln, l.turns
 }
 
-// leave ends a turn: the line goes to the end of the queue, or away if nothing waits in it. One that is held stands aside.
-func (l *lane) leave(ln *line) {
+// leave ends a turn, and reports whether it was overtaken.
+func (l *lane) leave(ln *line, turn int) (overtaken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.requeue(ln)
+	if turn <= l.overtaken {
+		return true
+	}
+	l.busy = false
+	return false
+}
+
+// requeue has the line wait for its next turn, or forgets it if nothing waits in it. One that is held stands aside. The caller
+// has the lock.
+func (l *lane) requeue(ln *line) {
 	if ln.held != nil {
 		l.standAside(ln)
 		return
@@ -155,53 +145,26 @@ func (l *lane) leave(ln *line) {
 	}
 }
 
+// overdue reports whether the lane's hand still has the turn it had when overdue was asked last, while other Things wait. From
+// then on it is no more the lane's: another one has to be given.
+func (l *lane) overdue() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	same := l.busy && l.turns == l.looked
+	l.looked = l.turns
+	if !same || l.known.len()+l.unknown.len() == 0 {
+		return false
+	}
+	l.overtaken, l.busy = l.turns, false
+	return true
+}
+
 // putBack puts messages before those that wait.
 func (l *lane) putBack(ln *line, kept []delivery.Queued) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln.waiting.prepend(kept)
 	l.opened(len(kept))
-}
-
-// take moves as many waiting messages of the line into the lane's batch as fit in one request, and what is not wanted any
-// more into what is left.
-func (l *lane) take(ln *line) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	ln.visit = false
-	l.batch, l.left = l.batch[:0], l.left[:0]
-	values, bytes := 0, 0
-	for ln.waiting.len() > 0 {
-		if wanted := ln.waiting.first().Wanted; wanted != nil && !wanted() {
-			l.left = append(l.left, ln.waiting.pop())
-			continue
-		}
-		if ln.waiting.first().Act != nil {
-			return
-		}
-		alone := ln.waiting.first().OnlyNewer // it is compared with what was written before it
-		if alone && len(l.batch) > 0 {
-			return
-		}
-		n, size := weigh(ln.waiting.first().Telemetry)
-		values, bytes = values+n, bytes+size
-		if len(l.batch) > 0 && (values > l.writer.cfg.MaxValues || bytes > l.writer.cfg.MaxBytes) {
-			return
-		}
-		l.batch = append(l.batch, ln.waiting.pop())
-		if alone {
-			return
-		}
-	}
-}
-
-// weigh returns how many values a message holds and about how many bytes they take in a request.
-func weigh(t message.Telemetry) (values, bytes int) {
-	const row = 32 // row header, type codes, lengths, time and quality
-	for i := range t.Readings {
-		bytes += row + len(t.Readings[i].Key) + len(t.Readings[i].Raw)
-	}
-	return len(t.Readings), bytes
 }
 
 // opened and settled keep account of the messages that have not ended; opened is called under the lock.

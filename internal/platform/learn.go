@@ -29,14 +29,14 @@ const (
 )
 
 // learn asks the platform which remote properties a Thing has, and keeps the answer. The error is that of ctx.
-func (l *lane) learn(ctx context.Context, thing string) (knowledge, error) {
-	mark := l.tables.mark()
-	before, _ := l.tables.get(thing)
-	table, problem, err := l.lookUp(ctx, thing, before.parked)
+func (h *hand) learn(ctx context.Context, thing string) (knowledge, error) {
+	mark := h.tables.mark()
+	before, _ := h.tables.get(thing)
+	table, problem, err := h.lookUp(ctx, thing, before.parked)
 	if err != nil {
 		return knowledge{}, err
 	}
-	cfg := &l.writer.cfg
+	cfg := &h.writer.cfg
 	k := knowledge{table: table, asked: time.Now()}
 	switch {
 	case table != nil && table.Len() == 0: // somebody is making the Thing
@@ -46,34 +46,34 @@ func (l *lane) learn(ctx context.Context, thing string) (knowledge, error) {
 		k.until = k.asked.Add(cfg.KeepTable)
 		k.parked, k.pause = before.parked, before.pause // until a write gets through, too
 		cfg.Meter.LookedUp("table")
-		l.writer.tellLearned(thing, table.Gateway())
+		h.writer.tellLearned(thing, table.Gateway())
 	case problem.stuck:
-		return l.park(thing, problem.outcome), nil
+		return h.park(thing, problem.outcome), nil
 	default:
 		k.outcome = problem.outcome
 		k.until = k.asked.Add(cfg.AskAgain)
 		cfg.Meter.LookedUp(problem.outcome.Reason)
 	}
-	return l.tables.put(thing, k, mark), nil
+	return h.tables.put(thing, k, mark), nil
 }
 
 // park notes that a Thing keeps its requests waiting, so that its messages end with o, unsent, until a probe gets an
 // answer.
-func (l *lane) park(thing string, o delivery.Outcome) knowledge {
-	before, _ := l.tables.get(thing)
+func (h *hand) park(thing string, o delivery.Outcome) knowledge {
+	before, _ := h.tables.get(thing)
 	pause := max(minProbePause, min(2*before.pause, maxProbePause))
 	now := time.Now()
-	l.writer.cfg.Meter.LookedUp(o.Reason)
-	l.writer.cfg.Log.Warn("a Thing does not answer; its messages are put aside", "event", "thing-parked", "thing", thing, "reason", o.Reason, "probe", pause)
-	l.parked = true
-	return l.tables.put(thing, knowledge{outcome: o, asked: now, until: now.Add(pause), parked: true, pause: pause}, l.tables.mark())
+	h.writer.cfg.Meter.LookedUp(o.Reason)
+	h.writer.cfg.Log.Warn("a Thing does not answer; its messages are put aside", "event", "thing-parked", "thing", thing, "reason", o.Reason, "probe", pause)
+	h.parked = true
+	return h.tables.put(thing, knowledge{outcome: o, asked: now, until: now.Add(pause), parked: true, pause: pause}, h.tables.mark())
 }
 
 // unpark notes that a write to a parked Thing was answered.
-func (l *lane) unpark(thing string) {
-	l.parked = false
-	l.tables.unpark(thing)
-	l.writer.cfg.Log.Info("a Thing answers again; its messages are written", "event", "thing-answers", "thing", thing)
+func (h *hand) unpark(thing string) {
+	h.parked = false
+	h.tables.unpark(thing)
+	h.writer.cfg.Log.Info("a Thing answers again; its messages are written", "event", "thing-answers", "thing", thing)
 }
 
 // unusable says why a Thing has no table.
@@ -83,9 +83,9 @@ type unusable struct {
 }
 
 // lookUp asks our extension's service, or else the platform's own two. Exactly one result is not nil.
-func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.Table, *unusable, error) {
-	if l.writer.cfg.AzxExtension {
-		resp, v, err := l.ask(ctx, alwayson.CallService(thing, remotePropertiesService, nil), probe)
+func (h *hand) lookUp(ctx context.Context, thing string, probe bool) (*mapping.Table, *unusable, error) {
+	if h.writer.cfg.AzxExtension {
+		resp, v, err := h.ask(ctx, alwayson.CallService(thing, remotePropertiesService, nil), probe)
 		switch {
 		case err != nil:
 			return nil, nil, err
@@ -95,7 +95,7 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 			return nil, notLearned(thing, resp, v), nil
 		} // no such service, however the platform says it, or no such Thing
 	}
-	defs, v, err := l.ask(ctx, alwayson.CallService(thing, definitionsService, nil), probe)
+	defs, v, err := h.ask(ctx, alwayson.CallService(thing, definitionsService, nil), probe)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -104,7 +104,7 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 	case v != accepted:
 		return nil, notLearned(thing, defs, v), nil
 	}
-	subs, v, err := l.ask(ctx, subscriptionsOf(thing), probe)
+	subs, v, err := h.ask(ctx, subscriptionsOf(thing), probe)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -113,7 +113,7 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 	case v != accepted:
 		return nil, notLearned(thing, subs, v), nil
 	}
-	gateway, failed, err := l.gatewayOf(ctx, thing, content(defs), probe)
+	gateway, failed, err := h.gatewayOf(ctx, thing, content(defs), probe)
 	if err != nil || failed != nil {
 		return nil, failed, err
 	}
@@ -122,11 +122,11 @@ func (l *lane) lookUp(ctx context.Context, thing string, probe bool) (*mapping.T
 
 // gatewayOf reads gatewayThing of a Thing that has such a property: the platform's own shape RoutedEgress brings it, with or
 // without our packages. A Thing whose property may not be read counts as one that has none.
-func (l *lane) gatewayOf(ctx context.Context, thing string, definitions *infotable.Table, probe bool) (string, *unusable, error) {
+func (h *hand) gatewayOf(ctx context.Context, thing string, definitions *infotable.Table, probe bool) (string, *unusable, error) {
 	if !hasRow(definitions, gatewayProperty) {
 		return "", nil, nil
 	}
-	resp, v, err := l.ask(ctx, alwayson.ReadProperty(thing, gatewayProperty), probe)
+	resp, v, err := h.ask(ctx, alwayson.ReadProperty(thing, gatewayProperty), probe)
 	switch {
 	case err != nil:
 		return "", nil, err

@@ -16,22 +16,22 @@ const propertyTimeService = "GetPropertyTime"
 // leaveOld takes out of the lane's items, if that is a message that must not replace newer values, the values that the
 // platform has as new ones of, and settles a message of which nothing is left. The lane writes nothing to the Thing between
 // the question and the answer. The error is that of ctx.
-func (l *lane) leaveOld(ctx context.Context, thing string) error {
-	if len(l.items) != 1 || !l.items[0].queued.OnlyNewer {
+func (h *hand) leaveOld(ctx context.Context, thing string) error {
+	if len(h.items) != 1 || !h.items[0].queued.OnlyNewer {
 		return nil
 	}
-	it := &l.items[0]
-	writes := l.writes[it.from:it.to]
-	times, refused, err := l.presentTimes(ctx, thing, writes)
+	it := &h.items[0]
+	writes := h.writes[it.from:it.to]
+	times, refused, err := h.presentTimes(ctx, thing, writes)
 	switch {
 	case err != nil:
 		return err
 	case refused != nil:
 		if refused.stuck {
-			l.park(thing, refused.outcome)
+			h.park(thing, refused.outcome)
 		}
-		l.settle(&it.queued, refused.outcome)
-		l.dropItems()
+		h.settle(&it.queued, refused.outcome)
+		h.dropItems()
 		return nil
 	}
 	newer := writes[:0]
@@ -45,17 +45,17 @@ func (l *lane) leaveOld(ctx context.Context, thing string) error {
 	case len(newer) > 0:
 		return nil
 	case it.err != nil: // a value that the platform does not have at all
-		l.settle(&it.queued, misfit(it))
+		h.settle(&it.queued, misfit(it))
 	default:
-		l.settle(&it.queued, delivery.Outcome{Kind: delivery.Superseded, Reason: "superseded"})
+		h.settle(&it.queued, delivery.Outcome{Kind: delivery.Superseded, Reason: "superseded"})
 	}
-	l.dropItems()
+	h.dropItems()
 	return nil
 }
 
-func (l *lane) dropItems() {
-	clear(l.items)
-	l.items = l.items[:0]
+func (h *hand) dropItems() {
+	clear(h.items)
+	h.items = h.items[:0]
 }
 
 // neverWritten is older than any message.
@@ -63,8 +63,8 @@ const neverWritten = -1 << 63
 
 // presentTimes is the one place that knows how a platform tells how old a property's value is: the time of each write's
 // property, in ms since 1970-01-01 UTC.
-func (l *lane) presentTimes(ctx context.Context, thing string, writes []message.Write) ([]int64, *unusable, error) {
-	names, refused, err := l.ownNames(ctx, thing)
+func (h *hand) presentTimes(ctx context.Context, thing string, writes []message.Write) ([]int64, *unusable, error) {
+	names, refused, err := h.ownNames(ctx, thing)
 	if err != nil || refused != nil {
 		return nil, refused, err
 	}
@@ -74,7 +74,7 @@ func (l *lane) presentTimes(ctx context.Context, thing string, writes []message.
 		if !ok {
 			name = w.Property
 		}
-		resp, v, err := l.ask(ctx, alwayson.CallService(thing, propertyTimeService, infotable.Single("propertyName", infotable.String(name))), l.parked)
+		resp, v, err := h.ask(ctx, alwayson.CallService(thing, propertyTimeService, infotable.Single("propertyName", infotable.String(name))), h.parked)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -91,11 +91,11 @@ func (l *lane) presentTimes(ctx context.Context, thing string, writes []message.
 
 // ownNames returns the own names of a Thing's remote properties by their remote names, as far as the platform tells: the
 // service of our template does. Without it a property has its remote name.
-func (l *lane) ownNames(ctx context.Context, thing string) (map[string]string, *unusable, error) {
-	if !l.writer.cfg.AzxExtension {
+func (h *hand) ownNames(ctx context.Context, thing string) (map[string]string, *unusable, error) {
+	if !h.writer.cfg.AzxExtension {
 		return nil, nil, nil
 	}
-	resp, v, err := l.ask(ctx, alwayson.CallService(thing, remotePropertiesService, nil), l.parked)
+	resp, v, err := h.ask(ctx, alwayson.CallService(thing, remotePropertiesService, nil), h.parked)
 	switch {
 	case err != nil:
 		return nil, nil, err

@@ -48,32 +48,32 @@ func (l *lane) insert(thing string, p *push) {
 }
 
 // carryPushes sends the pushes of a Thing one by one, and reports whether its messages have a turn too.
-func (l *lane) carryPushes(ctx context.Context, ln *line) (more bool) {
-	l.mu.Lock()
+func (h *hand) carryPushes(ctx context.Context, ln *line) (more bool) {
+	h.mu.Lock()
 	pushes := ln.pushes
 	ln.pushes = nil
 	more = ln.visit || ln.waiting.len() > 0
-	l.mu.Unlock()
+	h.mu.Unlock()
 	for _, p := range pushes {
 		if err := p.ctx.Err(); err != nil {
 			p.done <- fmt.Errorf("write to Thing %s: %w", ln.thing, err)
 			continue
 		}
-		p.done <- l.carryPush(ctx, ln.thing, p.writes)
+		p.done <- h.carryPush(ctx, ln.thing, p.writes)
 	}
 	return more || len(pushes) == 0
 }
 
-func (l *lane) carryPush(ctx context.Context, thing string, writes []message.Write) error {
+func (h *hand) carryPush(ctx context.Context, thing string, writes []message.Write) error {
 	values := make([]alwayson.PropertyValue, len(writes))
 	for i, w := range writes {
 		values[i] = alwayson.PropertyValue{Name: w.Property, Value: w.Value, TimeMs: w.Time}
 	}
-	resp, v := l.send(ctx, alwayson.PropertyPush(thing, alwayson.AppendPropertyPush(nil, values)))
+	resp, v := h.send(ctx, alwayson.PropertyPush(thing, alwayson.AppendPropertyPush(nil, values)))
 	if v != accepted {
 		return failure("write to Thing "+thing, resp, v)
 	}
-	l.writer.cfg.Meter.Written(len(values))
-	l.last.remember(thing, writes)
+	h.writer.cfg.Meter.Written(len(values))
+	h.last.remember(thing, writes)
 	return nil
 }

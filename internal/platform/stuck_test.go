@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +54,58 @@ func TestAThingThatIsNeverAvailableIsParkedAndTheOthersOfItsLaneGoOn(t *testing.
 			})
 		})
 	}
+}
+
+// The Things of a lane share one request in flight, but for one that keeps its request waiting: the others go on after a
+// second, and each Thing's order stays.
+func TestAThingThatDoesNotAnswerHoldsTheOthersOfItsLaneUpForASecond(t *testing.T) {
+	inBubble(t, func(c *WriterConfig) { c.Lanes = 1 }, func(b *bench) {
+		things := []string{"Stuck", "Slow", "Fast"}
+		for _, thing := range things {
+			b.platform.add(thing, "n:NUMBER")
+			b.want(b.send(thing, `{"n":1}`), "accepted")
+		}
+		release := make(chan struct{})
+		var waiting, most atomic.Int64
+		b.platform.with(func() {
+			b.platform.hook = func(ctx context.Context, r alwayson.Request) (alwayson.Response, bool, error) {
+				most.Store(max(most.Load(), waiting.Add(1)))
+				defer waiting.Add(-1)
+				if r.Name == "Fast" {
+					return alwayson.Response{}, false, nil
+				}
+				select {
+				case <-release:
+				case <-ctx.Done():
+					return alwayson.Response{}, true, ctx.Err()
+				}
+				return alwayson.Response{}, false, nil
+			}
+		})
+		stuck := []*result{b.send("Stuck", `{"n":2}`), b.send("Stuck", `{"n":3}`)}
+		fast := b.send("Fast", `{"n":2}`)
+		pass(2 * lookAfter)
+		b.want(fast, "accepted")
+		b.want(stuck[0], "open")
+
+		slow := b.send("Slow", `{"n":2}`) // the only hand that a lane of one may have beside the first
+		late := b.send("Fast", `{"n":3}`)
+		pass(10 * time.Second)
+		b.want(late, "open")
+		close(release)
+		synctest.Wait()
+		for _, r := range append(stuck, slow, late) {
+			b.want(r, "accepted")
+		}
+		for _, thing := range things {
+			if problem := inOrder(b.platform.valuesOf(thing), len(b.platform.valuesOf(thing)), nil); problem != "" {
+				t.Errorf("%s: %s", thing, problem)
+			}
+		}
+		if most.Load() != 2 || b.writer.overtaken.Load() != 0 {
+			t.Errorf("%d requests were in flight, %d hands are left over", most.Load(), b.writer.overtaken.Load())
+		}
+	})
 }
 
 // neighbourOf returns the name of a Thing of the same lane.

@@ -65,7 +65,7 @@ func TestWithoutATracerNothingIsMadeForIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, items := w.lanes[0], []item{{queued: delivery.Queued{Telemetry: telemetryOf(t, "Pump", 1)}}}
+	l, items := &hand{lane: w.lanes[0]}, []item{{queued: delivery.Queued{Telemetry: telemetryOf(t, "Pump", 1)}}}
 	allocated := testing.AllocsPerRun(100, func() {
 		if began := l.clock(); !began.IsZero() {
 			t.Error("the clock is looked at")

@@ -150,6 +150,7 @@ type Writer struct {
 	seed      maphash.Seed
 	lanes     []*lane
 	successes atomic.Int64     // requests of lanes that the platform accepted
+	overtaken atomic.Int64     // hands that wait for a slow Thing
 	refused   atomic.Int64     // lanes that wait because of the credential
 	ended     chan struct{}    // closed when Run has ended
 	group     *supervise.Group // of the lanes, once Run has begun
@@ -186,8 +187,9 @@ func (w *Writer) Run(ctx context.Context) error {
 	defer close(w.ended)
 	w.group = supervise.New(ctx)
 	for i, l := range w.lanes {
-		w.group.Go(fmt.Sprintf("lane %d", i), l.run)
+		w.group.Go(fmt.Sprintf("lane %d", i), (&hand{lane: l}).run)
 	}
+	w.group.Go("relieve lanes", w.relieve)
 	return w.group.Wait()
 }
 

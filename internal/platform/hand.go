@@ -1,0 +1,112 @@
+package platform
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"azx/internal/delivery"
+	"azx/internal/message"
+)
+
+// hand works in a lane: it has one request in flight. When a Thing keeps it waiting, another hand overtakes it, which goes on
+// with the other Things, and this one goes home once its turn is over.
+type hand struct {
+	*lane
+	parked bool // the Thing whose turn it is did not answer of late: a write to it is a probe
+	// Kept for their memory.
+	batch  []delivery.Queued
+	left   []delivery.Queued // that were not wanted any more
+	items  []item
+	writes []message.Write
+	body   []byte
+	limit  limit
+}
+
+// lookAfter is how often lanes are looked after: a Thing holds the others of its lane up for twice as long at most.
+const lookAfter = 500 * time.Millisecond
+
+// relieve gives another hand to each lane whose hand has had the same turn for too long while other Things wait. At most a
+// quarter as many hands as there are lanes wait for slow Things: when more do, it is the platform that is slow, and more
+// requests would not make it faster.
+func (w *Writer) relieve(ctx context.Context) error {
+	look := time.NewTicker(lookAfter)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		for i, l := range w.lanes {
+			if int(w.overtaken.Load()) < max(1, len(w.lanes)/4) && l.overdue() {
+				w.overtaken.Add(1)
+				w.group.Go(fmt.Sprintf("lane %d", i), (&hand{lane: l}).run)
+			}
+		}
+	}
+}
+
+// run gives one Thing after the other its turn.
+func (h *hand) run(ctx context.Context) error {
+	for {
+		ln, turn := h.next()
+		if ln == nil {
+			select {
+			case <-h.wake:
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err := h.turn(ctx, ln); err != nil {
+			return err
+		}
+		if h.leave(ln, turn) {
+			h.writer.overtaken.Add(-1)
+			h.signal() // its Thing may have more, and the lane's hand may be resting
+			return nil
+		}
+	}
+}
+
+// take moves as many waiting messages of the line into the hand's batch as fit in one request, and what is not wanted any
+// more into what is left.
+func (h *hand) take(ln *line) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ln.visit = false
+	h.batch, h.left = h.batch[:0], h.left[:0]
+	values, bytes := 0, 0
+	for ln.waiting.len() > 0 {
+		if wanted := ln.waiting.first().Wanted; wanted != nil && !wanted() {
+			h.left = append(h.left, ln.waiting.pop())
+			continue
+		}
+		if ln.waiting.first().Act != nil {
+			return
+		}
+		alone := ln.waiting.first().OnlyNewer // it is compared with what was written before it
+		if alone && len(h.batch) > 0 {
+			return
+		}
+		n, size := weigh(ln.waiting.first().Telemetry)
+		values, bytes = values+n, bytes+size
+		if len(h.batch) > 0 && (values > h.writer.cfg.MaxValues || bytes > h.writer.cfg.MaxBytes) {
+			return
+		}
+		h.batch = append(h.batch, ln.waiting.pop())
+		if alone {
+			return
+		}
+	}
+}
+
+// weigh returns how many values a message holds and about how many bytes they take in a request.
+func weigh(t message.Telemetry) (values, bytes int) {
+	const row = 32 // row header, type codes, lengths, time and quality
+	for i := range t.Readings {
+		bytes += row + len(t.Readings[i].Key) + len(t.Readings[i].Raw)
+	}
+	return len(t.Readings), bytes
+}
