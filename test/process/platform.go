@@ -226,6 +226,14 @@ func (p *Platform) Events(thing string) ([]Fired, error) {
 	return all.Events, json.Unmarshal(text, &all)
 }
 
+// SetStuck has pushes to these Things, and to no others, go without an answer.
+func (p *Platform) SetStuck(things ...string) {
+	p.t.Helper()
+	if _, err := p.do(http.MethodPut, "/azx/stuck-things", map[string]any{"things": append([]string{}, things...)}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // AddApplicationKey makes an application key of the administrator, and returns it.
 func (p *Platform) AddApplicationKey(name string) string {
 	p.t.Helper()

@@ -158,6 +158,20 @@ func (a *account) justWoken(w Written) bool {
 	})
 }
 
+// delays are those of the messages that were sent since, from their device to the platform's first write, in milliseconds.
+func (a *account) delays(since int64, but string) (delays []int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	seen := map[numbered]bool{}
+	for _, w := range a.written {
+		if m := (numbered{w.Thing, w.Number}); w.Thing != but && w.Time >= since && !seen[m] {
+			seen[m] = true
+			delays = append(delays, w.Received-w.Time)
+		}
+	}
+	return delays
+}
+
 // repeats is how many messages were written more than once, each counted as often as it came again.
 func (a *account) repeats() int {
 	a.mu.Lock()

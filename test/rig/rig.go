@@ -199,6 +199,20 @@ func (r *Rig) Written() int {
 	return written
 }
 
+// P99 is the time within which 99 of 100 messages of the devices but one reached the platform, of those that were sent since.
+func (r *Rig) P99(since time.Time, but string) time.Duration {
+	r.t.Helper()
+	if err := r.Collect(); err != nil {
+		r.t.Fatal(err)
+	}
+	delays := r.account.delays(since.UnixMilli(), but)
+	if len(delays) == 0 {
+		r.t.Fatal("no message has reached the platform")
+	}
+	slices.Sort(delays)
+	return time.Duration(delays[len(delays)*99/100]) * time.Millisecond
+}
+
 // Repeats is how many messages were written again.
 func (r *Rig) Repeats() int { return r.account.repeats() }
 

@@ -100,6 +100,7 @@ type Platform struct {
 	saving   sync.Mutex // held by who saves: what was noted before is kept when it is free again
 	stats    counters
 	unknown  atomic.Pointer[UnknownMode]
+	stuck    atomic.Pointer[map[string]bool]
 	changes  atomic.Uint64 // grows with every change; see Changes
 	shape    atomic.Uint64 // value of changes when a Thing was last added or removed
 	retime   chan struct{} // one entry: timers may have changed

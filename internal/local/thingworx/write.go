@@ -33,6 +33,9 @@ func (p *Platform) Push(ctx context.Context, thingName string, writes []Write) e
 	if err := p.may(ctx, subject{thing: t}, security.ServiceInvoke, serviceUpdateSubscribed); err != nil {
 		return err
 	}
+	if err := p.answers(ctx, thingName); err != nil {
+		return err
+	}
 	return p.store(ctx, t, p.known(t, writes), (*thing).pushTarget)
 }
 

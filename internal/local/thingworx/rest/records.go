@@ -117,6 +117,32 @@ func (h *Handler) unknownProperties(r *request) (answer, error) {
 	return marshal(Unknown{h.platform.UnknownMode()})
 }
 
+// Stuck is what GET /azx/stuck-things answers and PUT takes: the Things whose pushes go without an answer.
+type Stuck struct {
+	Things []string `json:"things"`
+}
+
+func (h *Handler) stuckThings(r *request) (answer, error) {
+	if err := only(r, http.MethodGet, http.MethodPut); err != nil {
+		return answer{}, err
+	}
+	if err := h.platform.Administers(r.Context()); err != nil {
+		return answer{}, err
+	}
+	if r.Method == http.MethodPut {
+		members, err := object(r)
+		if err != nil {
+			return answer{}, err
+		}
+		var things []string
+		if err := json.Unmarshal(members["things"], &things); err != nil {
+			return answer{}, thingworx.Refuse(thingworx.Invalid, "things must be a list of names")
+		}
+		h.platform.SetStuck(things)
+	}
+	return marshal(Stuck{h.platform.Stuck()})
+}
+
 // FiredEvent is one event in FiredEvents.
 type FiredEvent struct {
 	Index uint64          `json:"index"` // from 1, in the order in which they were fired

@@ -135,6 +135,30 @@ func TestWhatBecomesOfUnknownPropertiesIsToldAndChanged(t *testing.T) {
 	}
 }
 
+func TestStuckThingsAreToldAndChanged(t *testing.T) {
+	h, p := plant(t)
+	const path = "/azx/stuck-things"
+	for _, step := range []struct {
+		method, body string
+		code         int
+		want         string
+	}{
+		{"PUT", `{"things":["Pump-2","Pump-1"]}`, 200, `{"things":["Pump-1","Pump-2"]}`},
+		{"PUT", `{"things":"Pump-3"}`, 400, "things must be a list of names"},
+		{"PUT", `{}`, 400, "things must be a list of names"},
+		{"DELETE", "", 405, ""},
+		{"GET", "", 200, `{"things":["Pump-1","Pump-2"]}`},
+		{"PUT", `{"things":[]}`, 200, `{"things":`},
+	} {
+		if code, text := do(h, step.method, path, step.body, nil); code != step.code || !strings.Contains(text, step.want) {
+			t.Errorf("%s %s: got %d %s", step.method, step.body, code, text)
+		}
+	}
+	if len(p.Stuck()) != 0 {
+		t.Errorf("%v are stuck", p.Stuck())
+	}
+}
+
 func TestAServiceDefinitionShowsItsBindingAndTheColumnsOfItsResult(t *testing.T) {
 	h, _ := plant(t)
 	ok(t, h, "POST", "/Thingworx/Resources/EntityServices/Services/CreateDataShape", `{"name":"Sum","fields":{"dataShape":{"fieldDefinitions":

@@ -30,7 +30,7 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Handler answers REST requests. Mount it at /Thingworx/, /azx/ledger, /azx/events and /azx/unknown-properties.
+// Handler answers REST requests. Mount it at /Thingworx/, /azx/ledger, /azx/events, /azx/stuck-things and /azx/unknown-properties.
 type Handler struct {
 	platform *thingworx.Platform
 	silent   bool
@@ -125,7 +125,7 @@ func (h *Handler) own(path []string) func(*request) (answer, error) {
 		return nil
 	}
 	return map[string]func(*request) (answer, error){
-		"ledger": h.ledger, "events": h.events, "unknown-properties": h.unknownProperties,
+		"ledger": h.ledger, "events": h.events, "stuck-things": h.stuckThings, "unknown-properties": h.unknownProperties,
 	}[path[1]]
 }
 

@@ -226,6 +226,7 @@ func (r *Running) start(l net.Listener, o Options) error {
 	mux.Handle("/azx/ledger", api)
 	mux.Handle("/azx/events", api)
 	mux.Handle("/azx/unknown-properties", api)
+	mux.Handle("/azx/stuck-things", api)
 	mux.Handle("/", people)
 	r.group.Go("web server", func(ctx context.Context) error {
 		saving := supervise.New(context.WithoutCancel(ctx))
