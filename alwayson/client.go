@@ -76,6 +76,7 @@ const (
 type Client struct {
 	cfg      ClientConfig
 	stop     chan struct{} // closed by Close
+	retry    chan struct{} // Retry ends a wait by it
 	stopping sync.Once
 	started  atomic.Bool
 	ended    chan struct{}  // closed when Run has returned
@@ -106,6 +107,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	c := &Client{
 		cfg:     cfg,
 		stop:    make(chan struct{}),
+		retry:   make(chan struct{}, 1),
 		ended:   make(chan struct{}),
 		names:   make(map[string]struct{}),
 		changed: make(chan struct{}),
@@ -187,6 +189,7 @@ func (c *Client) connection(ctx context.Context, url string) (lived time.Duratio
 	c.tell(func(s *State) {
 		*s = State{Phase: PhaseConnected, URL: url, Session: conn.SessionID(), Refused: refused}
 	})
+	defer c.forgetRetry()
 	select {
 	case <-conn.Done():
 		return time.Since(began), conn.Err()
@@ -220,7 +223,25 @@ func (c *Client) pause(ctx context.Context, failures int, err error) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-c.retry:
 	case <-ctx.Done():
+	}
+}
+
+// Retry has a Client that waits for its next attempt make it now: what was in the way, such as a refused key, is another.
+// An attempt that is under way and fails is made once more. It does not wait; while connected it does nothing.
+func (c *Client) Retry() {
+	select {
+	case c.retry <- struct{}{}:
+	default:
+	}
+}
+
+// forgetRetry is for a Retry that came while connected.
+func (c *Client) forgetRetry() {
+	select {
+	case <-c.retry:
+	default:
 	}
 }
 

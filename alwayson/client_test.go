@@ -161,6 +161,36 @@ func TestARefusedKeyIsNotHammeredAndAReplacedOneIsUsed(t *testing.T) {
 	})
 }
 
+func TestAReplacedKeyIsUsedAtOnceByRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts atomic.Int32
+		_, l := startServer(t, ServerConfig{Authenticate: func(ctx context.Context, c Credentials) (any, error) {
+			attempts.Add(1)
+			return authenticateTestKey(ctx, c)
+		}})
+		var key atomic.Value
+		key.Store("old-key")
+		cfg := dialConfig(l)
+		cfg.AppKey = func(context.Context) (string, error) { return key.Load().(string), nil }
+		c := runClient(t, ClientConfig{Dial: cfg})
+		synctest.Wait()
+		began := time.Now()
+		key.Store(testKey)
+		c.Retry()
+		if err := c.Wait(t.Context()); err != nil || time.Since(began) > time.Second {
+			t.Fatalf("connected after %s: %v", time.Since(began), err)
+		}
+		c.Retry() // is of no use any more, and is not kept for later
+		key.Store("old-key")
+		before := attempts.Load()
+		c.Drop(nil)
+		<-time.After(20 * time.Second)
+		if n := attempts.Load() - before; n != 1 {
+			t.Errorf("%d attempts within 20 s of the next refusal", n)
+		}
+	})
+}
+
 func TestAClientBacksOffFromAPlatformThatIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dials atomic.Int32

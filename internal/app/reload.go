@@ -206,6 +206,7 @@ func (r *reloader) take(ctx context.Context, file *config.Config) (t taken, err 
 	}
 	r.running = with
 	if changes(t.live, "platform.appKey", "platform.appKeyName") {
+		r.link.Retry()
 		r.lookAtExpiry(ctx)
 	}
 	return t, nil

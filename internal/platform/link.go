@@ -141,6 +141,13 @@ func (l *Link) Sockets() []Socket {
 // Client returns the connection that binds names and takes the platform's requests.
 func (l *Link) Client() *alwayson.Client { return l.clients[0] }
 
+// Retry has the sockets that are not connected try again at once: the application key is another one.
+func (l *Link) Retry() {
+	for _, c := range l.clients {
+		c.Retry()
+	}
+}
+
 // Wait returns when all sockets are connected, or with the error of ctx.
 func (l *Link) Wait(ctx context.Context) error {
 	for _, c := range l.clients {

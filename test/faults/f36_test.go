@@ -27,7 +27,7 @@ func TestF36AKeyThatIsRefusedIsTriedSlowlyAndANewOneIsTaken(t *testing.T) {
 		t.Errorf("%d sign-ins with a wrong key in 5s", n)
 	}
 	r.WriteFile("app-key", []byte(r.AddApplicationKey("second")))
-	c.UntilReady(90 * time.Second) // a refused key is tried again once a minute
+	c.UntilReady(recovery) // files are looked at every 5 seconds; a refused key is tried again once a minute, a new one at once
 	load.Stop()
 	r.Verify(recovery)
 	c.End(0)
