@@ -66,12 +66,26 @@ func (c *connector) expire(ctx context.Context, before time.Time) (gone map[stri
 	return gone, c.dead.Reclaim(ctx)
 }
 
-// tellVolatile warns of a quarantine that does not outlive the machine while the checkpoints do: they would have passed
-// what is gone.
+// tellVolatile warns of a quarantine that does not outlive the machine.
 func (c *connector) tellVolatile() {
-	dir := c.Config.Quarantine.Dir
-	if kind, err := folder.Volatile(dir); err == nil && kind != "" && c.Config.Checkpoint.Blob.Container != "" {
+	if kind := c.volatileQuarantine(); kind != "" {
 		c.Log.Warn("the quarantine is in memory, and the checkpoints are not: a restart of the machine loses what was put aside",
-			"event", "quarantine-volatile", "dir", dir, "fileSystem", kind, "hint", "set quarantine.dir to a folder on a disk or volume that stays")
+			"event", "quarantine-volatile", "dir", c.Config.Quarantine.Dir, "fileSystem", kind, "hint", volatileHint)
 	}
+}
+
+const volatileHint = "set quarantine.dir to a folder on a disk or volume that stays"
+
+// volatileQuarantine names the file system of a quarantine that does not outlive the machine while the checkpoints do: they
+// would have passed what is gone. "" if it is none.
+func (c *connector) volatileQuarantine() string {
+	if c.Config.Checkpoint.Blob.Container == "" {
+		return ""
+	}
+	at, err := folder.Existing(c.Config.Quarantine.Dir)
+	if err != nil {
+		return ""
+	}
+	kind, _ := folder.Volatile(at) // what is not known is not told
+	return kind
 }

@@ -32,7 +32,11 @@ func (d *doctor) checkpointFolder(ctx context.Context) (string, error) {
 }
 
 func (d *doctor) quarantineFolder(context.Context) (string, error) {
-	return writable(d.Config.Quarantine.Dir, "quarantine.dir")
+	text, err := writable(d.Config.Quarantine.Dir, "quarantine.dir")
+	if kind := d.volatileQuarantine(); err == nil && kind != "" {
+		return "", diagnose.Warning(volatileHint, "%s, and it is in memory (%s) while the checkpoints are in a container", text, kind)
+	}
+	return text, err
 }
 
 // writable makes a file in a folder, and removes it.

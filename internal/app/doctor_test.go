@@ -1,6 +1,9 @@
 package app
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +36,29 @@ func TestClocksAreComparedInWords(t *testing.T) {
 	} {
 		if got := apart(ahead); got != want {
 			t.Errorf("%s: got %q, want %q", ahead, got, want)
+		}
+	}
+}
+
+func TestTheDoctorWarnsOfAQuarantineInMemoryWhenTheCheckpointsAreNot(t *testing.T) {
+	dir, err := os.MkdirTemp("/dev/shm", "azx-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for _, c := range []struct {
+		dir, container string
+		warns          bool
+	}{
+		{filepath.Join(dir, "not", "there", "yet"), "azx-checkpoints", true},
+		{dir, "azx-checkpoints", true},
+		{dir, "", false},
+	} {
+		cfg := &config.Config{Quarantine: config.Quarantine{Dir: c.dir}, Hubs: []config.Hub{{}}}
+		cfg.Checkpoint.Blob.Container = c.container
+		_, err := newDoctor(DoctorOptions{Config: cfg}, nil).quarantineFolder(t.Context())
+		if got := err != nil && strings.Contains(err.Error(), "in memory"); got != c.warns {
+			t.Errorf("%s with the container %q: %v", c.dir, c.container, err)
 		}
 	}
 }

@@ -7,20 +7,28 @@ import (
 	"path/filepath"
 )
 
-// Probe returns nil if files can be made in a folder, or in the one in which it would be made. It makes a file there, and
-// removes it. at is the folder that was tried.
-func Probe(dir string) (at string, err error) {
+// Existing returns the folder in which a folder is made: itself if it is there.
+func Existing(dir string) (at string, err error) {
 	for at = filepath.Clean(dir); ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
 		switch {
 		case err == nil && !info.IsDir():
 			return at, &fs.PathError{Op: "open", Path: at, Err: errors.New("not a folder")}
 		case err == nil:
-			return at, try(at)
+			return at, nil
 		case !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at):
 			return at, err
 		}
 	}
+}
+
+// Probe returns nil if files can be made in a folder, or in the one in which it would be made. It makes a file there, and
+// removes it. at is the folder that was tried.
+func Probe(dir string) (at string, err error) {
+	if at, err = Existing(dir); err == nil {
+		err = try(at)
+	}
+	return at, err
 }
 
 func try(dir string) error {
