@@ -52,7 +52,7 @@ func classify(op, policy string, err error) error {
 		p.Hint = "is the hub reachable from here at port 5671?"
 	case isUnauthorized(err):
 		p.Class = fault.Credential
-		p.Hint = fmt.Sprintf("the policy %q needs the right ServiceConnect, and its key must be the hub's current one", policy)
+		p.Hint = fmt.Sprintf("the policy %q needs the right ServiceConnect, its key must be the hub's current one, and this machine's clock right", policy)
 	case fault.IsCertificate(err):
 		p.Class = fault.Credential
 		p.Hint = fault.CertificateHint(err, "endpoints.amqps", "caFile")

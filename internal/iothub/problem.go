@@ -65,7 +65,7 @@ type verdict struct {
 
 // Hints that the policy is named in have it in place of %s.
 const (
-	hintPolicy = "the policy %q needs the rights for this, and its key must be the hub's current one"
+	hintPolicy = "the policy %q needs the rights for this, its key must be the hub's current one, and this machine's clock right"
 	hintQuota  = "the count begins anew at 00:00 UTC; more units have more messages"
 	hintBasic  = "twins, direct methods and cloud-to-device messages need a Standard tier"
 	hintSlow   = "other back ends share the hub's throttle; more units raise it"

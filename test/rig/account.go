@@ -224,3 +224,18 @@ func (f *few) err() error {
 	}
 	return errors.Join(f.errs...)
 }
+
+// LongestGap is the longest time between two messages that the platform took for the same Thing after a time.
+func (r *Rig) LongestGap(after time.Time) (longest time.Duration) {
+	a := r.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	last := map[string]int64{}
+	for _, w := range a.written {
+		if before := last[w.Thing]; before >= after.UnixMilli() {
+			longest = max(longest, time.Duration(w.Received-before)*time.Millisecond)
+		}
+		last[w.Thing] = w.Received
+	}
+	return longest
+}

@@ -87,7 +87,7 @@ func (r *Rig) connect(ctx context.Context, d control.Device, method func(*device
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	connected, err := devices.Connect(ctx, devices.Config{Credentials: credentials, Roots: roots, Method: method,
+	connected, err := devices.Connect(ctx, devices.Config{Credentials: credentials, Roots: roots, Method: method, Clock: r.clock,
 		Address: fmt.Sprintf("127.0.0.1:%d", r.Hub.Ports.MQTT)})
 	if err != nil {
 		r.t.Fatal(err)

@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"azx/internal/local/iothub"
 	"azx/test/azurite"
 	"azx/test/process"
 )
@@ -32,6 +34,10 @@ type Options struct {
 	Skips func(Event) bool
 	// Late is how many requests may be applied late: one for each lane whose requests were given up.
 	Late int
+	// Ahead is how far the clocks of hub and devices are ahead of the connectors'.
+	Ahead time.Duration
+	// HubHere runs the hub in the test, for a Crowd; Hub is of no use then.
+	HubHere bool
 }
 
 // Rig is the parts of a case.
@@ -41,7 +47,7 @@ type Rig struct {
 	Devices    []*Device
 	// Shared is nil unless the connectors share the hub.
 	Shared *Shared
-	// HubProcess is the hub's.
+	// HubProcess is the hub's; nil where it runs in the test.
 	HubProcess *process.Child
 
 	t          testing.TB
@@ -51,7 +57,9 @@ type Rig struct {
 	secrets    []string
 	after      uint64 // of the platform's ledger
 	hubFlags   []string
-	failedOver bool // the hub has begun a new log
+	ahead      atomic.Int64 // of the hub's clock and the devices', in nanoseconds
+	hub        *iothub.Hub  // nil where it is a process
+	failedOver bool         // the hub has begun a new log
 }
 
 // New starts a hub, a platform and devices, and prepares connectors, which the case starts.
@@ -59,8 +67,13 @@ func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	t.Helper()
 	r := &Rig{t: t, azx: azx, account: newAccount(), hubFlags: o.Hub}
 	r.account.skips, r.account.late = o.Skips, o.Late
+	r.ahead.Store(int64(o.Ahead))
 	r.Stack = process.NewPlatform(t, azx, o.Platform...)
-	r.StartHub(0, 0, 0)
+	if o.HubHere {
+		r.startHubHere()
+	} else {
+		r.StartHub(0, 0, 0)
+	}
 	r.Run("hub", "group", "add", ledgerGroup, "--dir", "hub")
 	r.AddHubThing(HubThing)
 	if o.Devices == 0 {
@@ -83,7 +96,8 @@ func New(t testing.TB, azx process.Binary, o Options) *Rig {
 // StartHub starts the hub, at the ports given, 0 for any.
 func (r *Rig) StartHub(mqtt, amqps, https int) {
 	r.t.Helper()
-	args := []string{"hub", "--dir", "hub", "--no-sync", "--amqp", "0", "--mqtt", fmt.Sprint(mqtt), "--amqps", fmt.Sprint(amqps), "--https", fmt.Sprint(https)}
+	args := []string{"hub", "--dir", "hub", "--no-sync", "--amqp", "0", "--mqtt", fmt.Sprint(mqtt), "--amqps", fmt.Sprint(amqps), "--https", fmt.Sprint(https),
+		"--clock-offset", time.Duration(r.ahead.Load()).String()}
 	r.HubProcess = r.Start(append(args, r.hubFlags...)...)
 	r.HubProcess.UntilPrinted(time.Minute, "ready")
 	r.ReadHub()
@@ -97,6 +111,19 @@ func (r *Rig) RestartHub() {
 	r.StartHub(ports.MQTT, ports.AMQPS, ports.HTTPS)
 	r.FollowHub()
 }
+
+// SetClock kills the hub and starts it again where it was with its clock ahead of this machine's by so much, and the devices'
+// as well. Nothing of it is read until FollowHub.
+func (r *Rig) SetClock(ahead time.Duration) {
+	r.t.Helper()
+	ports := r.Hub.Ports
+	r.HubProcess.Kill()
+	r.ahead.Store(int64(ahead))
+	r.StartHub(ports.MQTT, ports.AMQPS, ports.HTTPS)
+}
+
+// clock is that of the devices.
+func (r *Rig) clock() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
 
 // FollowHub reads the log that the hub has now, after it was started again or has failed over.
 func (r *Rig) FollowHub() {
