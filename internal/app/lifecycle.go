@@ -93,13 +93,21 @@ func (t twins) Look(ctx context.Context, id string) (devices.Device, bool, error
 type lifeThings struct{ setup *platform.Setup }
 
 // Owner is devices.LifeThings'.
-func (l lifeThings) Owner(ctx context.Context, name string) (string, bool, error) {
-	return l.setup.Gateway(ctx, name)
+func (l lifeThings) Owner(ctx context.Context, name string) (hub string, there bool, err error) {
+	hub, there, err = l.setup.Gateway(ctx, name)
+	if err == nil && there {
+		there, err = l.setup.Enabled(ctx, name)
+	}
+	return hub, there, err
 }
 
 // Make is devices.LifeThings'.
-func (l lifeThings) Make(ctx context.Context, t devices.Thing) error {
-	if err := l.setup.NewThing(ctx, t.Name, t.Template, t.Hub); err != nil {
+func (l lifeThings) Make(ctx context.Context, t devices.Thing, again bool) error {
+	make := l.setup.NewThing
+	if again {
+		make = l.setup.MakeThing
+	}
+	if err := make(ctx, t.Name, t.Template, t.Hub); err != nil {
 		return err
 	}
 	return deviceThings(l).fill(ctx, t)

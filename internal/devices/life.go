@@ -44,8 +44,9 @@ type Registry interface {
 type LifeThings interface {
 	// Owner is the gatewayThing of a Thing. there is false if it is not there, and if it is disabled.
 	Owner(ctx context.Context, name string) (hub string, there bool, err error)
-	// Make makes a Thing that is not there; one that is, disabled or not, is refused.
-	Make(ctx context.Context, t Thing) error
+	// Make makes a Thing that is not there; one that is, disabled or not, is refused. With again it may be there from an
+	// attempt whose end nobody heard of.
+	Make(ctx context.Context, t Thing, again bool) error
 	// Enable enables a Thing; false if there is none.
 	Enable(ctx context.Context, name string) (bool, error)
 	Disable(ctx context.Context, name string) error
@@ -150,7 +151,7 @@ func (l *Life) created(ctx context.Context, e *LifeEvent) (string, error) {
 			return "", err
 		}
 		if !enabled {
-			return ResultMade, l.make(ctx, e.Thing, d)
+			return ResultMade, l.make(ctx, e.Thing, d, false)
 		}
 		result = ResultEnabled
 		l.Changed(e.Thing)
@@ -218,9 +219,9 @@ func (l *Life) moved(ctx context.Context, e *LifeEvent, owner string) (string, e
 	return ResultAdopted, nil
 }
 
-func (l *Life) make(ctx context.Context, name string, d Device) error {
+func (l *Life) make(ctx context.Context, name string, d Device, again bool) error {
 	t := Thing{Name: name, Template: l.Rules.Template(d), Hub: l.Hub, Device: d}
-	if err := l.Things.Make(ctx, t); err != nil {
+	if err := l.Things.Make(ctx, t, again); err != nil {
 		return err
 	}
 	l.Changed(name)
@@ -232,6 +233,7 @@ func (l *Life) make(ctx context.Context, name string, d Device) error {
 func (l *Life) Missing(ctx context.Context, m *message.Message) (err error) {
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	again := false
 	err = l.repeat(waiting, func() (err error) {
 		defer guard(&err)
 		d, here, err := l.Registry.Look(waiting, m.DeviceID)
@@ -239,7 +241,8 @@ func (l *Life) Missing(ctx context.Context, m *message.Message) (err error) {
 			err = fault.Reject("make a Thing", "it was deleted since it sent this", "hub %s has no device %q", l.Hub, m.DeviceID)
 		}
 		if err == nil {
-			err = l.make(waiting, message.ThingName(m.DeviceID), d)
+			err = l.make(waiting, message.ThingName(m.DeviceID), d, again)
+			again = true
 		}
 		return err
 	})

@@ -29,6 +29,7 @@ type site struct {
 	disabled map[string]string // of those that are not
 	done     []string          // what was changed and told
 	away     int               // so many calls fail
+	cut      bool              // the next Thing is left half made
 }
 
 func (s *site) call(line string) error {
@@ -47,11 +48,16 @@ func (s *site) Owner(_ context.Context, name string) (string, bool, error) {
 	return owner, there, s.call("")
 }
 
-func (s *site) Make(_ context.Context, t Thing) error {
+func (s *site) Make(_ context.Context, t Thing, again bool) error {
 	_, there := s.owner[t.Name]
-	if _, disabled := s.disabled[t.Name]; there || disabled {
+	if _, disabled := s.disabled[t.Name]; there || disabled && !again {
 		return fault.Reject("make", "", "it is there")
 	}
+	if s.cut {
+		s.cut, s.disabled[t.Name] = false, t.Hub
+		return errAway
+	}
+	delete(s.disabled, t.Name)
 	err := s.call(fmt.Sprintf("make %s of %s", t.Name, t.Template))
 	if err == nil {
 		s.owner[t.Name] = t.Hub
@@ -186,6 +192,11 @@ func TestADeviceThatSpeaksGetsItsThing(t *testing.T) {
 		}
 		if err := a.Missing(t.Context(), &message.Message{DeviceID: "gone"}); fault.ClassOf(err) != fault.Rejected {
 			t.Errorf("a device that was deleted: %v", err)
+		}
+		delete(s.owner, "pump")
+		s.cut = true
+		if err := a.Missing(t.Context(), &message.Message{DeviceID: "pump"}); err != nil || s.owner["pump"] != "A" || s.disabled["pump"] != "" {
+			t.Errorf("one that was left half made: %v, %v", err, s)
 		}
 		s.away = 1000
 		if err := a.Missing(t.Context(), &message.Message{DeviceID: "pump"}); err == nil {

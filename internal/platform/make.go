@@ -15,11 +15,12 @@ const (
 	createService  = "CreateThing"
 	enableService  = "EnableThing"
 	disableService = "DisableThing"
+	enabledService = "IsEnabled"
 	lifeEvent      = "AzureThingLifecycleEvent" // of the Thing of Connection Services (read)
 )
 
-// Gateway reads the gatewayThing of a Thing. there is false if there is no such Thing, if it is disabled, and if it has no such
-// property: MakeThing tells them apart.
+// Gateway reads the gatewayThing of a Thing. there is false if there is no such Thing, if it has no such property, and if it is
+// disabled and the platform refuses to read it then: MakeThing and Enabled tell them apart.
 func (s *Setup) Gateway(ctx context.Context, thing string) (gateway string, there bool, err error) {
 	resp, v := s.call(ctx, alwayson.ReadProperty(thing, gatewayProperty), s.timeout)
 	switch v {
@@ -50,17 +51,16 @@ func (s *Setup) Owner(ctx context.Context, thing string, template bool) (string,
 // MakeThing makes an enabled Thing of a template with its gatewayThing. One that is there is enabled and given the gatewayThing, so that
 // making it can be repeated. An error of class Rejected is about this Thing.
 func (s *Setup) MakeThing(ctx context.Context, name, template, gateway string) error {
-	op := "make Thing " + name
 	made, v := s.create(ctx, name, template, gateway)
-	refused := failure(op, made, v)
+	refused := failure("make Thing "+name, made, v)
 	if v != accepted && v != rejected {
 		return refused
 	}
-	if enabled, now := s.call(ctx, alwayson.CallService(name, enableService, nil), s.timeout); now != accepted {
-		if v == rejected { // it was not there already
-			return refused
-		}
-		return failure(op, enabled, now)
+	if v == accepted {
+		return s.finish(ctx, name, gateway)
+	}
+	if enabled, err := s.Enable(ctx, name); err != nil || !enabled {
+		return refused // it is not there either, or not ours to enable
 	}
 	return s.SetGateway(ctx, name, gateway)
 }
@@ -74,13 +74,23 @@ func (s *Setup) create(ctx context.Context, name, template, gateway string) (alw
 		)}, s.timeout)
 }
 
-// NewThing is MakeThing of a Thing that is not there: one that is, also if somebody has disabled it, is refused.
+// NewThing is MakeThing of a Thing that is not there: one that is, also if somebody has disabled it, is refused. One whose
+// making was cut off may be there: MakeThing goes on with it.
 func (s *Setup) NewThing(ctx context.Context, name, template, gateway string) error {
 	made, v := s.create(ctx, name, template, gateway)
 	if v != accepted {
 		return failure("make Thing "+name, made, v)
 	}
-	return s.MakeThing(ctx, name, template, gateway)
+	return s.finish(ctx, name, gateway)
+}
+
+// finish enables a Thing that was made, and gives it its gatewayThing.
+func (s *Setup) finish(ctx context.Context, name, gateway string) error {
+	resp, v := s.call(ctx, alwayson.CallService(name, enableService, nil), s.timeout)
+	if v != accepted {
+		return failure("make Thing "+name, resp, v)
+	}
+	return s.SetGateway(ctx, name, gateway)
 }
 
 // Enable enables a Thing; false if the platform refuses to: there is none.
@@ -90,6 +100,19 @@ func (s *Setup) Enable(ctx context.Context, thing string) (bool, error) {
 		return v == accepted, nil
 	}
 	return false, failure("enable Thing "+thing, resp, v)
+}
+
+// Enabled reports whether a Thing that is there is enabled. One that does not tell is.
+func (s *Setup) Enabled(ctx context.Context, thing string) (bool, error) {
+	resp, v := s.call(ctx, alwayson.CallService(thing, enabledService, nil), s.timeout)
+	switch v {
+	case accepted:
+		enabled, told := resp.Result().Boolean()
+		return enabled || !told, nil
+	case rejected:
+		return true, nil
+	}
+	return false, failure("ask whether Thing "+thing+" is enabled", resp, v)
 }
 
 // Disable disables a Thing.

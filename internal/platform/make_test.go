@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,6 +89,108 @@ func TestAThingIsMadeEnabledAndGivenItsGateway(t *testing.T) {
 			gateway, _ := made.Param("gatewayThing").Text()
 			if made.Entity != alwayson.Resource || template != "AzureIotThing" || gateway != "Plant" {
 				t.Errorf("asked for %+v", made)
+			}
+		})
+	}
+}
+
+func TestAThingIsMadeOnlyIfItIsNotThere(t *testing.T) {
+	done := alwayson.Done()
+	for name, c := range map[string]struct {
+		create alwayson.Response
+		want   []string // services that were called
+		class  fault.Class
+		fails  bool
+	}{
+		"a new one":                   {done, []string{"CreateThing", "EnableThing", "gatewayThing"}, 0, false},
+		"one that is there":           {alwayson.Refuse(alwayson.Forbidden, "it is there"), []string{"CreateThing"}, fault.Rejected, true},
+		"while the platform is busy":  {alwayson.Refuse(alwayson.ServiceUnavailable, "busy"), []string{"CreateThing"}, fault.Transient, true},
+		"with a key that was refused": {alwayson.Refuse(alwayson.Unauthorized, "no"), []string{"CreateThing"}, fault.Credential, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, socket := newSetup(map[string]alwayson.Response{"EntityServices/CreateThing": c.create, "pump/EnableThing": done, "pump/gatewayThing": done})
+			err := s.NewThing(t.Context(), "pump", "Pumps", "Plant")
+			if got := targets(socket.seen); !slices.Equal(got, c.want) {
+				t.Errorf("called %q, want %q", got, c.want)
+			}
+			if (err != nil) != c.fails || c.fails && fault.ClassOf(err) != c.class {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func targets(requests []alwayson.Request) (names []string) {
+	for _, r := range requests {
+		names = append(names, r.Target)
+	}
+	return names
+}
+
+func TestAThingIsEnabledAndDisabled(t *testing.T) {
+	done, none, busy := alwayson.Done(), alwayson.Refuse(alwayson.NotFound, "no such Thing"), alwayson.Refuse(alwayson.ServiceUnavailable, "busy")
+	no := alwayson.Refuse(alwayson.Forbidden, "no right")
+	enable := func(s *Setup) (bool, error) { return s.Enable(t.Context(), "pump") }
+	disable := func(s *Setup) (bool, error) { return false, s.Disable(t.Context(), "pump") }
+	enabled := func(s *Setup) (bool, error) { return s.Enabled(t.Context(), "pump") }
+	for name, c := range map[string]struct {
+		do     func(s *Setup) (bool, error)
+		answer alwayson.Response
+		want   bool
+		class  fault.Class
+		fails  bool
+	}{
+		"it is enabled":                          {enable, done, true, 0, false},
+		"there is none to enable":                {enable, none, false, 0, false},
+		"nobody may enable it":                   {enable, no, false, fault.Rejected, true},
+		"it is enabled later":                    {enable, busy, false, fault.Transient, true},
+		"it is disabled":                         {disable, done, false, 0, false},
+		"there is none to disable":               {disable, none, false, fault.Rejected, true},
+		"nobody may disable it":                  {disable, no, false, fault.Rejected, true},
+		"it is disabled later":                   {disable, busy, false, fault.Transient, true},
+		"it says that it is enabled":             {enabled, alwayson.Result(infotable.Boolean(true)), true, 0, false},
+		"it says that it is not":                 {enabled, alwayson.Result(infotable.Boolean(false)), false, 0, false},
+		"it says nothing":                        {enabled, done, true, 0, false},
+		"nobody may ask whether it is enabled":   {enabled, no, true, 0, false},
+		"nobody knows now whether it is enabled": {enabled, busy, false, fault.Transient, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := newSetup(map[string]alwayson.Response{"pump/EnableThing": c.answer, "pump/DisableThing": c.answer, "pump/IsEnabled": c.answer})
+			if got, err := c.do(s); got != c.want || (err != nil) != c.fails || c.fails && fault.ClassOf(err) != c.class {
+				t.Errorf("got %v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestALifeCycleEventIsFiredOnceWithItsColumns(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer alwayson.Response
+		class  fault.Class
+		fails  bool
+	}{
+		"taken":                       {alwayson.Done(), 0, false},
+		"refused":                     {alwayson.Refuse(alwayson.Forbidden, "no right"), fault.Rejected, true},
+		"while the platform is busy":  {alwayson.Refuse(alwayson.ServiceUnavailable, "busy"), fault.Transient, true},
+		"with a key that was refused": {alwayson.Refuse(alwayson.Unauthorized, "no"), fault.Credential, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, socket := newSetup(map[string]alwayson.Response{"ConnectionServicesHub/AzureThingLifecycleEvent": c.answer})
+			err := s.TellLife(t.Context(), "pump", "deviceMoved", `{"tags":{}}`)
+			if (err != nil) != c.fails || c.fails && fault.ClassOf(err) != c.class {
+				t.Errorf("got %v", err)
+			}
+			if len(socket.seen) != 1 {
+				t.Fatalf("fired %d times", len(socket.seen))
+			}
+			r := socket.seen[0]
+			for column, want := range map[string]string{"deviceId": "pump", "status": "deviceMoved", "twin": `{"tags":{}}`} {
+				if got, _ := r.Param(column).Text(); got != want {
+					t.Errorf("%s is %q", column, got)
+				}
+			}
+			if r.Kind != alwayson.Event || r.Name != "ConnectionServicesHub" || r.Param("twin").Type() != infotable.TypeJSON {
+				t.Errorf("fired %+v", r)
 			}
 		})
 	}
