@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"azx/internal/delivery"
@@ -14,20 +15,60 @@ import (
 // whenRefused is how long it takes until Missing and Moved are called again for a Thing they could do nothing for.
 const whenRefused = time.Minute
 
-// standAside has a held line wait. The caller has the lock.
+// mostHeld is how many lines are waited for at once: each may cost calls of the platform and of the hub. Others wait for theirs.
+const mostHeld = 32
+
+// holds are the lines that are held, of all lanes.
+type holds struct {
+	mu      sync.Mutex
+	running int
+	next    fifo[heldLine]
+}
+
+type heldLine struct {
+	lane *lane
+	line *line
+}
+
+// standAside has a held line wait. The caller has the lane's lock.
 func (l *lane) standAside(ln *line) {
-	l.writer.group.Go("Thing "+ln.thing, func(ctx context.Context) error {
-		ln.held(ctx)
-		if ctx.Err() != nil {
-			return nil // the writer ends
+	h := &l.writer.holds
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.next.push(heldLine{l, ln})
+	if h.running < mostHeld {
+		h.running++
+		l.writer.group.Go("held Things", h.run)
+	}
+}
+
+// run waits for one line after the other until none is left.
+func (h *holds) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		h.mu.Lock()
+		if h.next.len() == 0 {
+			h.running--
+			h.mu.Unlock()
+			return nil
 		}
-		l.mu.Lock()
-		ln.held = nil
-		l.requeue(ln)
-		l.mu.Unlock()
-		l.signal()
-		return nil
-	})
+		held := h.next.pop()
+		h.mu.Unlock()
+		held.lane.waitFor(ctx, held.line)
+	}
+	return nil // the writer ends
+}
+
+// waitFor has a line take its turns again once what it is held for is done.
+func (l *lane) waitFor(ctx context.Context, ln *line) {
+	ln.held(ctx)
+	if ctx.Err() != nil {
+		return // the writer ends
+	}
+	l.mu.Lock()
+	ln.held = nil
+	l.requeue(ln)
+	l.mu.Unlock()
+	l.signal()
 }
 
 // holdForAct holds a line whose next message is something to be done, and reports whether it had one.

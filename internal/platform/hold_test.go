@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,4 +206,46 @@ func TestWhatIsHeldWhenTheWriterEndsStaysUnsettled(t *testing.T) {
 	if r.String() != "open" {
 		t.Errorf("it is %s", r)
 	}
+}
+
+func TestManyThingsAreMadeAFewAtATimeAndAllInTheEnd(t *testing.T) {
+	const things = 1000
+	var b *bench
+	var mu sync.Mutex
+	now, most := 0, 0
+	missing := func(ctx context.Context, m *message.Message) error {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		mu.Unlock()
+		pass(time.Second)
+		b.platform.add(m.DeviceID, "n:NUMBER")
+		mu.Lock()
+		defer mu.Unlock()
+		now--
+		return ctx.Err()
+	}
+	inBubble(t, func(c *WriterConfig) { c.Missing, c.Lanes = missing, 4 }, func(in *bench) {
+		b = in
+		b.platform.add("Old", "n:NUMBER")
+		var waiting []*result
+		for n := range things {
+			waiting = append(waiting, b.send(fmt.Sprintf("New%d", n), `{"n":1}`))
+		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine(); n > 100 {
+			t.Errorf("%d goroutines", n)
+		}
+		b.want(b.send("Old", `{"n":1}`), "accepted")
+		pass(2 * things / mostHeld * time.Second)
+		for _, r := range waiting {
+			b.want(r, "accepted")
+		}
+		if most != mostHeld {
+			t.Errorf("%d were made at once, want %d", most, mostHeld)
+		}
+		if b.writer.holds.running != 0 {
+			t.Errorf("%d still wait", b.writer.holds.running)
+		}
+	})
 }

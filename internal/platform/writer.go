@@ -154,6 +154,7 @@ type Writer struct {
 	refused   atomic.Int64     // lanes that wait because of the credential
 	ended     chan struct{}    // closed when Run has ended
 	group     *supervise.Group // of the lanes, once Run has begun
+	holds     holds
 }
 
 // NewWriter checks cfg and returns a Writer that takes messages, but sends none until Run.
