@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"azx/internal/fault"
@@ -90,6 +91,8 @@ type Life struct {
 	Changed func(thing string)
 	Meter   LifeMeter
 	Log     *slog.Logger
+
+	tired atomic.Bool // messages waited in vain: until something is answered, they are not waited with as long again
 }
 
 // Carry does what an event of the hub calls for, and tells it. What may go well later it repeats until ctx ends. It is of the
@@ -100,6 +103,7 @@ func (l *Life) Carry(ctx context.Context, m *message.Message) {
 		e.Device = m.DeviceID
 	}
 	e.Thing = message.ThingName(e.Device)
+	defer l.telling(&e)()
 	err := l.repeat(ctx, func() (err error) {
 		e.Result, err = l.follow(ctx, &e)
 		return err
@@ -231,10 +235,8 @@ func (l *Life) make(ctx context.Context, name string, d Device, again bool) erro
 
 // Missing makes the Thing of a device that speaks and has none. It gives up after a minute: the messages are kept then.
 func (l *Life) Missing(ctx context.Context, m *message.Message) (err error) {
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	again := false
-	err = l.repeat(waiting, func() (err error) {
+	err = l.awhile(ctx, func(waiting context.Context) (err error) {
 		defer guard(&err)
 		d, here, err := l.Registry.Look(waiting, m.DeviceID)
 		if err == nil && !here {
@@ -261,9 +263,7 @@ func (l *Life) Missing(ctx context.Context, m *message.Message) (err error) {
 // Moved is asked for a device that speaks through this hub and whose Thing is another one's. nil says that it is this one's now.
 func (l *Life) Moved(ctx context.Context, m *message.Message, owner string) error {
 	e := LifeEvent{Device: m.DeviceID, Status: "deviceMoved", Hub: l.Hub, Thing: message.ThingName(m.DeviceID)}
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	err := l.repeat(waiting, func() (err error) {
+	err := l.awhile(ctx, func(waiting context.Context) (err error) {
 		defer guard(&err)
 		e.Result, err = l.moved(waiting, &e, owner)
 		return err
@@ -300,6 +300,32 @@ func (l *Life) repeat(ctx context.Context, do func() error) error {
 			return err
 		}
 	}
+}
+
+// awhile is repeat for a minute, while messages wait. If that was in vain, what comes next is tried once only until something
+// is answered: with many Things to be made their messages would wait for the same trouble one after the other.
+func (l *Life) awhile(ctx context.Context, do func(ctx context.Context) error) error {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var err error
+	if l.tired.Load() {
+		err = do(waiting)
+	} else {
+		err = l.repeat(waiting, func() error { return do(waiting) })
+	}
+	if ctx.Err() == nil {
+		l.tired.Store(err != nil && fault.ClassOf(err) == fault.Transient)
+	}
+	return err
+}
+
+// telling says so once if what an event calls for takes long: no checkpoint of its partition passes it meanwhile.
+func (l *Life) telling(e *LifeEvent) (stop func() bool) {
+	device, operation := e.Device, e.Status
+	return time.AfterFunc(patience, func() {
+		l.Log.Warn("what the hub told of a device cannot be followed yet; its partition's checkpoint waits for it", "event", "life-waits", "hub", l.Hub,
+			"device", device, "operation", operation, "hint", "azx_lag_seconds says how long; see /readyz?verbose for what the hub and the platform lack")
+	}).Stop
 }
 
 func guard(err *error) {

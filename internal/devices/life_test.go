@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -241,4 +242,53 @@ func TestAPanicIsTheEndOfOneEventAlone(t *testing.T) {
 	if want := []string{"= failed", "tell createDeviceIdentity of pump"}; !slices.Equal(s.done, want) {
 		t.Errorf("done: %q", s.done)
 	}
+}
+
+func TestMessagesDoNotWaitForTheSameTroubleOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &site{owner: map[string]string{}, disabled: map[string]string{}, away: 1000}
+		a, _ := lives(s, registry{"pump": {ID: "pump"}}, nil)
+		for n, c := range []struct {
+			away        int
+			least, most time.Duration
+			made        bool
+		}{
+			{1000, time.Minute, time.Minute, false},
+			{1000, 0, 0, false},
+			{0, 0, 0, true},
+			{3, 300 * time.Millisecond, time.Minute, true},
+		} {
+			s.away = c.away
+			delete(s.owner, "pump")
+			began := time.Now()
+			err := a.Missing(t.Context(), &message.Message{DeviceID: "pump"})
+			if took := time.Since(began); took < c.least || took > c.most || (err == nil) != c.made {
+				t.Errorf("the %d. time: %v after %v", n+1, err, took)
+			}
+		}
+	})
+}
+
+func TestAnEventThatCannotBeFollowedYetIsSaidOnceInALog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		s := &site{owner: map[string]string{}, disabled: map[string]string{}, away: 1 << 30}
+		a, _ := lives(s, registry{"pump": {ID: "pump"}}, nil)
+		a.Log = slog.New(slog.NewTextHandler(&log, nil))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		a.Carry(ctx, event(opCreate, "pump"))
+		synctest.Wait()
+		if n := strings.Count(log.String(), "event=life-waits hub=A device=pump operation=createDeviceIdentity"); n != 1 {
+			t.Errorf("said %d times: %s", n, &log)
+		}
+		log.Reset()
+		s.away = 3
+		a.Carry(t.Context(), event(opCreate, "pump"))
+		<-time.After(time.Hour)
+		synctest.Wait()
+		if strings.Contains(log.String(), "life-waits") {
+			t.Errorf("said of one that was followed: %s", &log)
+		}
+	})
 }

@@ -300,31 +300,3 @@ func TestAPartitionCountsAsReadOnceItStands(t *testing.T) {
 		}
 	})
 }
-
-type lives struct{ carried []string }
-
-func (l *lives) Carry(_ context.Context, m *message.Message) {
-	l.carried = append(l.carried, m.DeviceID)
-}
-
-func TestALifeCycleEventHasItsPlaceInTheLaneOfItsThing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		made := msg(0, "a:b", `{}`)
-		made.Source = message.SourceLifecycle
-		var followed lives
-		r := newRig(KeepUnknown, func(q delivery.Queued) *delivery.Outcome {
-			if q.Act == nil || q.Thing != message.ThingName("a:b") {
-				return &delivery.Outcome{}
-			}
-			o := q.Act(t.Context())
-			return &o
-		}, made, msg(1, "a:b", `{"x":1}`))
-		r.flow.Pump.Life = &followed
-		stop := r.start(t)
-		synctest.Wait()
-		stop()
-		if !slices.Equal(followed.carried, []string{"a:b"}) || r.meter.count("skipped life-cycle") != 1 || r.meter.count("delivered ") != 1 {
-			t.Errorf("followed %v, ended as %v", followed.carried, r.meter.ended)
-		}
-	})
-}

@@ -10,6 +10,7 @@ import (
 	"azx/alwayson/infotable"
 	"azx/internal/decode"
 	"azx/internal/delivery"
+	"azx/internal/mapping"
 	"azx/internal/message"
 )
 
@@ -119,5 +120,21 @@ func BenchmarkRemember(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		l.remember(names[i%len(names)], writes)
+	}
+}
+
+// BenchmarkHold is what a turn costs more because its line may have to be held: it is not.
+func BenchmarkHold(b *testing.B) {
+	w, err := NewWriter(WriterConfig{Sockets: []Socket{instant{}}, Lanes: 1, Moved: func(context.Context, *message.Message, string) error { return nil }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l := w.lanes[0]
+	w.Write(delivery.Queued{Telemetry: message.Telemetry{Message: &message.Message{Hub: "Hub"}, Thing: "device"}})
+	ln, k := l.lines["device"], knowledge{table: mapping.NewTable(nil, "Hub")}
+	for b.Loop() {
+		if l.holdForAct(ln) || l.holdForKeeper(ln, k) {
+			b.Fatal("it is held")
+		}
 	}
 }
