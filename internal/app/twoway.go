@@ -49,7 +49,7 @@ func (k *carrier) openTwoWay() (err error) {
 	t.imports = newImporter(k, t.service)
 	live := settings(k.hub)
 	if t.egress, err = egress.New(egress.Config{
-		Hub: serviceSide{t.service}, Things: t.things, HubThing: k.thing, Services: k.hubServices(t), Feedback: bool(k.hub.Feedback),
+		Hub: k.egressHub(t.service), Things: t.things, HubThing: k.thing, Services: k.hubServices(t), Feedback: bool(k.hub.Feedback),
 		WriteVia: live.WriteVia, WriteWindow: live.WriteWindow, TTL: live.TTL, Methods: live.Methods, TwinMaxAge: live.TwinMaxAge,
 		Meter: k.meter.Egress(k.thing), Log: k.Log,
 	}); err != nil {

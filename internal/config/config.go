@@ -257,7 +257,7 @@ func (h *Hub) setDefaults() {
 		Extensions:     ExtensionsAzx,
 		Receiver:       ReceiverSDK,
 		OnUnknownThing: UnknownKeep,
-		Lifecycle:      Lifecycle{OnCreate: CreatedTell, OnDelete: DeletedTell, OnMoved: MovedRefuse},
+		Lifecycle:      Lifecycle{OnCreate: CreatedTell, OnDelete: DeletedTell, OnMoved: MovedRefuse, OnNoDevice: NoDeviceRefuse},
 		Retention:      24 * time.Hour,
 		Bind:           BindAuto,
 		Tier:           TierStandard,

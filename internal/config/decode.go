@@ -271,6 +271,8 @@ func (d *decoder) parse(text string, target any) (err error) {
 		err = oneOf(text, t)
 	case *OnMoved:
 		err = oneOf(text, t)
+	case *OnNoDevice:
+		err = oneOf(text, t)
 	case *Bind:
 		err = oneOf(text, t)
 	case *Receiver:

@@ -144,6 +144,7 @@ var (
 		{path: "hubs[].lifecycle.onCreate", about: "a device was made at the hub: `tell`, or `create` its Thing; see [devices.md](devices.md)"},
 		{path: "hubs[].lifecycle.onDelete", about: "a device was deleted at the hub: `tell`, or `disable` its Thing"},
 		{path: "hubs[].lifecycle.onMoved", about: "a device is at this hub and its Thing another one's: `refuse`, or `adopt` the Thing"},
+		{path: "hubs[].lifecycle.onNoDevice", about: "a request for a Thing whose device the hub does not have: `refuse` it, or `create` the device; needs `RegistryWrite`"},
 		{
 			path: "hubs[].lifecycle.rules", otherwise: "`AzureIotThing`",
 			about: "templates of Things that are made: `TEMPLATE`, `edge=TEMPLATE`, `TAG=TEMPLATE` or `TAG:VALUE=TEMPLATE`; the first that fits counts",

@@ -44,6 +44,8 @@ func kindOf(target any) kind {
 		return kind{want: "tell or disable", choices: []string{string(DeletedTell), string(DeletedDisable)}}
 	case *OnMoved:
 		return kind{want: "refuse or adopt", choices: []string{string(MovedRefuse), string(MovedAdopt)}}
+	case *OnNoDevice:
+		return kind{want: "refuse or create", choices: []string{string(NoDeviceRefuse), string(NoDeviceCreate)}}
 	case *IdentityKind:
 		return kind{
 			want:    "managed, workload, secret or certificate",

@@ -6,6 +6,8 @@ type Lifecycle struct {
 	OnCreate OnCreate `yaml:"onCreate"` // a device was made at the hub; default tell
 	OnDelete OnDelete `yaml:"onDelete"` // it was deleted; default tell
 	OnMoved  OnMoved  `yaml:"onMoved"`  // it speaks through another hub than that of its Thing; default refuse
+	// OnNoDevice says what is done when the platform asks something of a Thing whose device the hub does not have; default refuse.
+	OnNoDevice OnNoDevice `yaml:"onNoDevice"`
 	// Rules give Things that are made their templates, as those of azx import; without one that fits it is AzureIotThing.
 	Rules []string `yaml:"rules"`
 }
@@ -37,6 +39,15 @@ const (
 	MovedAdopt  OnMoved = "adopt"  // it becomes the Thing of the other hub, once its own has the device no more
 )
 
+// OnNoDevice says what is done with a request for a device that the hub does not have.
+type OnNoDevice string
+
+// What may be done.
+const (
+	NoDeviceRefuse OnNoDevice = "refuse" // the request is refused
+	NoDeviceCreate OnNoDevice = "create" // the device is made, and the request carried out
+)
+
 // Makes reports whether Things are made of devices.
 func (h *Hub) Makes() bool {
 	return h.OnUnknownThing == UnknownCreate || h.Lifecycle.OnCreate == CreatedCreate
@@ -44,5 +55,5 @@ func (h *Hub) Makes() bool {
 
 // Follows reports whether something is done to Things as devices come and go.
 func (h *Hub) Follows() bool {
-	return h.Makes() || h.Lifecycle.OnDelete == DeletedDisable || h.Lifecycle.OnMoved == MovedAdopt
+	return h.Makes() || h.Lifecycle.OnDelete == DeletedDisable || h.Lifecycle.OnMoved == MovedAdopt || h.Lifecycle.OnNoDevice == NoDeviceCreate
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -156,5 +157,37 @@ func TestADeviceThatMovedIsRefusedOrAdopted(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 		})
+	}
+}
+
+// TestTheDeviceOfAThingMadeInComposerIsMadeAtItsFirstRequest has the platform write to such a Thing: with a policy that may not
+// make devices the refusal names the right, with one that may the hub has the device.
+func TestTheDeviceOfAThingMadeInComposerIsMadeAtItsFirstRequest(t *testing.T) {
+	t.Parallel()
+	stack := process.NewStack(t, azx)
+	stack.AddHubThing(hubThing)
+	stack.AddDeviceThing("composed-1", hubThing, "--property", "target:INTEGER")
+	create := map[string]any{"onNoDevice": "create"}
+	write := func() error { return stack.Platform.WriteProperty("composed-1", "target", 5) }
+
+	stack.ConfigureFor(hubThing, "azx-1", lives(stack, create), func(config map[string]any) {
+		config["hubs"].([]any)[0].(map[string]any)["connectionString"] = stack.Hub.ServiceConnectionString
+	})
+	connector := stack.ConnectAs("azx-1")
+	process.Eventually(t, time.Minute, "the right is named", func() error {
+		if err := write(); err == nil || !strings.Contains(err.Error(), "RegistryWrite") {
+			return fmt.Errorf("the write ends with %v", err)
+		}
+		return nil
+	})
+	if code := connector.Stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+
+	stack.ConfigureFor(hubThing, "azx-1", lives(stack, create))
+	stack.ConnectAs("azx-1")
+	process.Eventually(t, time.Minute, "the write is taken", write)
+	if devices := string(stack.Control("GET", "/devices", nil)); !strings.Contains(devices, "composed-1") {
+		t.Errorf("the hub has %s", devices)
 	}
 }
