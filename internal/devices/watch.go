@@ -15,6 +15,8 @@ const (
 	mostWatched = 1000            // jobs that are watched at once
 	watchEvery  = 2 * time.Second // between questions about a job
 	watchShare  = 1200 * time.Millisecond
+	watchRarely = 5 * time.Minute // between questions about a job that fail
+	watchFails  = 24 * time.Hour  // how long they may fail until the job is given up
 )
 
 // Job is a job of the hub as far as its end is waited for.
@@ -45,8 +47,16 @@ type Watch struct {
 	Log  *slog.Logger
 
 	mu    sync.Mutex
-	jobs  map[string]Job
+	jobs  map[string]*watched
 	added chan struct{} // holds a token when there is a job more
+}
+
+// watched is a job whose end is waited for.
+type watched struct {
+	id     string
+	due    time.Time     // it is not asked for before
+	failed time.Time     // since when each question, or telling its end, fails; zero: the last one went well
+	pause  fault.Backoff // between failures
 }
 
 // Add has a job watched. One too many is only logged: it can be asked for.
@@ -58,7 +68,7 @@ func (w *Watch) Add(j Job) {
 		w.Log.Warn("the end of a job is not told: too many are waited for", "event", "job-not-watched", "job", j.ID)
 		return
 	}
-	w.jobs[j.ID] = j
+	w.jobs[j.ID] = &watched{id: j.ID, due: j.Start, pause: fault.Backoff{Min: watchEvery, Max: watchRarely}}
 	select {
 	case w.added <- struct{}{}:
 	default:
@@ -67,7 +77,7 @@ func (w *Watch) Add(j Job) {
 
 func (w *Watch) init() {
 	if w.jobs == nil {
-		w.jobs, w.added = map[string]Job{}, make(chan struct{}, 1)
+		w.jobs, w.added = map[string]*watched{}, make(chan struct{}, 1)
 	}
 }
 
@@ -103,8 +113,12 @@ func (w *Watch) resume(ctx context.Context) {
 			}
 			return
 		}
-		if fault.ClassOf(err) != fault.Transient || pause.Pause(ctx) != nil {
-			return // the hub does not let us: whoever schedules a job hears of that
+		if fault.ClassOf(err) != fault.Transient {
+			w.Log.Warn("jobs from before the start are not waited for: the hub does not list its jobs", "event", "jobs-not-found", "error", err, "hint", fault.HintOf(err))
+			return
+		}
+		if pause.Pause(ctx) != nil {
+			return
 		}
 	}
 }
@@ -115,8 +129,8 @@ func (w *Watch) next(now time.Time) time.Duration {
 	defer w.mu.Unlock()
 	due, first := 0, 24*time.Hour
 	for _, j := range w.jobs {
-		if j.Start.After(now) {
-			first = min(first, j.Start.Sub(now))
+		if j.due.After(now) {
+			first = min(first, j.due.Sub(now))
 		} else {
 			due++
 		}
@@ -127,35 +141,59 @@ func (w *Watch) next(now time.Time) time.Duration {
 	return first
 }
 
-// look asks for each job that has begun.
+// look asks for each job that is due.
 func (w *Watch) look(ctx context.Context) {
-	w.mu.Lock()
-	now := time.Now()
-	var due []Job
-	for _, j := range w.jobs {
-		if !j.Start.After(now) {
-			due = append(due, j)
-		}
-	}
-	w.mu.Unlock()
-	for _, j := range due {
-		found, err := w.Hub.Job(ctx, j.ID)
+	for _, j := range w.due(time.Now()) {
+		over, err := w.ask(ctx, j.id)
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil || !found.Over && !found.Gone {
-			continue // asked for again
+		w.note(j, over, err)
+	}
+}
+
+func (w *Watch) due(now time.Time) (due []*watched) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, j := range w.jobs {
+		if !j.due.After(now) {
+			due = append(due, j)
 		}
-		if found.Over {
-			if err = w.Over(ctx, found); err != nil && fault.ClassOf(err) == fault.Transient {
-				continue
-			}
-		}
-		if err != nil {
-			w.Log.Warn("the end of a job was not told", "event", "job-not-told", "job", j.ID, "error", err)
-		}
-		w.mu.Lock()
-		delete(w.jobs, j.ID)
-		w.mu.Unlock()
+	}
+	return due
+}
+
+// ask asks for a job, and tells its end. over: there is nothing more to wait for, or the platform refuses to hear of it.
+func (w *Watch) ask(ctx context.Context, id string) (over bool, err error) {
+	found, err := w.Hub.Job(ctx, id)
+	if err != nil || !found.Over {
+		return err == nil && found.Gone, err
+	}
+	err = w.Over(ctx, found)
+	return err == nil || fault.ClassOf(err) != fault.Transient, err
+}
+
+// note forgets a job that is over. One that cannot be asked for is asked for less and less often, and given up in the end.
+func (w *Watch) note(j *watched, over bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	switch {
+	case err == nil:
+		j.failed = time.Time{}
+		j.pause.Reset()
+	case j.failed.IsZero():
+		j.failed = now
+	case now.Sub(j.failed) >= watchFails:
+		over = true
+	}
+	if over {
+		delete(w.jobs, j.id)
+	}
+	switch {
+	case over && err != nil:
+		w.Log.Warn("the end of a job was not told", "event", "job-not-told", "job", j.id, "error", err)
+	case err != nil:
+		j.due = now.Add(j.pause.Next())
 	}
 }
