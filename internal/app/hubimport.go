@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"sync/atomic"
 	"time"
@@ -24,10 +25,13 @@ const importTold = 10 * time.Second
 // importer runs imports that the platform asks for, one at a time. It keeps no place: an import that is cut off is told
 // as failed, and done again it leaves what it has made.
 type importer struct {
-	carrier *carrier
-	hub     *iothub.Client
-	asked   chan *hubImport // holds one
-	busy    atomic.Bool
+	thing  string // the hub Thing
+	hub    *iothub.Client
+	things devices.Things
+	fire   func(ctx context.Context, thing, event string, data *infotable.Table) error
+	log    *slog.Logger
+	asked  chan *hubImport // holds one
+	busy   atomic.Bool
 }
 
 // hubImport is one import.
@@ -37,8 +41,8 @@ type hubImport struct {
 	query *deviceQuery
 }
 
-func newImporter(k *carrier, hub *iothub.Client) *importer {
-	return &importer{carrier: k, hub: hub, asked: make(chan *hubImport, 1)}
+func (k *carrier) newImporter(t *twoWay) *importer {
+	return &importer{thing: k.thing, hub: t.service, things: deviceThings{k.setup}, fire: t.things.Fire, log: k.Log, asked: make(chan *hubImport, 1)}
 }
 
 // start checks what is wanted, and returns the id of the import that begins.
@@ -58,7 +62,7 @@ func (i *importer) start(_ context.Context, params *infotable.Table) (infotable.
 		query.text += " WHERE " + where
 	}
 	h := &hubImport{id: newJobID(), query: query, Import: devices.Import{
-		Hub: i.carrier.thing, Source: query, Things: deviceThings{i.carrier.setup}, Rules: rules,
+		Hub: i.thing, Source: query, Things: i.things, Rules: rules,
 	}}
 	h.Update, _ = params.First("update").Boolean()
 	h.DryRun, _ = params.First("dryRun").Boolean()
@@ -76,7 +80,6 @@ func (i *importer) run(ctx context.Context) error {
 		select {
 		case h := <-i.asked:
 			i.carry(ctx, h)
-			i.busy.Store(false)
 		case <-ctx.Done():
 			return nil
 		}
@@ -102,6 +105,7 @@ func (i *importer) carry(ctx context.Context, h *hubImport) {
 	} else if h.DryRun {
 		message += "; nothing was changed"
 	}
+	i.busy.Store(false) // who hears of the end may ask for another one
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
 	defer cancel()
 	i.tell(lasting, h, status, result, message)
@@ -118,8 +122,8 @@ func (i *importer) tell(ctx context.Context, h *hubImport, status string, r devi
 		infotable.Cell{Name: "failed", Value: count(r.Failed)}, infotable.Cell{Name: "message", Value: infotable.String(message)},
 		infotable.Cell{Name: "reasons", Value: infotable.Text(infotable.TypeJSON, string(reasons))},
 	)
-	if err := i.carrier.twoWay.things.Fire(ctx, servicesHub, eventImportStatus, row); err != nil {
-		i.carrier.Log.Warn("how an import stands was not told", "event", "import-not-told", "hub", h.Hub, "import", h.id, "status", status,
+	if err := i.fire(ctx, servicesHub, eventImportStatus, row); err != nil {
+		i.log.Warn("how an import stands was not told", "event", "import-not-told", "hub", h.Hub, "import", h.id, "status", status,
 			"result", message, "error", err)
 	}
 }

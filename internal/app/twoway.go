@@ -46,7 +46,7 @@ func (k *carrier) openTwoWay() (err error) {
 		return err
 	}
 	t.watch = &devices.Watch{Hub: watchedJobs{t.service}, Over: k.tellJob, Mine: jobPrefix(k.Config.Name), Log: k.Log}
-	t.imports = newImporter(k, t.service)
+	t.imports = k.newImporter(t)
 	live := settings(k.hub)
 	if t.egress, err = egress.New(egress.Config{
 		Hub: k.egressHub(t.service), Things: t.things, HubThing: k.thing, Services: k.hubServices(t), Feedback: bool(k.hub.Feedback),
