@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -72,16 +71,10 @@ func (s *Signed) address() (*url.URL, error) {
 		return nil, fault.Reject(op, hint, "%s has no URI of a container", s.setting)
 	case !u.Query().Has("sig"):
 		return nil, fault.Reject(op, hint, "the URI of %s has no signature", s.setting)
-	case !safe(u):
+	case !dial.Safe(u):
 		return nil, fault.Reject(op, hint, "the URI of %s is not one of https: its signature would be seen", s.setting)
 	}
 	return u, nil
-}
-
-// safe reports whether a credential may be sent to an address: in the clear it may only on this machine.
-func safe(at *url.URL) bool {
-	ip := net.ParseIP(at.Hostname())
-	return at.Scheme == "https" || at.Scheme == "http" && (at.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // Read reads up to most bytes of a blob from a place on; fewer are its end. An error of class Rejected: it is not there.

@@ -84,7 +84,7 @@ func (c Container) client(text string, transport *http.Transport) (client *conta
 		}
 		return nil, c.wrong("copy it from the page Access keys of the storage account", "its connection string is none")
 	}
-	if at, err := url.Parse(client.URL()); err != nil || at.Host == "" || !safe(at) {
+	if at, err := url.Parse(client.URL()); err != nil || at.Host == "" || !dial.Safe(at) {
 		return nil, c.wrong("use https", "its address is none, or credentials would be sent in the clear")
 	}
 	return client, nil
@@ -106,12 +106,6 @@ func (c Container) clientOfURL(text string, options *container.ClientOptions) (*
 			"its url has no shared access signature")
 	}
 	return container.NewClient(text, c.Credential, options)
-}
-
-// safe reports whether a credential may be sent to an address: in the clear it may only on this machine.
-func safe(at *url.URL) bool {
-	ip := net.ParseIP(at.Hostname())
-	return at.Scheme == "https" || at.Scheme == "http" && (at.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func (c Container) wrong(hint, format string, args ...any) error {

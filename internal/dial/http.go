@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -36,4 +37,10 @@ func HTTP(open Func, trust func() (*tls.Config, error), setting string) *http.Tr
 		MaxIdleConnsPerHost:    64,
 		MaxResponseHeaderBytes: headersMax,
 	}
+}
+
+// Safe reports whether a credential may be sent to an address: in the clear it may only on this machine.
+func Safe(at *url.URL) bool {
+	ip := net.ParseIP(at.Hostname())
+	return at.Scheme == "https" || at.Scheme == "http" && (at.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
