@@ -146,3 +146,31 @@ func TestAKeyWithTheGrantedRightsAloneIsEnoughForAConnector(t *testing.T) {
 	refused(t, err, Forbidden, "may not invoke service DecryptPropertyValue")
 	refused(t, p.Push(ctx, "Pump-1", []Write{{Property: "temp", Value: num(1)}}), NotFound, "may see")
 }
+
+func TestMakingThingsIsGrantedByChoiceAlone(t *testing.T) {
+	p := hubs(t, Options{})
+	ctx := person(t, p, "azx")
+	_, err := p.Call(t.Context(), EntityGroup, "AzxConnectors", "AddMember", infotable.Single("member", text("azx")))
+	must(t, err)
+	admin := WithCaller(t.Context(), Caller{User: "Administrator"})
+	steps := []struct {
+		kind            EntityKind
+		entity, service string
+		with            *infotable.Table
+	}{
+		{EntityResource, "EntityServices", "CreateThing", infotable.OneRow(cell("name", text("new-1")), cell("thingTemplateName", text("AzureIotThing")))},
+		{EntityThing, "new-1", "EnableThing", nil},
+		{EntityThing, "new-1", "DisableThing", nil},
+	}
+	for _, more := range []bool{false, true} {
+		_, err = p.Call(admin, EntityThing, "AzureServices", "GrantAzureConnectorPermissions", infotable.Single("manageThings", infotable.Boolean(more)))
+		must(t, err)
+		for n, s := range steps {
+			_, err := p.Call(ctx, s.kind, s.entity, s.service, s.with)
+			if (err == nil) != more && (more || n == 0) {
+				t.Errorf("with manageThings %t, %s of %s: %v", more, s.service, s.entity, err)
+			}
+		}
+	}
+	refused(t, p.DeleteThing(ctx, "dev-0"), Forbidden, "may not delete")
+}

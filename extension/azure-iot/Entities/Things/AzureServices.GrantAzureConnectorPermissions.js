@@ -62,6 +62,18 @@ ThingTemplates["AzureBlobStorageTemplate"].AddInstanceVisibilityPermission({ pri
 me.AddRunTimePermission(toGroup("ServiceInvoke", "AddAdapterServices"));
 me.AddVisibilityPermission({ principal: organization, principalType: "Organization" });
 
+// what import, life cycle and first messages take, by choice: a connector then makes Things, and disables those of devices
+if (manageThings) {
+    Resources["EntityServices"].AddRunTimePermission(toGroup("ServiceInvoke", "CreateThing"));
+    Resources["EntityServices"].AddVisibilityPermission({ principal: organization, principalType: "Organization" });
+    Resources["CollectionFunctions"].AddCollectionDesignTimePermission({
+        collectionName: "Things", type: "Create", principal: group, principalType: "Group", allow: true
+    });
+    onInstances({ AzureIotThing: ["DisableThing", "EnableThing"] }, toGroup, "ServiceInvoke");
+    onInstances({ AzureIotThing: ["gatewayThing"] }, toGroup, "PropertyRead");
+    onInstances({ AzureIotThing: ["gatewayThing"] }, toGroup, "PropertyWrite");
+}
+
 // what those services call inside
 onInstances(INSIDE, toSystem, "ServiceInvoke");
 onInstances(INSIDE_PROPERTIES, toSystem, "PropertyRead");
