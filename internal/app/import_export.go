@@ -70,6 +70,7 @@ type exportPlace struct {
 	Job  string `json:"job"`
 	Blob string `json:"blob"`
 	From int64  `json:"from"`
+	Read bool   `json:"read,omitempty"` // to its end: what is left is to remove it
 }
 
 func (p exportPlace) String() string {
@@ -88,10 +89,10 @@ func (e *deviceExport) Pages(ctx context.Context, from string) iter.Seq2[devices
 		if err == nil && from == "" && !yield(devices.Page{Next: at.String()}, nil) {
 			return
 		}
-		if err == nil && at.From == 0 {
+		if err == nil && at.From == 0 && !at.Read {
 			_, err = e.client.AwaitExport(ctx, at.Job, e.told)
 		}
-		for last := false; err == nil && !last; {
+		for last := at.Read; err == nil && !last; {
 			var lines []byte
 			if lines, last, err = e.read(ctx, at); err != nil {
 				break
@@ -107,6 +108,9 @@ func (e *deviceExport) Pages(ctx context.Context, from string) iter.Seq2[devices
 					return
 				}
 			}
+		}
+		if at.Read = true; err == nil && !yield(devices.Page{Next: at.String()}, nil) { // kept before the blob goes
+			return
 		}
 		if err == nil {
 			err = e.into.Remove(ctx, at.Blob)

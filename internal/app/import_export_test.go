@@ -49,6 +49,10 @@ func exportOf(t *testing.T, hub *exportingHub, text string) (e *deviceExport, re
 			w.WriteHeader(http.StatusAccepted)
 			return
 		}
+		if text == "" { // it is not there
+			http.NotFound(w, r)
+			return
+		}
 		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 	}))
 	t.Cleanup(server.Close)
@@ -97,6 +101,27 @@ nonsense
 	}
 	if hub.started != 1 {
 		t.Errorf("going on has started %d exports", hub.started)
+	}
+}
+
+func TestAnImportThatWasKilledBehindTheRemovalOfItsExportIsOver(t *testing.T) {
+	e, removed := exportOf(t, &exportingHub{}, `{"id": "a", `+exportedTwin+`}`)
+	last := ""
+	for page, err := range e.Pages(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = page.Next
+	}
+	e.into.Close()
+	again, gone := exportOf(t, &exportingHub{}, "")
+	for page, err := range again.Pages(t.Context(), last) {
+		if err != nil || len(page.Devices) > 0 {
+			t.Errorf("got %v, %v", page.Devices, err)
+		}
+	}
+	if *removed != 1 || *gone != 1 {
+		t.Errorf("removed %d times, then %d", *removed, *gone)
 	}
 }
 
