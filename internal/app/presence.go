@@ -77,6 +77,7 @@ type followed struct {
 	watch     *watch
 	id        string
 	partition *presence.Partition
+	saving    sync.Mutex // from a snapshot to where it is saved: no older one follows a newer one
 }
 
 // Take is ingress.Watch's. Without a snapshot that can be read, devices are not known until they are heard of.
@@ -103,7 +104,7 @@ func (w *watch) Take(ctx context.Context, id string, behind int64) ingress.Watch
 			w.unreadable(id, err)
 		}
 	}
-	p := &followed{w, id, partition}
+	p := &followed{watch: w, id: id, partition: partition}
 	if partition != nil {
 		w.mu.Lock()
 		w.taken[id] = p
@@ -138,17 +139,21 @@ func (w *watch) oddEvent(m *message.Message, err error) {
 	}
 }
 
-// Save is ingress.Watched's. It waits until what has changed is told.
-func (p *followed) Save(ctx context.Context) {
+// Save is ingress.Watched's. It waits until what has changed is told. What can never be saved holds no checkpoint back.
+func (p *followed) Save(ctx context.Context) error {
 	if p.partition == nil || !p.partition.Fresh() {
-		return
+		return nil
 	}
 	w := p.watch
 	w.telling.Lock()
 	defer w.telling.Unlock()
-	if !w.untold {
-		w.save(ctx, p)
+	if w.untold {
+		return nil
 	}
+	if err := w.save(ctx, p); fault.ClassOf(err) != fault.Rejected {
+		return err
+	}
+	return nil
 }
 
 // Release is ingress.Watched's.
@@ -163,7 +168,7 @@ func (p *followed) Release(ctx context.Context, lost bool) {
 	if !lost {
 		w.telling.Lock()
 		if !w.untold {
-			w.save(ctx, p)
+			_ = w.save(ctx, p) // it says so itself
 		}
 		w.telling.Unlock()
 	}
@@ -229,24 +234,34 @@ func (w *watch) saveAll(ctx context.Context) {
 	}
 	w.mu.Unlock()
 	for _, p := range all {
-		w.save(ctx, p)
+		_ = w.save(ctx, p) // it says so itself
 	}
 }
 
 // save stores what is known of a partition. One that fails is followed by a newer one.
-func (w *watch) save(ctx context.Context, p *followed) {
+func (w *watch) save(ctx context.Context, p *followed) error {
+	p.saving.Lock()
+	defer p.saving.Unlock()
 	data := p.partition.Snapshot()
 	if data == nil {
-		return // it was released meanwhile
+		return nil // it was released meanwhile
 	}
 	err := w.store.SaveSnapshot(ctx, p.id, data)
-	if err != nil && ctx.Err() != nil {
-		return
+	if err != nil {
+		p.partition.Unsaved()
 	}
+	if err == nil || ctx.Err() == nil {
+		w.noteSave(p.id, err)
+	}
+	return err
+}
+
+// noteSave tells once that snapshots cannot be saved, and once that they can again.
+func (w *watch) noteSave(partition string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
-		w.meter.SnapshotFailed(w.hub, p.id)
+		w.meter.SnapshotFailed(w.hub, partition)
 	}
 	if news := w.failed != (err != nil); !news {
 		return
@@ -254,7 +269,7 @@ func (w *watch) save(ctx context.Context, p *followed) {
 	w.failed = err != nil
 	if err != nil {
 		w.log.Error("what is known of devices cannot be saved; after a restart some may be unknown", "event", "presence-failing",
-			"hub", w.hub, "partition", p.id, "error", err, "hint", fault.HintOf(err))
+			"hub", w.hub, "partition", partition, "error", err, "hint", fault.HintOf(err))
 	} else {
 		w.log.Info("what is known of devices is saved again", "event", "presence-ok", "hub", w.hub)
 	}

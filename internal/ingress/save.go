@@ -42,7 +42,9 @@ func (f *Flow) save(ctx context.Context, h *hold) error {
 		return nil
 	}
 	if h.watched != nil {
-		h.watched.Save(ctx)
+		if err := h.watched.Save(ctx); err != nil {
+			return fmt.Errorf("save what is known of devices before the checkpoint of partition %s: %w", h.ID, err)
+		}
 	}
 	save, unknown := f.Checkpoints.Save, h.unknown.Load()
 	if unknown != h.replaced {

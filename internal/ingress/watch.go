@@ -11,8 +11,9 @@ type Watch interface {
 // Watched is one partition as long as it is held.
 type Watched interface {
 	Presence
-	// Save stores what a checkpoint must not pass: devices of which nobody else knows. It is called before each checkpoint.
-	Save(ctx context.Context)
+	// Save stores what a checkpoint must not pass: devices of which nobody else knows. It is called before each checkpoint,
+	// which waits for the next time after an error.
+	Save(ctx context.Context) error
 	// Release ends. Unless the partition is lost, what is known of its devices is saved for the next reader.
 	Release(ctx context.Context, lost bool)
 }

@@ -54,8 +54,8 @@ func goneOnce(t *testing.T, stack *process.Stack, things []string, times int) {
 	})
 }
 
-// TestASilentDeviceIsOfflineOnceAlthoughItsConnectorsAreKilled has devices speak once. One of three connectors is killed, and
-// later all three: each device is told to have gone, once for each time that it fell silent.
+// TestASilentDeviceIsOfflineOnceAlthoughItsConnectorsAreKilled has devices speak. One of three connectors is killed, later all,
+// and all are restarted when the devices have gone: each is told to have gone, once for each time that it fell silent.
 func TestASilentDeviceIsOfflineOnceAlthoughItsConnectorsAreKilled(t *testing.T) {
 	store := azurite.Start(t)
 	newContainer(t, store.ConnectionString())
@@ -90,13 +90,25 @@ func TestASilentDeviceIsOfflineOnceAlthoughItsConnectorsAreKilled(t *testing.T) 
 	connectors[0].Kill()
 	goneOnce(t, stack, things, 1)
 	speak()
-	for _, c := range connectors[1:] {
-		c.Kill()
+	connectors = restartAll(stack, names, connectors[1:], (*process.Child).Kill)
+	goneOnce(t, stack, things, 2)
+	restartAll(stack, names, connectors, func(c *process.Child) { c.Stop() })
+	if err := fleet[0].send(`{"n":1}`); err != nil {
+		t.Fatal(err)
+	}
+	goneOnce(t, stack, things[:1], 3) // by then all others were silent before new eyes for as long
+	goneOnce(t, stack, things[1:], 2)
+}
+
+// restartAll ends connectors, and starts those of the names.
+func restartAll(stack *process.Stack, names []string, running []*process.Child, end func(*process.Child)) (all []*process.Child) {
+	for _, c := range running {
+		end(c)
 	}
 	for _, name := range names {
-		stack.ConnectAs(name)
+		all = append(all, stack.ConnectAs(name))
 	}
-	goneOnce(t, stack, things, 2)
+	return all
 }
 
 // TestPresenceOfADeviceIsOnlineThenLateThenOfflineWithItsEvidence has a device speak and drop its connection.

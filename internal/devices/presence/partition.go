@@ -19,7 +19,7 @@ type Partition struct {
 	first    bool   // no message was seen since Take
 	queue    queue  // its devices by when they are due
 	blind    []bool // for each class: more of the log waits to be read than its devices may be silent
-	fresh    bool   // a device has come to it since the last Snapshot
+	fresh    bool   // a device has come to it, or come back, since the last Snapshot
 	released bool
 }
 
@@ -65,6 +65,9 @@ func (t *Table) merge(p *Partition, s saved) error {
 	}
 	for _, d := range s.devices {
 		d.class = classes[d.class]
+		if d.state == Offline && !d.wasOffline {
+			d.state = Unknown // it has spoken since, and what was told of that is not known
+		}
 		if known := t.devices[d.target]; known != nil {
 			if known.alive >= d.alive {
 				continue
@@ -123,12 +126,19 @@ func (p *Partition) Saw(m *message.Message) error {
 	return err
 }
 
-// Fresh reports whether a device has come to the partition since the last Snapshot: until the next one is saved, no checkpoint
-// should pass its message, or nobody would know of it after a crash.
+// Fresh reports whether a device has come to the partition, or come back, since the last Snapshot: until the next one is saved,
+// no checkpoint should pass its message, or nobody would know of it after a crash.
 func (p *Partition) Fresh() bool {
 	p.table.mu.Lock()
 	defer p.table.mu.Unlock()
 	return p.fresh && !p.released
+}
+
+// Unsaved tells that the last Snapshot could not be saved.
+func (p *Partition) Unsaved() {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	p.fresh = true
 }
 
 // Head tells that the hub's last message of the partition was that one, NoMessage if there is none, at the time at which the

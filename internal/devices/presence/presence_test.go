@@ -411,3 +411,39 @@ func TestWhatTheHubNoLongerHasIsForgotten(t *testing.T) {
 	s.at(10*minute, true)
 	s.wants("d19 online>offline at 2m19s by message")
 }
+
+func TestOneThatCameBackAndWentAgainIsAbsentTwiceThoughItsConnectorIsKilled(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		t.Run(fmt.Sprint("its return was told: ", told), func(t *testing.T) {
+			s := newSite(t)
+			s.message(0, "pump", "")
+			s.at(2*minute, true)
+			s.Snapshot()
+			s.message(3*minute, "pump", "")
+			if !s.Fresh() {
+				t.Fatal("a checkpoint may pass the message")
+			}
+			snapshot := s.Snapshot()
+			if told {
+				s.at(3*minute, true)
+			}
+			s.told = nil
+			s.restart(snapshot, s.next-1)
+			s.at(5*minute, true)
+			s.wants("pump unknown>offline at 5m0s by message")
+		})
+	}
+}
+
+func TestWhatWasNotSavedIsNotPassedByACheckpoint(t *testing.T) {
+	s := newSite(t)
+	s.message(0, "pump", "")
+	s.Snapshot()
+	if s.Fresh() {
+		t.Fatal("nothing is new")
+	}
+	s.Unsaved()
+	if !s.Fresh() {
+		t.Fatal("what was not saved is known to nobody else")
+	}
+}

@@ -182,8 +182,9 @@ func (t *Table) lives(d *device, at int64, by Kind) {
 	if at < d.alive || at == d.alive && by > d.aliveBy {
 		return
 	}
-	if at > d.alive {
+	if at > d.alive && d.wasOffline {
 		d.wasOffline = false
+		d.home.fresh = true // else nobody would know after a crash that it had come back
 	}
 	d.alive, d.aliveBy = at, by
 	d.left = d.gone > at || d.gone == at && d.goneBy < by
