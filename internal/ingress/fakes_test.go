@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -260,6 +261,7 @@ func (s *fakeStore) with(change func()) { s.mu.Lock(); defer s.mu.Unlock(); chan
 // fakeLeases grant a partition each time that a test says so.
 type fakeLeases struct {
 	grant    chan struct{}
+	stale    atomic.Bool // what was acquired is not fresh any more
 	mu       sync.Mutex
 	lose     context.CancelCauseFunc
 	doubts   int
@@ -279,6 +281,8 @@ func (l *fakeLeases) Acquire(ctx context.Context, _ string) (context.Context, er
 	l.lose = lose
 	return reading, nil
 }
+
+func (l *fakeLeases) Fresh(string) func() bool { return func() bool { return !l.stale.Load() } }
 
 func (l *fakeLeases) Doubt() { l.mu.Lock(); l.doubts++; l.mu.Unlock() }
 

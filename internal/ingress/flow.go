@@ -22,6 +22,9 @@ type Leases interface {
 	// Acquire waits until a partition may be read. The context it returns ends with ctx, or, with another cause, when the
 	// partition is lost. The error is that of ctx.
 	Acquire(ctx context.Context, partition string) (context.Context, error)
+	// Fresh returns what tells whether messages of a partition that was acquired are still to be written; nil if they always
+	// are. It is asked for each, and must not block. After a no the partition is lost.
+	Fresh(partition string) func() bool
 	// Doubt says that a partition may have been lost.
 	Doubt()
 	// Release gives a partition up, after its last checkpoint; of one that was lost it does nothing.
@@ -89,6 +92,9 @@ type Alone struct{}
 
 // Acquire is Leases'. It does not wait.
 func (Alone) Acquire(ctx context.Context, _ string) (context.Context, error) { return ctx, ctx.Err() }
+
+// Fresh is Leases'.
+func (Alone) Fresh(string) func() bool { return nil }
 
 // Doubt is Leases'.
 func (Alone) Doubt() {}

@@ -45,7 +45,7 @@ func (f *Flow) keep(ctx context.Context, p *Partition) error {
 // hold reads a partition from its newest checkpoint on until reading ends. If ctx has ended then, it gives the partition
 // up once nothing is in flight any more; else the partition is lost, and what has not been sent is left to its new reader.
 func (f *Flow) hold(ctx, reading context.Context, p *Partition) error {
-	h := p.begin(f.Pump)
+	h := p.begin(f.Pump, f.Leases.Fresh(p.ID))
 	defer f.end(h)
 	saving := supervise.New(context.WithoutCancel(ctx))
 	err := f.load(reading, h)

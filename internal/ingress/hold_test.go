@@ -122,6 +122,22 @@ func TestWhatWaitsForAStuckPlatformAtAStopIsLeftToTheNextReader(t *testing.T) {
 	})
 }
 
+func TestWhatIsNotFreshIsNotWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(KeepUnknown, waits, three()...)
+		leases := r.lend()
+		stop := r.start(t)
+		leases.grant <- struct{}{}
+		synctest.Wait()
+		leases.stale.Store(true) // the connector has slept, and nobody has told it that the partition is lost
+		if got := r.writer.send(); len(got) > 0 {
+			t.Errorf("%v written", got)
+		}
+		r.wantCounts(t, delivery.Counts{Received: 3, Withdrawn: 3})
+		stop()
+	})
+}
+
 func TestALostPartitionLeavesItsWaitingMessagesAndWritesNoCheckpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(KeepUnknown, func(q delivery.Queued) *delivery.Outcome {

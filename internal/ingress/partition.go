@@ -81,9 +81,9 @@ func (p *Partition) fold() {
 	p.before = open
 }
 
-// begin starts to hold the partition.
-func (p *Partition) begin(pump Pump) *hold {
-	pump.Tracker = delivery.NewTracker()
+// begin starts to hold the partition; fresh is that of Leases.
+func (p *Partition) begin(pump Pump, fresh func() bool) *hold {
+	pump.Tracker, pump.Fresh = delivery.NewTracker(), fresh
 	h := &hold{Partition: p, pump: &pump}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -62,14 +62,18 @@ type Pump struct {
 	Presence   Presence // nil if nobody asks whether devices are alive
 	Tap        Tap      // nil if nobody watches
 	Meter      Meter
-	Trip       *Trip // nil never pauses
+	Trip       *Trip       // nil never pauses
+	Fresh      func() bool // whether what is read may still be written; nil: always
 
-	wanted func() bool // Tracker's; here, because each message has it
+	wanted func() bool // one for all messages, because each has it
 }
 
 // Run moves messages from source until ctx ends or the source fails. What is in flight then goes on.
 func (p *Pump) Run(ctx context.Context, source Source) error {
 	p.wanted = p.Tracker.Wanted
+	if p.Fresh != nil {
+		p.wanted = func() bool { return p.Tracker.Wanted() && p.Fresh() }
+	}
 	for {
 		batch, err := source.Receive(ctx)
 		if err != nil {

@@ -97,6 +97,11 @@ func TestTheFenceRefusesWhoseLeaseIsOld(t *testing.T) {
 		if err := a.Held("0"); !errors.Is(err, ErrNotHeld) {
 			t.Errorf("at the expiry less the margin: %v", err)
 		}
+		a.round(t.Context()) // it is lost
+		go a.Acquire(t.Context(), "0")
+		synctest.Wait()
+		a.round(t.Context())
+		elapse(interval)
 		began = time.Now()
 		a.round(t.Context()) // a renewal counts likewise
 		elapse(time.Until(began.Add(3*time.Second + expiry - 2*time.Second - 1)))
@@ -119,6 +124,10 @@ func TestAWokenProcessIsRefusedBeforeItsFirstWrite(t *testing.T) {
 		go func() { reading, _ = a.Acquire(t.Context(), "0") }()
 		synctest.Wait()
 		a.round(t.Context())
+		fresh := a.Fresh("0")
+		if !fresh() {
+			t.Error("a message is not written right after the claim")
+		}
 		b := start(t, s, "b", 1)
 		elapse(expiry + 2*interval) // a makes no rounds: it is stopped
 		if b.Held("0") != nil {
@@ -127,8 +136,11 @@ func TestAWokenProcessIsRefusedBeforeItsFirstWrite(t *testing.T) {
 		if err := a.Held("0"); !errors.Is(err, ErrNotHeld) {
 			t.Errorf("its first checkpoint after that: %v", err)
 		}
+		if fresh() {
+			t.Error("its first message after that is written")
+		}
 		a.round(t.Context())
-		if !errors.Is(context.Cause(reading), ErrTaken) || b.Held("0") != nil {
+		if !errors.Is(context.Cause(reading), ErrLapsed) || b.Held("0") != nil {
 			t.Errorf("after its first round it reads with cause %v; the new owner: %v", context.Cause(reading), b.Held("0"))
 		}
 		b.kill()

@@ -2,7 +2,7 @@
 //
 // Connectors that share a consumer group keep one record a partition in a store that all of them reach. balance.go
 // decides, from the records alone, what to claim; a Manager (manager.go) renews, claims and loses; whoever reads a
-// partition asks for it with Acquire (reader.go) and asks Held before each checkpoint.
+// partition asks for it with Acquire (reader.go), asks Held before each checkpoint, and Fresh before each message.
 //
 // Three things keep two connectors from harming each other, and none trusts a local clock. A record is judged by the
 // clock of the store. What this process holds is judged by its monotonic clock, which runs on while the process is
@@ -40,6 +40,7 @@ const (
 	Stolen   How = "stolen"   // gained: its owner had more than its share
 	Ours     How = "ours"     // gained: the record was ours already, of a claim whose answer was lost
 	Taken    How = "taken"    // lost: another connector has it
+	Lapsed   How = "lapsed"   // lost: this process was stopped past the end of its lease
 	Released How = "released" // lost: given up after the last checkpoint
 	Dropped  How = "dropped"  // lost: given up, but the store did not hear of it; it expires
 )
@@ -97,6 +98,9 @@ func (o *Options) complete() error {
 
 // ErrTaken is why a partition is lost: another connector has it.
 var ErrTaken = errors.New("another connector reads it")
+
+// ErrLapsed is why a partition is lost of which nobody knows who has it.
+var ErrLapsed = errors.New("this process was stopped for longer than its lease lasts")
 
 // ErrNotHeld is why a checkpoint must not be written.
 var ErrNotHeld = errors.New("the lease of the partition is not held")

@@ -98,6 +98,7 @@ func (m *Manager) round(ctx context.Context) (more bool) {
 		return false
 	}
 	defer m.give()
+	m.lapse()
 	v, failed := m.look(ctx)
 	if refused := m.renew(ctx); refused {
 		// Somebody else has it, or the answer to an earlier renewal was lost and the record is newer than we knew.
@@ -223,7 +224,7 @@ func (m *Manager) gain(ctx context.Context, got delivery.Ownership, sent time.Ti
 		_, _, _ = m.write(ctx, delivery.Ownership{Partition: got.Partition, Version: got.Version}) // else it expires
 		return
 	}
-	p.held, p.proven, p.level = true, sent, Level(got)
+	p.held, p.proven, p.level, p.fresh = true, sent, Level(got), newFreshness(sent.Add(m.trusted()))
 	close(p.granted)
 	m.mu.Unlock()
 	m.o.Meter.LeaseGained(got.Partition, how)
@@ -235,6 +236,7 @@ func (m *Manager) renewed(got delivery.Ownership, sent time.Time) {
 	defer m.mu.Unlock()
 	p := m.of(got.Partition)
 	p.record, p.proven = got, sent
+	p.fresh.extend(sent.Add(m.trusted()))
 }
 
 // end ends the reading of a partition.
@@ -270,6 +272,7 @@ func (m *Manager) write(ctx context.Context, o delivery.Ownership) (delivery.Own
 func (m *Manager) note(partition string, err error) {
 	since, failing := m.failing[partition]
 	if err != nil {
+		m.awake()
 		m.o.Meter.LeaseFailed(partition)
 		if !failing {
 			m.failing[partition] = time.Now()

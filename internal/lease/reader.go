@@ -17,11 +17,12 @@ type partition struct {
 	granted chan struct{}           // closed once it may be read
 	held    bool                    // the record was ours when it was last seen
 	proven  time.Time               // when the request of the last successful renewal was sent, monotonic
+	fresh   *freshness              // of the claim that is held, or was last
 	level   int64
 }
 
-// Acquire waits until this connector may read a partition. The context it returns ends with ctx, or, with ErrTaken as its
-// cause, when another connector has the partition. The reader then stops; if ctx has ended it drains, saves the last
+// Acquire waits until this connector may read a partition. The context it returns ends with ctx, or, with ErrTaken or ErrLapsed
+// as its cause, when another connector has the partition, or may have. The reader then stops; if ctx has ended it drains, saves the last
 // checkpoint, and calls Release: until then the lease is renewed. A partition has one reader at a time, and is claimed
 // only while one waits for it: so nothing is owned and not read. The error is that of ctx.
 func (m *Manager) Acquire(ctx context.Context, id string) (context.Context, error) {

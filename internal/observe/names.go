@@ -96,7 +96,7 @@ var help = map[string]string{
 	namePositionUnknown:   "Positions that the hub did not know; reading went on by the time of the last message.",
 	nameMissed:            "Messages that the hub did not keep until they were read.",
 	nameStalls:            "Partitions opened again because they were silent although the hub had messages for them.",
-	nameLeases:            "Leases of partitions that were gained or lost, and why: free, expired, stolen, ours; taken, released, dropped.",
+	nameLeases:            "Leases of partitions that were gained or lost, and why: free, expired, stolen, ours; taken, lapsed, released, dropped.",
 	nameLeaseErrors:       "Calls to the store of leases that failed: for a partition, or for the list of all if it is empty.",
 	nameLagMessages:       "Messages that the hub holds after the last settled one.",
 	nameLagSeconds:        "Age of the oldest message that is not settled, by its enqueued time; of one that is not received yet, the most it can be.",
