@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"azx/alwayson"
@@ -24,6 +25,12 @@ var errNoReply = errors.New("no reply in time")
 // or noReply, unavailable or doubtful if it is the request that does not work, see patience. A probe has patience
 // for one time-out only. The error is that of ctx.
 func (h *hand) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayson.Response, verdict, error) {
+	return h.askWhileWanted(ctx, r, probe, nil)
+}
+
+// askWhileWanted is ask for a request that carries items. It ends with unwanted, before any try, if none of them is wanted
+// any more: what was sent before then may have been written, and their next reader writes it again.
+func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe bool, items []item) (alwayson.Response, verdict, error) {
 	began := h.writer.successes.Load()
 	t := try{
 		hand:     h,
@@ -41,6 +48,9 @@ func (h *hand) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayso
 				return alwayson.Response{}, disconnected, err
 			}
 			continue
+		}
+		if len(items) > 0 && !slices.ContainsFunc(items, item.wanted) {
+			return alwayson.Response{}, unwanted, nil
 		}
 		resp, v := h.send(ctx, r)
 		if ctx.Err() != nil && v != accepted {

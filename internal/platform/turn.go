@@ -21,6 +21,8 @@ type item struct {
 	err      error // the first value that does not fit its property
 }
 
+func (it item) wanted() bool { return it.queued.Wanted == nil || it.queued.Wanted() }
+
 // turn writes what waits for one Thing, as far as it fits in one request. The error is that of ctx.
 func (h *hand) turn(ctx context.Context, ln *line) error {
 	if !h.carryPushes(ctx, ln) || h.holdForAct(ln) {
@@ -181,6 +183,9 @@ func (h *hand) deliver(ctx context.Context, thing string, items []item, tried *m
 	case v == accepted:
 		h.accept(thing, items)
 		return nil
+	case v == unwanted:
+		h.reject(items, delivery.Outcome{Kind: delivery.Unwanted})
+		return nil
 	case v.isStuck():
 		o := rejection(thing, resp)
 		h.park(thing, o)
@@ -246,7 +251,10 @@ func (h *hand) push(ctx context.Context, thing string, items []item) (alwayson.R
 	}
 	h.body = alwayson.EndPropertyPush(h.body)
 	began := h.clock()
-	resp, v, err := h.ask(ctx, alwayson.PropertyPush(thing, h.body), h.parked)
+	resp, v, err := h.askWhileWanted(ctx, alwayson.PropertyPush(thing, h.body), h.parked, items)
+	if v == unwanted {
+		return resp, v, err
+	}
 	if err == nil && h.parked && !v.isStuck() {
 		h.unpark(thing)
 	}

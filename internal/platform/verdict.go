@@ -28,11 +28,13 @@ const (
 	badCredential
 	// disconnected: there is no connection, or it ended without an answer.
 	disconnected
+	// unwanted: nobody wants it carried out any more. It was not sent, or not again.
+	unwanted
 )
 
 // String names the verdict as metrics do.
 func (v verdict) String() string {
-	return [...]string{"accepted", "rejected", "unavailable", "server-error", "no-reply", "credential", "disconnected"}[v]
+	return [...]string{"accepted", "rejected", "unavailable", "server-error", "no-reply", "credential", "disconnected", "unwanted"}[v]
 }
 
 // judge is the one place that says what a reply code means. That 80, 83, 84 and 8D are the request's fault
