@@ -13,7 +13,7 @@ import (
 // than leases last, then answer nothing at all. Messages flow all the while. Where only leases cannot be renewed, checkpoints
 // could still be written, and nobody else would: they are not.
 func TestF12AStoreOfCheckpointsThatFailsHoldsNothingUp(t *testing.T) {
-	r, c, _ := start(t, rig.Options{Connectors: 2, Shared: true, Late: 20})
+	r, c, _ := start(t, rig.Options{Connectors: 2, Shared: true})
 	for _, one := range r.Connectors {
 		one.Run()
 	}

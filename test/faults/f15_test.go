@@ -11,7 +11,7 @@ import (
 // TestF15ConnectorsThatStartTogetherShareEvenlyAndKeepIt starts five at once for eight partitions: each gets one or two, and
 // then nothing moves any more.
 func TestF15ConnectorsThatStartTogetherShareEvenlyAndKeepIt(t *testing.T) {
-	r, _, _ := start(t, rig.Options{Connectors: 5, Shared: true, Late: 20, Hub: []string{"--partitions", "8"}})
+	r, _, _ := start(t, rig.Options{Connectors: 5, Shared: true, Hub: []string{"--partitions", "8"}})
 	load := r.Load(200)
 	for _, c := range r.Connectors {
 		c.Start()

@@ -9,7 +9,7 @@ import (
 
 // TestF16ConnectorsThatComeAndGoLoseNothing has one of three leave, or come back, every five seconds.
 func TestF16ConnectorsThatComeAndGoLoseNothing(t *testing.T) {
-	r, _, chance := start(t, rig.Options{Connectors: 3, Shared: true, Late: 20, Hub: []string{"--partitions", "8"}})
+	r, _, chance := start(t, rig.Options{Connectors: 3, Shared: true, Hub: []string{"--partitions", "8"}})
 	for _, c := range r.Connectors {
 		c.Run()
 	}

@@ -29,6 +29,7 @@ func (e Event) String() string {
 
 // Written is a message that the platform acknowledged.
 type Written struct {
+	Index    uint64 // of the platform's ledger: the values of one request have numbers without a gap
 	Thing    string
 	Number   int
 	Time     int64 // of the value: milliseconds since 1970
@@ -63,8 +64,7 @@ type numbered struct {
 type account struct {
 	// skips tells which messages a rule leaves out; nil: none.
 	skips func(Event) bool
-	woken []time.Time // when connectors woke that had slept past their leases
-	late  int         // requests that may be applied late: the promise allows one for each lane after a time-out
+	late  int // requests that may be applied late: the promise allows one for each lane after a time-out
 
 	mu          sync.Mutex
 	sent        map[numbered]bool // the hub acknowledged them to the device
@@ -72,10 +72,11 @@ type account struct {
 	heads       map[string]int64 // last sequence read, by log and partition
 	written     []Written
 	checkpoints []Checkpoint
+	taken       map[place]int // how often a partition went from one connector to another that was not given up
 }
 
 func newAccount() *account {
-	return &account{sent: map[numbered]bool{}, heads: map[string]int64{}}
+	return &account{sent: map[numbered]bool{}, heads: map[string]int64{}, taken: map[place]int{}}
 }
 
 func (a *account) note(device string, number int) {
@@ -96,6 +97,13 @@ func (a *account) saved(c Checkpoint) {
 	a.checkpoints = append(a.checkpoints, c)
 }
 
+// took notes that a partition went to another connector although the one that had it had not given it up.
+func (a *account) took(in place) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.taken[in]++
+}
+
 // add takes entries of the platform's ledger.
 func (a *account) add(entries []process.Entry) {
 	a.mu.Lock()
@@ -103,7 +111,7 @@ func (a *account) add(entries []process.Entry) {
 	for _, e := range entries {
 		var n int
 		if e.Property == "n" && json.Unmarshal(e.Value, &n) == nil {
-			a.written = append(a.written, Written{e.Thing, n, e.Time, e.Received})
+			a.written = append(a.written, Written{e.Index, e.Thing, n, e.Time, e.Received})
 		}
 	}
 }

@@ -99,14 +99,6 @@ func (c *Connector) Crash() {
 	c.Kill()
 }
 
-// Wake lets it go on that slept past its leases.
-func (c *Connector) Wake() {
-	c.rig.account.mu.Lock()
-	c.rig.account.woken = append(c.rig.account.woken, time.Now())
-	c.rig.account.mu.Unlock()
-	c.Thaw()
-}
-
 // Page asks its admin surface.
 func (c *Connector) Page(path string) (status int, text string, err error) {
 	admin, err := c.admin()

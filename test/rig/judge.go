@@ -3,7 +3,6 @@ package rig
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // clockStep is how much the time of a file may be behind that of a clock, in milliseconds: the file system uses the
@@ -80,11 +79,15 @@ func (a *account) inOrder() error {
 		once[numbered{w.Thing, w.Number}] = true
 	}
 	things := map[string]*progress{}
+	in := map[string]place{}
+	for _, e := range a.events {
+		in[e.Device] = place{log: e.Log, partition: e.Partition}
+	}
 	late := 0
 	for _, w := range a.written {
 		p := things[w.Thing]
 		if p == nil {
-			p = &progress{-1, -1}
+			p = &progress{most: -1, last: -1}
 			things[w.Thing] = p
 		}
 		between := func(least int) bool {
@@ -99,9 +102,12 @@ func (a *account) inOrder() error {
 		case w.Number > p.most && between(p.most+1):
 			f.add("%s got message %d for the first time when its newest was %d", w.Thing, w.Number, p.most)
 		case between(p.last + 1): // what came last was a request from before that arrived late
-			late++
-			if late > a.late {
-				f.add("%s got message %d behind message %d, and %d requests had been late already", w.Thing, w.Number, p.last, late-1)
+			if p.late++; p.late <= a.taken[in[w.Thing]] {
+				break // its old reader had it under way when the partition was taken
+			}
+			if late++; late > a.late {
+				f.add("%s got message %d behind message %d, and %d requests had been late already; its partition was taken %d times",
+					w.Thing, w.Number, p.last, p.late-1, a.taken[in[w.Thing]])
 			}
 		}
 		p.last, p.most = w.Number, max(p.most, w.Number)
@@ -117,14 +123,11 @@ func (a *account) inOrder() error {
 	return f.err()
 }
 
-// progress is how far a Thing has come: its newest message, and the one that came last.
-type progress struct{ most, last int }
+// progress is how far a Thing has come: its newest message, the one that came last, and how often that was late.
+type progress struct{ most, last, late int }
 
-// wakes is how long after a connector woke a request may come that it had under way when it fell asleep.
-const wakes = time.Second
-
-// repeatsAreOfASuffix is I4: nothing is written again that a checkpoint had passed, but what was under way when a connector
-// fell asleep.
+// repeatsAreOfASuffix is I4: nothing is written again that a checkpoint had passed, but for one request of each Thing whenever
+// its partition is taken: the one that its old reader had under way.
 func (a *account) repeatsAreOfASuffix() error {
 	const margin = 100 // milliseconds that a request may be on its way
 	f := few{rule: "I4 duplicates"}
@@ -135,6 +138,8 @@ func (a *account) repeatsAreOfASuffix() error {
 	seen := map[numbered]bool{}
 	next := 0
 	passed := map[place]int64{}
+	behind := map[string]int{} // requests of each Thing
+	var last Written
 	for _, w := range a.written {
 		m := numbered{w.Thing, w.Number}
 		for ; next < len(a.checkpoints) && a.checkpoints[next].At.UnixMilli() < w.Received-margin; next++ {
@@ -144,18 +149,25 @@ func (a *account) repeatsAreOfASuffix() error {
 			}
 			passed[place{log: c.Log, partition: c.Partition}] = c.Sequence + 1
 		}
-		if e, ok := at[m]; ok && seen[m] && !a.justWoken(w) && e.Sequence < passed[place{log: e.Log, partition: e.Partition}] {
-			f.add("%s was written again behind its checkpoint", e)
+		e, ok := at[m]
+		in := place{log: e.Log, partition: e.Partition}
+		if ok && seen[m] && e.Sequence < passed[in] {
+			if !w.follows(last) {
+				behind[w.Thing]++
+			}
+			if last = w; behind[w.Thing] > a.taken[in] {
+				f.add("%s was written again behind its checkpoint, in request %d of that kind, and its partition was taken %d times",
+					e, behind[w.Thing], a.taken[in])
+			}
 		}
 		seen[m] = true
 	}
 	return f.err()
 }
 
-func (a *account) justWoken(w Written) bool {
-	return slices.ContainsFunc(a.woken, func(at time.Time) bool {
-		return at.UnixMilli() <= w.Received && w.Received < at.Add(wakes).UnixMilli()
-	})
+// follows reports whether a value came in the same request as another one.
+func (w Written) follows(other Written) bool {
+	return w.Thing == other.Thing && w.Index == other.Index+1 && w.Received == other.Received && w.Number > other.Number
 }
 
 // delays are those of the messages that were sent since, from their device to the platform's first write, in milliseconds.

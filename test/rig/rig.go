@@ -82,7 +82,7 @@ func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	r.addDevices(o.Devices)
 	r.reader = r.readHub()
 	if o.Shared {
-		r.Shared = startShared(t, r.account.saved)
+		r.Shared = startShared(t, r.account)
 		r.secrets = append(r.secrets, azurite.Key)
 	}
 	for i := range max(1, o.Connectors) {

@@ -24,7 +24,7 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 			device := []string{"a", "b"}[i%2]
 			a.note(device, i/2)
 			a.read(Event{"log", "0", int64(i), device, i / 2, int64(begin + i)})
-			a.written = append(a.written, Written{device, i / 2, int64(begin + i), int64(begin + 100*i)})
+			a.written = append(a.written, Written{uint64(i + 1), device, i / 2, int64(begin + i), int64(begin + 100*i)})
 		}
 		a.saved(Checkpoint{Connector: "azx-1", Partition: "0", Sequence: 4, Log: "log", At: time.UnixMilli(begin + 450)})
 		a.saved(Checkpoint{Connector: "azx-1", Partition: "0", Sequence: 9, Log: "log", At: time.UnixMilli(begin + 2000)})
@@ -32,7 +32,7 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 	}
 	again := func(a *account, from, to int, at int64) {
 		for _, w := range a.written[from:to] {
-			w.Received = begin + at
+			w.Index, w.Received = uint64(len(a.written)+1), begin+at
 			a.written = append(a.written, w)
 		}
 	}
@@ -60,8 +60,23 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 			again(a, 4, 5, 1500)
 			again(a, 8, 10, 1600)
 		}, ""},
-		"another time than the device's":         {func(a *account) { a.written[3].Time++ }, "I3 order: message 1 of b has the time"},
-		"a repeat that a checkpoint had passed":  {func(a *account) { again(a, 6, 10, 2500) }, "I4 duplicates: sequence 6"},
+		"another time than the device's":        {func(a *account) { a.written[3].Time++ }, "I3 order: message 1 of b has the time"},
+		"a repeat that a checkpoint had passed": {func(a *account) { again(a, 6, 10, 2500) }, "I4 duplicates: sequence 6"},
+		"what was under way when a partition was taken": {func(a *account) {
+			a.took(place{log: "log", partition: "0"})
+			again(a, 6, 7, 2500)
+			again(a, 8, 9, 2500)
+		}, ""},
+		"more than was under way when a partition was taken": {func(a *account) {
+			a.took(place{log: "log", partition: "0"})
+			again(a, 6, 7, 2500)
+			again(a, 8, 9, 2600)
+		}, "I4 duplicates: sequence 8"},
+		"what was under way, in a partition that was not taken": {func(a *account) {
+			a.took(place{log: "log", partition: "1"})
+			again(a, 6, 7, 2500)
+			again(a, 8, 9, 2500)
+		}, "I4 duplicates: sequence 6"},
 		"a repeat that was on its way meanwhile": {func(a *account) { again(a, 6, 10, 2050) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

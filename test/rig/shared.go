@@ -31,7 +31,8 @@ type Shared struct {
 	Server *azurite.Server
 	Blobs  *azblob.Client // past all wires
 
-	told func(Checkpoint)
+	told  func(Checkpoint)
+	taken func(place)
 
 	order  sync.Mutex // held while a write passes: they are known in the order in which they were stored
 	mu     sync.Mutex
@@ -41,9 +42,9 @@ type Shared struct {
 }
 
 // startShared starts an account that has the container.
-func startShared(t testing.TB, told func(Checkpoint)) *Shared {
+func startShared(t testing.TB, a *account) *Shared {
 	t.Helper()
-	s := &Shared{Server: azurite.Start(t), told: told, fresh: map[string]map[place]time.Time{}, owners: map[place]string{}, moves: map[place]int{}}
+	s := &Shared{Server: azurite.Start(t), told: a.saved, taken: a.took, fresh: map[string]map[place]time.Time{}, owners: map[place]string{}, moves: map[place]int{}}
 	var err error
 	if s.Blobs, err = azblob.NewClientFromConnectionString(s.Server.ConnectionString(), nil); err != nil {
 		t.Fatal(err)
@@ -122,8 +123,11 @@ func (s *Shared) note(connector string, at place, owner string, seen time.Time) 
 		return
 	}
 	s.fresh[connector][at] = seen
-	if s.owners[at] != connector {
+	if before := s.owners[at]; before != connector {
 		s.moves[at]++
+		if before != "" {
+			s.taken(at)
+		}
 	}
 	s.owners[at] = connector
 }
