@@ -102,7 +102,8 @@ func (b *Blob) record(ctx context.Context, o options) error {
 func (b *Blob) FailedOver() bool { return b.failedOver }
 
 // Load is Store's. A checkpoint that vanished while the store was open is known here still. A container that was emptied is
-// no beginning: that is an error.
+// no beginning: that is an error, and so is a blob that holds no checkpoint. Both are Transient here, other than at the start: the
+// partition waits for somebody to mend the blob, and the process goes on with its others.
 func (b *Blob) Load(ctx context.Context, partition string) (delivery.Checkpoint, bool, error) {
 	if !validPartition(partition) {
 		return delivery.Checkpoint{}, false, invalidPartition("load", partition)
@@ -122,8 +123,8 @@ func (b *Blob) Load(ctx context.Context, partition string) (delivery.Checkpoint,
 	}
 	_, found, err := b.blobs.head(ctx, b.identityName())
 	if err == nil && !found {
-		err = b.damaged(b.identityName(), errors.New("it was there at the start: the container has been emptied meanwhile"),
-			"start again, with --start earliest or a time")
+		err = b.waits(b.identityName(), fmt.Errorf("it was there at the start: the container has been emptied meanwhile, "+
+			"and nobody here knows where partition %s is", partition), "start again, with --start earliest or a time")
 	}
 	return delivery.Checkpoint{}, false, err
 }
@@ -141,7 +142,7 @@ func (b *Blob) read(ctx context.Context, partition string) (position, error) {
 	}
 	at, err := checkpointIn(stored.metadata)
 	if err != nil {
-		return position{}, b.damaged(name, err, hintDamaged)
+		return position{}, b.waits(name, err, hintDamaged)
 	}
 	p := position{at, stored.version}
 	b.remember(partition, p)
@@ -281,6 +282,11 @@ func (b *Blob) usable(ctx context.Context) error {
 
 func (b *Blob) damaged(name string, cause error, hint string) error {
 	return damagedBlob(b.blobs, name, cause, hint)
+}
+
+// waits is what a partition waits for: a rebalance must not end the process.
+func (b *Blob) waits(name string, cause error, hint string) error {
+	return &fault.Problem{Op: "read blob " + name + " of container " + b.blobs.container.Name, Cause: cause, Hint: hint}
 }
 
 func (b *Blob) contended(name string) error {

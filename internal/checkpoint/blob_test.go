@@ -131,7 +131,7 @@ func TestAContainerThatWasEmptiedIsWrittenAnewAndIsNoBeginning(t *testing.T) {
 	service.AddContainer()
 	storetest.Expect(t, b, "0", 5) // it is known here
 	_, _, err = b.Load(t.Context(), "1")
-	expectProblem(t, err, fault.Fatal, "azx/Plant1Hub", "emptied", "--start")
+	expectProblem(t, err, fault.Transient, "azx/Plant1Hub", "emptied", "partition 1", "--start")
 	storetest.Save(t, b, "0", 6)
 	storetest.Expect(t, b, "0", 6)
 	if service.Blobs()[log+"checkpoint/0"]["sequencenumber"] != "6" {
@@ -156,8 +156,8 @@ func TestACheckpointThatIsNoneIsRefusedByName(t *testing.T) {
 			b := openBlob(t, service)
 			service.Put(log+"checkpoint/1", metadata, "")
 			_, _, err = b.Load(t.Context(), "1")
-			expectProblem(t, err, fault.Fatal, log+"checkpoint/1", "azx checkpoint clear")
-			expectProblem(t, b.Save(t.Context(), "1", storetest.At(1)), fault.Fatal, log+"checkpoint/1")
+			expectProblem(t, err, fault.Transient, log+"checkpoint/1", "azx checkpoint clear")
+			expectProblem(t, b.Save(t.Context(), "1", storetest.At(1)), fault.Transient, log+"checkpoint/1")
 		})
 	}
 }
