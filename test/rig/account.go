@@ -44,6 +44,7 @@ type Checkpoint struct {
 	Log       string    // endpoint and event hub that the sequence belongs to, in lower case
 	At        time.Time // when its content was written, by the file system, or the write was seen: it was decided before
 	Refused   bool      // the container refused it
+	Gone      bool      // not a write: all checkpoints were taken away
 	Unleased  bool      // the connector had not renewed its lease in time
 }
 

@@ -41,6 +41,10 @@ func (a *account) checkpointsAreSafe(ends map[Event]int64) error {
 	}
 	last := map[place]int64{}
 	for _, c := range a.checkpoints {
+		if c.Gone {
+			clear(last)
+			continue
+		}
 		in := place{log: c.Log, partition: c.Partition}
 		if c.Unleased {
 			f.add("%s wrote %d of partition %s at %s without a lease", c.Connector, c.Sequence, c.Partition, c.At.Format("15:04:05.000"))
@@ -144,7 +148,10 @@ func (a *account) repeatsAreOfASuffix() error {
 		m := numbered{w.Thing, w.Number}
 		for ; next < len(a.checkpoints) && a.checkpoints[next].At.UnixMilli() < w.Received-margin; next++ {
 			c := a.checkpoints[next]
-			if c.Refused {
+			if c.Gone {
+				clear(passed)
+			}
+			if c.Gone || c.Refused {
 				continue
 			}
 			passed[place{log: c.Log, partition: c.Partition}] = c.Sequence + 1

@@ -61,6 +61,15 @@ func (s *Shared) MakeContainer(ctx context.Context) error {
 	return err
 }
 
+// RemoveContainer takes the container away, with all that is in it: readers may begin again where they know to.
+func (s *Shared) RemoveContainer(ctx context.Context) error {
+	s.order.Lock()
+	defer s.order.Unlock()
+	_, err := s.Blobs.DeleteContainer(ctx, ContainerName, nil)
+	s.told(Checkpoint{Gone: true, At: time.Now()})
+	return err
+}
+
 // join gives a connector its way to the account.
 func (s *Shared) join(t testing.TB, c *Connector) {
 	t.Helper()
