@@ -76,16 +76,17 @@ type stage struct {
 	sink         *sink.Sink
 	tls          bool
 	address, url string
+	rest         string // URL of the sink's REST side
 }
 
 // open starts the two ends.
 func (b *bench) open(ctx context.Context, r *row) (*stage, error) {
 	st := &stage{bench: b, group: supervise.New(ctx), tls: r.tls}
-	cfg := source.Config{Body: r.body, Partitions: partitions, Rate: r.rate}
+	cfg := source.Config{Body: r.body, Partitions: partitions, Things: r.thingCount(), Rate: r.rate}
 	if r.tls {
 		cfg.TLS = &tls.Config{Certificates: []tls.Certificate{b.authority.Leaf}}
 	}
-	st.source, st.sink = source.New(cfg), sink.New(hubThing, partitions, r.body)
+	st.source, st.sink = source.New(cfg), sink.New(hubThing, r.thingCount(), partitions, r.body)
 	from, err := source.Listen()
 	if err != nil {
 		return nil, err
@@ -94,9 +95,15 @@ func (b *bench) open(ctx context.Context, r *row) (*stage, error) {
 	if err != nil {
 		return nil, errors.Join(err, from.Close())
 	}
+	rest, err := sink.Listen()
+	if err != nil {
+		return nil, errors.Join(err, from.Close(), to.Close())
+	}
+	st.rest = sink.RESTURL(rest)
 	st.address, st.url = from.Addr().String(), sink.URL(to)
 	st.serve("source", from, st.source.Serve)
 	st.serve("sink", to, st.sink.Serve)
+	st.serve("rest", rest, st.sink.ServeREST)
 	return st, nil
 }
 
@@ -112,7 +119,7 @@ func (st *stage) close() error {
 const hubThing = "BenchHub"
 
 // connectorCommand writes a configuration of its own and returns the command that runs with it.
-func (st *stage) connectorCommand(binary ...string) ([]string, error) {
+func (st *stage) connectorCommand(receiver string, binary ...string) ([]string, error) {
 	dir, err := os.MkdirTemp(st.bench.dir, "connector-")
 	if err != nil {
 		return nil, err
@@ -127,11 +134,12 @@ hubs:
     caFile: %q
     routingGroup: %s
     extensions: none
+    receiver: %s
     allowThings: ["bench-*"]
 checkpoint: {file: %q}
 quarantine: {dir: %q}
 admin: {listen: "127.0.0.1:0"}
-`, st.url, hubThing, eventHubsString, st.address, st.bench.caFile(), hubThing, filepath.Join(dir, "checkpoints"), filepath.Join(dir, "quarantine"))
+`, st.url, hubThing, eventHubsString, st.address, st.bench.caFile(), hubThing, receiver, filepath.Join(dir, "checkpoints"), filepath.Join(dir, "quarantine"))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -140,7 +148,7 @@ admin: {listen: "127.0.0.1:0"}
 
 // peerCommand is the command that runs a peer.
 func (st *stage) peerCommand(kind string) []string {
-	command := []string{st.bench.self, "peer", kind, "-source", st.address, "-sink", st.url}
+	command := []string{st.bench.self, "peer", kind, "-source", st.address, "-sink", st.url, "-rest", st.rest}
 	if st.tls {
 		command = append(command, "-ca", st.bench.caFile())
 	}

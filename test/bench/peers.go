@@ -21,7 +21,8 @@ const hostName = "bench.servicebus.windows.net"
 
 // peer is a process of its own beside the connector: what that is compared with.
 type peer struct {
-	source, ca, sink string // addresses, and a file of roots: with it the source is spoken to over TLS
+	source, ca, sink, rest string   // addresses, and a file of roots: with it the source is spoken to over TLS
+	puts                   chan put // what waits for its PUT; nil: messages are thrown away
 }
 
 // runPeer runs the peer that the arguments name until ctx ends.
@@ -34,6 +35,7 @@ func runPeer(ctx context.Context, args []string) error {
 	flags.StringVar(&p.source, "source", "", "host:port of the source")
 	flags.StringVar(&p.ca, "ca", "", "file of roots of the source")
 	flags.StringVar(&p.sink, "sink", "", "URL of the sink")
+	flags.StringVar(&p.rest, "rest", "", "URL of the sink's REST side")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
@@ -42,6 +44,10 @@ func runPeer(ctx context.Context, args []string) error {
 		return p.goAMQP(ctx)
 	case "azeventhubs":
 		return p.azeventhubs(ctx)
+	case "go-amqp-put":
+		return p.putting(ctx, p.goAMQP)
+	case "azeventhubs-put":
+		return p.putting(ctx, p.azeventhubs)
 	case "amqp10":
 		return p.amqp10(ctx)
 	case "scan":
@@ -94,9 +100,11 @@ func (p *peer) goAMQP(ctx context.Context) error {
 		}
 		group.Go("receive", func(ctx context.Context) error {
 			for {
-				if _, err := r.Receive(ctx, nil); err != nil {
+				m, err := r.Receive(ctx, nil)
+				if err != nil {
 					return err
 				}
+				p.take(ctx, m.Annotations["iothub-connection-device-id"], m.GetData())
 			}
 		})
 	}
@@ -129,8 +137,12 @@ func (p *peer) azeventhubs(ctx context.Context) error {
 		}
 		group.Go("receive", func(ctx context.Context) error {
 			for {
-				if _, err := partition.ReceiveEvents(ctx, 300, nil); err != nil {
+				events, err := partition.ReceiveEvents(ctx, 300, nil)
+				if err != nil {
 					return err
+				}
+				for _, e := range events {
+					p.take(ctx, e.SystemProperties["iothub-connection-device-id"], e.Body)
 				}
 			}
 		})

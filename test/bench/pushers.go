@@ -38,7 +38,7 @@ func pushed(dst []byte, n int64) []byte {
 func thingNames() []string {
 	names := make([]string, source.Things/partitions)
 	for i := range names {
-		names[i] = fmt.Sprintf("bench-%04d", source.Device(0, partitions, int64(i)))
+		names[i] = source.Name(source.Device(source.Things, 0, partitions, int64(i)))
 	}
 	return names
 }

@@ -16,7 +16,7 @@ var errNoPush = errors.New("the push has another form than this scan knows")
 
 // push counts the values of a push. It reads rows of name, value (a VARIANT), time and quality where they are.
 func (c *conn) push(thing, b []byte) error {
-	index, err := thingIndex(thing)
+	index, err := c.sink.index(thing)
 	if err != nil {
 		return err
 	}
@@ -87,8 +87,8 @@ func value(b []byte) (v float64, rest []byte, err error) {
 	return v, b[1+size:], nil
 }
 
-// thingIndex is the number at the end of the name.
-func thingIndex(name []byte) (int, error) {
+// index is the number at the end of a Thing's name.
+func (s *Sink) index(name []byte) (int, error) {
 	n := 0
 	digits, ok := bytes.CutPrefix(name, []byte("bench-"))
 	for _, c := range digits {
@@ -98,7 +98,7 @@ func thingIndex(name []byte) (int, error) {
 		}
 		n = 10*n + int(c-'0')
 	}
-	if !ok || len(digits) != 4 || n >= source.Things {
+	if !ok || len(digits) != 6 || n >= len(s.last) {
 		return 0, fmt.Errorf("there is no Thing %q", name)
 	}
 	return n, nil

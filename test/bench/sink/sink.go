@@ -24,7 +24,7 @@ type Sink struct {
 	messages, values, pushes atomic.Int64
 	things                   atomic.Int64
 	lost, repeated, refused  atomic.Int64
-	last                     [source.Things]atomic.Int64 // sequence of each Thing
+	last                     []atomic.Int64 // sequence of each Thing
 	first                    chan struct{}
 	once                     sync.Once
 
@@ -42,9 +42,11 @@ type Counts struct {
 	Lost, Repeated, Refused int64
 }
 
-// New returns a platform whose Things belong to a hub Thing and have the properties of a body.
-func New(hubThing string, partitions int, body source.Body) *Sink {
-	return &Sink{partitions: partitions, services: answers(hubThing, body), first: make(chan struct{})}
+// New returns a platform with a number of Things that belong to a hub Thing and have the properties of a body.
+func New(hubThing string, things, partitions int, body source.Body) *Sink {
+	return &Sink{
+		partitions: partitions, services: answers(hubThing, body), first: make(chan struct{}), last: make([]atomic.Int64, things),
+	}
 }
 
 // URL is where a Sink that listens at l is reached.
@@ -94,7 +96,7 @@ func (s *Sink) Serve(ctx context.Context, l net.Listener) error {
 func (s *Sink) message(thing int, sequence int64) {
 	s.messages.Add(1)
 	s.once.Do(func() { close(s.first) })
-	each := int64(source.Things / s.partitions)
+	each := int64(len(s.last) / s.partitions)
 	switch before := s.last[thing].Swap(sequence); {
 	case before == 0:
 		s.things.Add(1)

@@ -23,7 +23,7 @@ func connect(t *testing.T) (*Sink, *alwayson.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New("Hub", 4, source.Small())
+	s := New("Hub", source.Things, 4, source.Small())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, l) }()
@@ -63,7 +63,7 @@ func TestAPushIsCountedByMessagesAndValues(t *testing.T) {
 	s, c := connect(t)
 	s.MeasureLatency()
 	for _, err := range []error{
-		push(t, c, "bench-0007", 1, 7, 257), push(t, c, "bench-0008", 1, 8), push(t, c, "bench-0007", 9000, 507, 757),
+		push(t, c, "bench-000007", 1, 7, 257), push(t, c, "bench-000008", 1, 8), push(t, c, "bench-000007", 9000, 507, 757),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func TestAPushIsCountedByMessagesAndValues(t *testing.T) {
 
 func TestGapsAndRepetitionsAreSeen(t *testing.T) {
 	s, c := connect(t)
-	if err := push(t, c, "bench-0001", 1, 1, 251, 1001, 751); err != nil {
+	if err := push(t, c, "bench-000001", 1, 1, 251, 1001, 751); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.Counts(); got.Lost != 2 || got.Repeated != 1 {
@@ -99,7 +99,7 @@ func TestThePropertiesOfAThingAreTold(t *testing.T) {
 	for service, column := range map[string]string{
 		"GetAzureRemoteProperties": "gatewayThing", "GetPropertyDefinitions": "baseType", "GetPropertySubscriptions": "edgeName",
 	} {
-		resp, err := c.Call(t.Context(), alwayson.CallService("bench-0000", service, nil))
+		resp, err := c.Call(t.Context(), alwayson.CallService("bench-000000", service, nil))
 		if err != nil || resp.Err() != nil {
 			t.Fatal(err, resp.Err())
 		}
@@ -107,7 +107,7 @@ func TestThePropertiesOfAThingAreTold(t *testing.T) {
 			t.Errorf("%s: %d rows", service, resp.Content.Len())
 		}
 	}
-	resp, err := c.Call(t.Context(), alwayson.CallService("bench-0000", "Other", nil))
+	resp, err := c.Call(t.Context(), alwayson.CallService("bench-000000", "Other", nil))
 	if err != nil || resp.Code != alwayson.NotFound {
 		t.Errorf("an unknown service: %v, %v", resp.Code, err)
 	}
@@ -126,7 +126,7 @@ func TestAPushToAThingThatIsNotOursEndsTheConnection(t *testing.T) {
 func TestALongAnswerComesInChunks(t *testing.T) {
 	s, c := connect(t)
 	s.services["GetPropertyDefinitions"] = answers("Hub", source.Large())["GetAzureRemoteProperties"]
-	resp, err := c.Call(t.Context(), alwayson.CallService("bench-0000", "GetPropertyDefinitions", nil))
+	resp, err := c.Call(t.Context(), alwayson.CallService("bench-000000", "GetPropertyDefinitions", nil))
 	if err != nil || resp.Content.Len() != len(source.Large().Properties) {
 		t.Errorf("%d rows, %v", resp.Content.Len(), err)
 	}

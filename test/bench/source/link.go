@@ -215,7 +215,7 @@ func (c *conn) messages(l *link, batch []byte, now time.Time) (filled []byte, se
 		if cfg.Rate > 0 {
 			l.due = l.due.Add(time.Second * time.Duration(cfg.Partitions) / time.Duration(cfg.Rate))
 		}
-		batch = l.template.append(batch, s.nextDelivery, Device(l.partition, cfg.Partitions, l.next), l.next, stamp)
+		batch = l.template.append(batch, s.nextDelivery, Device(cfg.Things, l.partition, cfg.Partitions, l.next), l.next, stamp)
 		if !l.settled {
 			s.unsettled++
 		}

@@ -24,6 +24,8 @@ type Config struct {
 	EventHub string
 	// Partitions is their number; default 4. It divides Things.
 	Partitions int
+	// Things is the number of devices over all partitions, at most a million; default Things.
+	Things int
 	// Body of the messages.
 	Body Body
 	// Rate is the number of messages a second over all partitions; 0: as many as are taken.
@@ -43,6 +45,9 @@ func New(cfg Config) *Source {
 	}
 	if cfg.Partitions == 0 {
 		cfg.Partitions = 4
+	}
+	if cfg.Things == 0 {
+		cfg.Things = Things
 	}
 	return &Source{cfg: cfg}
 }

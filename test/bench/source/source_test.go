@@ -66,7 +66,7 @@ func check(t *testing.T, m *amqp.Message, n int64, size int) {
 	if err := json.Unmarshal(m.GetData(), &body); err != nil {
 		t.Fatalf("message %d: %v", n, err)
 	}
-	device := fmt.Sprintf("bench-%04d", 250+n%250)
+	device := fmt.Sprintf("bench-%06d", 250+n%250)
 	a := m.Annotations
 	switch {
 	case len(m.GetData()) != size:

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// Things is the number of devices, over all partitions.
+	// Things is the number of devices over all partitions, unless Config.Things says another.
 	Things = 1000
 	// firstOffset keeps offsets thirteen digits wide.
 	firstOffset = 1_000_000_000_000
 
-	deviceHole    = "bench-0000"
+	deviceHole    = "bench-000000"
 	offsetHole    = "7654321076543"
 	messageIDHole = "00000000-0000-4000-8000-000000000000"
 	numberHole    = 0x1234_5678_9abc_def0 // of eight bytes; of four: its upper half
@@ -25,11 +25,14 @@ const (
 	handleHole    = 0xc1b2_c3d4
 )
 
-// Device returns the id of the device that sends message n of a partition.
-func Device(partition, partitions int, n int64) int {
-	each := int64(Things / partitions)
+// Device returns the number of the device that sends message n of a partition; its id is Name of it.
+func Device(things, partition, partitions int, n int64) int {
+	each := int64(things / partitions)
 	return partition*int(each) + int(n%each)
 }
+
+// Name is the id of a device, and the name of its Thing.
+func Name(device int) string { return fmt.Sprintf("bench-%06d", device) }
 
 // template is a transfer frame with all of a message, and the places in it that differ from message to message.
 type template struct {
@@ -111,7 +114,7 @@ func (t *template) append(dst []byte, delivery uint32, device int, n int64, sent
 	f := dst[start:]
 	binary.BigEndian.PutUint32(f[t.deliveryID:], delivery)
 	binary.BigEndian.PutUint32(f[t.tag:], delivery)
-	digits(f[t.device:t.device+4], int64(device))
+	digits(f[t.device:t.device+6], int64(device))
 	binary.BigEndian.PutUint64(f[t.sequence:], uint64(n))
 	digits(f[t.offset:t.offset+13], firstOffset+n)
 	micros := sent.UnixMicro()
