@@ -32,6 +32,8 @@ type bench struct {
 	window    time.Duration
 	connector string // binary
 	profile   string // file
+	telegraf  string // binary, once it is built
+	node      bool   // the packages are there
 
 	self      string // this program
 	dir       string // temporary files
@@ -144,6 +146,19 @@ admin: {listen: "127.0.0.1:0"}
 		return nil, err
 	}
 	return append(binary, "-c", file), nil
+}
+
+// command is what runs between the two ends in a row.
+func (st *stage) command(ctx context.Context, r *row) ([]string, error) {
+	switch r.peer {
+	case "":
+		return st.connectorCommand(r.receiverName(), st.bench.connector, "run", "--log-level", "error")
+	case telegrafPeer:
+		return st.telegrafCommand(ctx, r)
+	case nodePeer:
+		return st.nodeCommand(ctx)
+	}
+	return st.peerCommand(r.peer), nil
 }
 
 // peerCommand is the command that runs a peer.

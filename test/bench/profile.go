@@ -23,7 +23,7 @@ func (b *bench) profileConnector(ctx context.Context, words []string) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	command, err := st.connectorCommand(all[at].receiverName(), b.connector, "run", "--log-level", "error")
+	command, err := st.command(ctx, &all[at])
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,6 +32,8 @@ type reportRow struct {
 	Median sample   `json:"median"`
 	Rounds []sample `json:"rounds"`
 	Errors []string `json:"errors,omitempty"`
+	// Missing says why a program of somebody else could not be had.
+	Missing string `json:"missing,omitempty"`
 }
 
 type reportLayer struct {
@@ -58,6 +61,10 @@ func (r *report) add(measured *row, s sample, err error) {
 	if at < 0 {
 		at = len(r.Rows)
 		r.Rows = append(r.Rows, &reportRow{Key: measured.key, Title: measured.title})
+	}
+	if missing, ok := errors.AsType[missingPeer](err); ok {
+		r.Rows[at].Missing = missing.why
+		return
 	}
 	if err != nil {
 		r.Rows[at].Errors = append(r.Rows[at].Errors, err.Error())
@@ -229,6 +236,9 @@ func (r *report) print(out io.Writer) error {
 	for _, row := range r.Rows {
 		for _, e := range row.Errors {
 			failures = append(failures, row.Title+": "+e)
+		}
+		if row.Missing != "" {
+			processes = append(processes, append([]string{row.Title + ": " + row.Missing}, make([]string, len(processes[0])-1)...))
 		}
 		if len(row.Rounds) == 0 {
 			continue

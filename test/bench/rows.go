@@ -39,6 +39,8 @@ func rows() []row {
 		{key: "connector-200-fast", title: "azx run, fast receiver, 200 B, TLS", body: small, tls: true, receiver: "fast"},
 		{key: "connector-200-100k", title: "azx run, fast receiver, 200 B, TLS, 100,000 Things", body: small, tls: true, receiver: "fast", things: 100_000},
 		{key: "go-amqp-put-200", title: "go-amqp and a PUT each, 200 B, TLS", body: small, tls: true, peer: "go-amqp-put"},
+		{key: "node-put-200", title: "Node @azure/event-hubs and a PUT each, 200 B, TLS", body: small, tls: true, peer: nodePeer},
+		{key: "telegraf-200", title: "Telegraf, 1,000 messages a POST, 200 B, TLS", body: small, tls: true, peer: telegrafPeer},
 		{key: "azeventhubs-put-200", title: "azeventhubs and a PUT each, 200 B, TLS", body: small, tls: true, peer: "azeventhubs-put"},
 		{key: "go-amqp-200-tls", title: "bare go-amqp receive, 200 B, TLS", body: small, tls: true, peer: "go-amqp", atSource: true},
 		{key: "go-amqp-200-plain", title: "bare go-amqp receive, 200 B, plain", body: small, peer: "go-amqp", atSource: true},
@@ -46,6 +48,7 @@ func rows() []row {
 		{key: "amqp10-200-tls", title: "internal/amqp10 receive, 200 B, TLS", body: small, tls: true, peer: "amqp10", atSource: true},
 		{key: "connector-2k", title: "azx run, 2 KB, TLS", body: large, tls: true},
 		{key: "connector-2k-fast", title: "azx run, fast receiver, 2 KB, TLS", body: large, tls: true, receiver: "fast"},
+		{key: "telegraf-2k", title: "Telegraf, 1,000 messages a POST, 2 KB, TLS", body: large, tls: true, peer: telegrafPeer},
 		{key: "go-amqp-2k-tls", title: "bare go-amqp receive, 2 KB, TLS", body: large, tls: true, peer: "go-amqp", atSource: true},
 		{key: "amqp10-2k-tls", title: "internal/amqp10 receive, 2 KB, TLS", body: large, tls: true, peer: "amqp10", atSource: true},
 		{key: "connector-paced", title: "azx run, 200 B, TLS, 2,000 msg/s", body: small, tls: true, rate: 2000},
@@ -80,11 +83,9 @@ func (b *bench) measure(ctx context.Context, r *row) (s sample, err error) {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	command := st.peerCommand(r.peer)
-	if r.peer == "" {
-		if command, err = st.connectorCommand(r.receiverName(), b.connector, "run", "--log-level", "error"); err != nil {
-			return s, err
-		}
+	command, err := st.command(ctx, r)
+	if err != nil {
+		return s, err
 	}
 	count := func() int64 { return st.sink.Counts().Messages }
 	if r.atSource {
