@@ -22,7 +22,7 @@ faults-long:
 mutants:
 	@scripts/test.sh mutants
 
-# Measures the connector and its parts, in about three minutes; see docs/performance.md.
+# Measures the connector, its parts and its peers, in about 25 minutes, and some more the first time; see docs/performance.md.
 bench:
 	go run ./test/bench $(BENCHFLAGS)
 

@@ -97,7 +97,7 @@ var layers = []layer{
 
 	{"cmd", []string{"internal/app", "internal/config", "internal/demo", "internal/diagnose", "internal/fault", "internal/observe", "internal/secret", "internal/tail", "extension/...", "internal/local/..."},
 		[]string{"github.com/spf13/cobra"}, "verbs parse flags, call a package, print; the log is made where its flags are"},
-	{"test/bench", join(domain, protocols, []string{"internal/supervise", "internal/local/..."}),
+	{"test/bench", join(domain, protocols, []string{"internal/supervise", "internal/checkpoint", "internal/local/..."}),
 		[]string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp", "github.com/gobwas/ws", "golang.org/x/sys"},
 		"the bench's source and sink speak the protocols themselves, with less work than the stand-ins; its yardsticks are other clients"},
 	{"test/rig", []string{"internal/supervise", "internal/local/...", "test/azurite", "test/process"},

@@ -23,6 +23,7 @@ type layer struct {
 
 // layerSample is one measurement of a layer. CPU time, not wall time: other work on the machine does not count.
 type layerSample struct {
+	Round   int     `json:"round"`
 	CPUPerM float64 `json:"cpu_s_per_million"`
 	Allocs  float64 `json:"allocations_per_message"`
 }

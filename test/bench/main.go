@@ -33,16 +33,20 @@ func run(ctx context.Context, args []string) error {
 	}
 	b := &bench{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&b.rounds, "rounds", 3, "how often each row is measured, one row after the other in each round")
+	flags.IntVar(&b.rounds, "rounds", 5, "how often each row is measured, one row after the other in each round")
 	seconds := flags.Float64("seconds", 3, "length of the window of one measurement")
 	only := flags.String("only", "", "measure only rows whose key contains one of these words, separated by commas")
 	jsonFile := flags.String("json", "", "also write the report to this file")
 	flags.StringVar(&b.connector, "azx", "", "the connector's binary; default: built from ./cmd/azx")
 	flags.StringVar(&b.profile, "perf", "", "record the connector in the first of its rows that -only names with Linux's perf, into this file, and measure nothing else")
+	flags.BoolVar(&b.smoke, "smoke", false, "run the rows of the connector and its parts once, each for a moment: does everything still work?")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	b.window = time.Duration(*seconds * float64(time.Second))
+	if b.smoke {
+		b.rounds, b.window = 1, 200*time.Millisecond
+	}
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type report struct {
 
 	failures []string
 	Ratios   []ratio `json:"ratios"`
+	Goals    []goal  `json:"goals"`
 }
 
 type reportRow struct {
@@ -139,6 +140,12 @@ func (r *report) finish() {
 	r.Ratios = nil
 	for _, pair := range []struct{ title, of, to string }{
 		{"pipeline (TLS) against bare go-amqp over TLS, 200 B", "connector-200", "go-amqp-200-tls"},
+		{"the fast receiver's against that of azeventhubs, 200 B", "connector-200-fast", "connector-200"},
+		{"the fast receiver's against that of azeventhubs, 2 KB", "connector-2k-fast", "connector-2k"},
+		{"100,000 Things against 1,000", "connector-200-100k", "connector-200-fast"},
+		{"1 partition against 4", "connector-200-1p", "connector-200-fast"},
+		{"8 partitions against 4", "connector-200-8p", "connector-200-fast"},
+		{"2 KB (149 values) against 200 B (9 values)", "connector-2k-fast", "connector-200-fast"},
 		{"pipeline (TLS) against bare go-amqp, plain, 200 B", "connector-200", "go-amqp-200-plain"},
 		{"pipeline (TLS) against azeventhubs receive alone, 200 B", "connector-200", "azeventhubs-200-tls"},
 		{"pipeline (TLS) against bare go-amqp over TLS, 2 KB", "connector-2k", "go-amqp-2k-tls"},
@@ -149,34 +156,47 @@ func (r *report) finish() {
 	for _, body := range []string{"200 B", "2 KB"} {
 		r.compare("JSON decode against encoding/json into a map, "+body, r.perLayer("layer-json-"+body), r.perLayer("layer-json-map-"+body))
 	}
+	r.Goals = r.judge()
 }
 
-func (r *report) compare(title string, of, to []float64) {
-	var ratios []float64
-	for i := range min(len(of), len(to)) {
-		ratios = append(ratios, of[i]/to[i])
-	}
-	if len(ratios) > 0 {
+func (r *report) compare(title string, of, to series) {
+	if ratios := of.over(to).values(); len(ratios) > 0 {
 		r.Ratios = append(r.Ratios, ratio{Title: title, Value: median(ratios), Least: slices.Min(ratios), Most: slices.Max(ratios)})
 	}
 }
 
-func (r *report) perCPU(key string) []float64 {
+// of is a figure of a row in each round.
+func (r *report) of(key string, figure func(sample) float64) series {
+	values := series{}
 	for _, row := range r.Rows {
 		if row.Key == key {
-			return column(row.Rounds, func(s sample) float64 { return s.PerCPU })
+			for _, s := range row.Rounds {
+				values[s.Round] = figure(s)
+			}
 		}
 	}
-	return nil
+	return values
 }
 
-func (r *report) perLayer(key string) []float64 {
+func (r *report) perCPU(key string) series {
+	return r.of(key, func(s sample) float64 { return s.PerCPU })
+}
+
+// layerOf is a figure of a layer in each round.
+func (r *report) layerOf(key string, figure func(layerSample) float64) series {
+	values := series{}
 	for _, l := range r.Layers {
 		if l.Key == key {
-			return column(l.Rounds, func(s layerSample) float64 { return 1e6 / s.CPUPerM })
+			for _, s := range l.Rounds {
+				values[s.Round] = figure(s)
+			}
 		}
 	}
-	return nil
+	return values
+}
+
+func (r *report) perLayer(key string) series {
+	return r.layerOf(key, func(s layerSample) float64 { return 1e6 / s.CPUPerM })
 }
 
 func column[S any](rounds []S, of func(S) float64) []float64 {
@@ -212,6 +232,7 @@ func medianSample(rounds []sample) sample {
 		P50Ms:     of(func(s sample) float64 { return s.P50Ms }),
 		P99Ms:     of(func(s sample) float64 { return s.P99Ms }),
 		PerPush:   of(func(s sample) float64 { return s.PerPush }),
+		Saves:     of(func(s sample) float64 { return s.Saves }),
 		EndsCores: of(func(s sample) float64 { return s.EndsCores }),
 		Growth:    of(func(s sample) float64 { return s.Growth }),
 	}
@@ -263,7 +284,7 @@ func (r *report) print(out io.Writer) error {
 	for _, q := range r.Ratios {
 		ratios = append(ratios, []string{q.Title, fmt.Sprintf("%.2fx", q.Value), spread("%.2f", []float64{q.Least, q.Most})})
 	}
-	for _, t := range []table{processes, alone, r.wholeTable(), r.callsTable(), ratios} {
+	for _, t := range []table{processes, alone, r.wholeTable(), r.callsTable(), ratios, goalsTable(r.Goals)} {
 		if err := t.print(out); err != nil {
 			return err
 		}
@@ -295,53 +316,4 @@ func (r *report) wholeTable() table {
 		t = append(t, []string{line.title, number("%.0f", median(values)), spread("%.0f", values)})
 	}
 	return t
-}
-
-// table is rows of cells, the first one being the heads of its columns.
-type table [][]string
-
-// print writes the table in Markdown, unless it has no rows.
-func (t table) print(out io.Writer) error {
-	if len(t) < 2 {
-		return nil
-	}
-	width := make([]int, len(t[0]))
-	for _, row := range t {
-		for i, cell := range row {
-			width[i] = max(width[i], len(cell))
-		}
-	}
-	var text strings.Builder
-	for n, row := range t {
-		for i, cell := range row {
-			if i == 0 {
-				fmt.Fprintf(&text, "| %-*s ", width[i], cell)
-			} else {
-				fmt.Fprintf(&text, "| %*s ", width[i], cell)
-			}
-		}
-		text.WriteString("|\n")
-		if n > 0 {
-			continue
-		}
-		text.WriteString("|" + strings.Repeat("-", width[0]+2))
-		for _, w := range width[1:] {
-			text.WriteString("|" + strings.Repeat("-", w+1) + ":")
-		}
-		text.WriteString("|\n")
-	}
-	_, err := fmt.Fprintln(out, text.String())
-	return err
-}
-
-// number leaves out what was not measured.
-func number(format string, v float64) string {
-	if v == 0 {
-		return "-"
-	}
-	return fmt.Sprintf(format, v)
-}
-
-func spread(format string, values []float64) string {
-	return fmt.Sprintf("["+format+"-"+format+"]", slices.Min(values), slices.Max(values))
 }

@@ -154,7 +154,7 @@ func (c *conn) fill(batch []byte) (filled []byte, wait time.Duration) {
 		var n int64
 		batch, n = c.fillFrom(l, batch, now)
 		sent += n
-		if l.node == "" && c.source.cfg.Rate > 0 && !l.starved { // else credit will wake us
+		if l.node == "" && c.source.cfg.Rate > 0 && !l.blocked() { // else credit will wake us
 			wait = min(wait, max(time.Until(l.due), time.Microsecond))
 		}
 	}
@@ -208,7 +208,7 @@ func (c *conn) messages(l *link, batch []byte, now time.Time) (filled []byte, se
 				stamp = l.due
 			}
 		}
-		if l.credit == 0 || s.window == 0 || !l.settled && s.unsettled >= maxUnsettled {
+		if l.blocked() {
 			l.starved = true
 			return batch, sent
 		}
@@ -223,6 +223,11 @@ func (c *conn) messages(l *link, batch []byte, now time.Time) (filled []byte, se
 		l.use()
 	}
 	return batch, sent
+}
+
+// blocked reports whether nothing more can be sent before the peer says something.
+func (l *link) blocked() bool {
+	return l.credit == 0 || l.s.window == 0 || !l.settled && l.s.unsettled >= maxUnsettled
 }
 
 // use takes one delivery from the link's credit and its session's window.

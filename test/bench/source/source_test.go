@@ -168,6 +168,23 @@ func TestTheRateHolds(t *testing.T) {
 	}
 }
 
+func TestALinkThatFellBehindItsRateCatchesUpWhileItHasCredit(t *testing.T) {
+	_, address := serve(t, Config{Body: Small(), Rate: 4_000_000}) // more than can be sent
+	r := open(t, address, &amqp.ReceiverOptions{Credit: -1})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	for _, credit := range []uint32{1, 4000} { // the first leaves it without
+		if err := r.IssueCredit(credit); err != nil {
+			t.Fatal(err)
+		}
+		for range credit {
+			if _, err := r.Receive(ctx, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func TestAzeventhubsReadsOverTLS(t *testing.T) {
 	authority, err := certs.New("bench.servicebus.windows.net")
 	if err != nil {
