@@ -126,7 +126,7 @@ part_e2e() { # the built binary as its users run it: the documents' commands, th
 }
 
 # The cases of the quick tier: together they check every invariant of docs/reliability.md.
-QUICK_FAULTS='F(01|02|03|04|05|07|08|11|19|20|21|22|23|25|30|42|46|49|51)'
+QUICK_FAULTS='F(01|02|03|04|05|07|08|11|19|20|21|22|23|25|30|42|46|49)'
 
 part_faults() { # the fault cases of the quick tier: crashes, cut networks, full disks
   need node nodejs npm || return

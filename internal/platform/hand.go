@@ -23,8 +23,9 @@ type hand struct {
 	limit  limit
 }
 
-// lookAfter is how often lanes are looked after: a Thing holds the others of its lane up for twice as long at most.
-const lookAfter = 500 * time.Millisecond
+// lookAfter is how often lanes are looked after: a Thing holds the others of its lane up for twice as long at most. A platform that
+// takes longer for every answer gets a quarter more requests than there are lanes.
+const lookAfter = 100 * time.Millisecond
 
 // relieve gives another hand to each lane whose hand has had the same turn for too long while other Things wait. At most a
 // quarter as many hands as there are lanes wait for slow Things: when more do, it is the platform that is slow, and more

@@ -56,9 +56,9 @@ func TestAThingThatIsNeverAvailableIsParkedAndTheOthersOfItsLaneGoOn(t *testing.
 	}
 }
 
-// The Things of a lane share one request in flight, but for one that keeps its request waiting: the others go on after a
-// second, and each Thing's order stays.
-func TestAThingThatDoesNotAnswerHoldsTheOthersOfItsLaneUpForASecond(t *testing.T) {
+// The Things of a lane share one request in flight, but for one that keeps its request waiting: the others go on soon,
+// and each Thing keeps its order.
+func TestAThingThatDoesNotAnswerHoldsTheOthersOfItsLaneUpForAMoment(t *testing.T) {
 	inBubble(t, func(c *WriterConfig) { c.Lanes = 1 }, func(b *bench) {
 		things := []string{"Stuck", "Slow", "Fast"}
 		for _, thing := range things {

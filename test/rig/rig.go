@@ -226,6 +226,22 @@ func (r *Rig) Written() int {
 	return written
 }
 
+// WrittenOf is how many messages of a device the platform has taken.
+func (r *Rig) WrittenOf(device string) (n int) {
+	r.t.Helper()
+	if err := r.Collect(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.account.mu.Lock()
+	defer r.account.mu.Unlock()
+	for _, w := range r.account.written {
+		if w.Thing == device {
+			n++
+		}
+	}
+	return n
+}
+
 // P99 is the time within which 99 of 100 messages of the devices but one reached the platform, of those that were sent since.
 func (r *Rig) P99(since time.Time, but string) time.Duration {
 	r.t.Helper()

@@ -131,6 +131,7 @@ func New(o Options) (*Platform, error) {
 	if err := p.SetUnknownMode(o.Unknown); err != nil {
 		return nil, err
 	}
+	p.SetStuck(nil)
 	p.bindings.holders = map[string][]holder{}
 	p.waiting = newWaitingList(o.Waiting)
 	p.scripts = script.New(host{p}, script.Options{Now: o.Now})

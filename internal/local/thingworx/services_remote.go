@@ -31,7 +31,7 @@ func updateSubscribed(p *Platform, c *call) (infotable.Value, error) {
 	if err != nil {
 		return nothing(), err
 	}
-	return nothing(), p.store(c.ctx, c.thing, writes, (*thing).pushTarget)
+	return nothing(), p.push(c.ctx, c.thing, writes)
 }
 
 // getPropertySubscriptions answers with the columns of EdgeThingPropertyNotification (captured). An edge that does

@@ -2,6 +2,8 @@ package thingworx
 
 import (
 	"testing"
+
+	"azx/alwayson/infotable"
 )
 
 func TestAnUnknownPropertyIsRefusedOrLeftOutAsTheModeSays(t *testing.T) {
@@ -27,6 +29,12 @@ func TestAnUnknownPropertyIsRefusedOrLeftOutAsTheModeSays(t *testing.T) {
 	}
 	if got := p.Stats().Values - before.Values; got != 1 {
 		t.Errorf("%d values were taken, want temp alone", got)
+	}
+	rows := infotable.New(infotable.Column("name", tString), infotable.Column("value", infotable.TypeVariant))
+	rows.Add(text("temp"), infotable.Variant(num(22)))
+	rows.Add(text("speed"), infotable.Variant(num(2)))
+	if _, err := invoke(p, "Pump-1", serviceUpdateSubscribed, cell("values", infotable.FromTable(rows))); err != nil {
+		t.Errorf("the service that edges call refuses it: %v", err)
 	}
 	refused(t, p.Push(t.Context(), "Pump-1", []Write{{Property: "temp", Value: text("warm")}}), Invalid, "temp")
 	refused(t, p.Push(t.Context(), "No-Pump", both), NotFound, "No-Pump")

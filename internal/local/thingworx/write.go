@@ -33,7 +33,11 @@ func (p *Platform) Push(ctx context.Context, thingName string, writes []Write) e
 	if err := p.may(ctx, subject{thing: t}, security.ServiceInvoke, serviceUpdateSubscribed); err != nil {
 		return err
 	}
-	if err := p.answers(ctx, thingName); err != nil {
+	return p.push(ctx, t, writes)
+}
+
+func (p *Platform) push(ctx context.Context, t *thing, writes []Write) error {
+	if err := p.answers(ctx, t.name); err != nil {
 		return err
 	}
 	return p.store(ctx, t, p.known(t, writes), (*thing).pushTarget)

@@ -261,7 +261,7 @@ func TestAPackageIsUploaded(t *testing.T) {
 		t.Errorf("got %d", code)
 	}
 	code, body = upload(t, h, "all.zip", bundle.All.Bytes, false)
-	has(t, body, "all.zip is installed", "29 entities")
+	has(t, body, "all.zip is installed", "30 entities")
 	if code != http.StatusOK || len(p.Packages()) != 2 {
 		t.Errorf("got %d", code)
 	}
