@@ -139,6 +139,9 @@ func (k *carrier) once(ctx context.Context, moved bool) error {
 	if watch != nil {
 		flow.Watch = watch
 		beside.Go("presence", watch.run)
+		for range askers {
+			beside.Go("presence pings", watch.ask)
+		}
 	}
 	beside.Go("endpoint", func(ctx context.Context) error {
 		return events.watchEndpoint(ctx, func(ctx context.Context) (access.Endpoint, error) {

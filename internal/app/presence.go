@@ -28,18 +28,24 @@ type snapshots interface {
 type presenceMeter interface {
 	Presence(hub, state, result string)
 	SnapshotFailed(hub, partition string)
+	Pinged(hub, result string)
 }
 
 // watch knows which devices of a hub are alive and has their Things say so: it is ingress.Watch. What it returned as
 // changed is told before a snapshot is saved, so that whoever is killed in between tells again rather than never.
 type watch struct {
-	hub    string
-	every  time.Duration // between two looks at how far the partitions reach, and two snapshots
-	table  *presence.Table
-	store  snapshots
-	things presenceThings
-	meter  presenceMeter
-	log    *slog.Logger
+	hub   string
+	every time.Duration // between two looks at how far the partitions reach, and two snapshots
+	table *presence.Table
+	// timeouts are those of devices whose Thing has none of its own.
+	timeouts presence.Timeouts
+	pings    *presence.Budget // nil: nobody is asked
+	agents   edgeAgents
+	late     chan message.Target // to be asked
+	store    snapshots
+	things   presenceThings
+	meter    presenceMeter
+	log      *slog.Logger
 
 	telling sync.Mutex // from a change to where it is told
 	untold  bool       // one was not, and the end came: what is known is not to be saved
@@ -47,7 +53,8 @@ type watch struct {
 
 	mu     sync.Mutex
 	taken  map[string]*followed
-	failed bool // snapshots cannot be saved, and that was said
+	failed bool            // snapshots cannot be saved, and that was said
+	plain  map[string]bool // devices that have no agent to ask
 	odd    time.Time
 }
 
@@ -57,13 +64,15 @@ func (k *carrier) newWatch(kept positions) (*watch, error) {
 	if s.Timeout == 0 || k.twoWay == nil {
 		return nil, nil
 	}
-	table, err := presence.NewTable(presence.Timeouts{Late: s.LateAfter(), Offline: s.Timeout, LastSeen: bool(s.LastSeen)})
+	timeouts := presence.Timeouts{Late: s.LateAfter(), Offline: s.Timeout, LastSeen: bool(s.LastSeen)}
+	table, err := presence.NewTable(timeouts)
 	if err != nil {
 		return nil, err
 	}
 	return &watch{
 		hub: k.thing, every: watchEvery(s), table: table, store: kept.snapshots, things: k.twoWay.things,
-		meter: k.meter, log: k.Log, taken: map[string]*followed{},
+		meter: k.meter, log: k.Log, taken: map[string]*followed{}, timeouts: timeouts, pings: k.newPings(), agents: k.twoWay.service,
+		late: make(chan message.Target, mostToAsk), plain: map[string]bool{},
 	}, nil
 }
 

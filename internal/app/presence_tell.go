@@ -31,6 +31,8 @@ type presenceThings interface {
 	Gateway(ctx context.Context, thing string) (string, error)
 	// Property reports whether the Thing has a remote property of that edge name.
 	Property(ctx context.Context, thing, edgeName string) (mapping.Property, bool, error)
+	// Silence is how long its device may be silent; 0 if the Thing does not say.
+	Silence(ctx context.Context, thing string) (time.Duration, error)
 	Push(ctx context.Context, thing string, writes []message.Write) error
 	Fire(ctx context.Context, thing, event string, data *infotable.Table) error
 }
@@ -77,6 +79,9 @@ func (w *watch) tell(ctx context.Context, c presence.Change) {
 		case err == nil:
 			w.told.Add(1)
 			w.meter.Presence(w.hub, c.State.String(), result)
+			if c.State == presence.Late && result == "told" {
+				w.wonder(c.Target)
+			}
 			return
 		case ctx.Err() != nil:
 			return
@@ -99,6 +104,11 @@ func (w *watch) once(ctx context.Context, c presence.Change) (result string, err
 	thing := message.ThingName(c.Target.Device)
 	if gateway, err := w.things.Gateway(ctx, thing); err != nil || gateway != w.hub {
 		return "elsewhere", err
+	}
+	if c.State == presence.Online {
+		if err := w.adopt(ctx, thing, c.Target); err != nil {
+			return "", err
+		}
 	}
 	prefix := ""
 	if c.Target.Module != "" {

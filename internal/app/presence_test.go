@@ -26,7 +26,12 @@ type presentThings struct {
 	mu      sync.Mutex
 	err     error
 	gateway string
+	silence time.Duration
 	told    []string
+}
+
+func (p *presentThings) Silence(context.Context, string) (time.Duration, error) {
+	return p.silence, nil
 }
 
 func (p *presentThings) Gateway(context.Context, string) (string, error) {
@@ -69,6 +74,7 @@ type noPresenceMeter struct{}
 
 func (noPresenceMeter) Presence(string, string, string) {}
 func (noPresenceMeter) SnapshotFailed(string, string)   {}
+func (noPresenceMeter) Pinged(string, string)           {}
 
 // watching is a watch of one connector, with what a hub would tell of its only partition.
 type watching struct {
@@ -82,15 +88,18 @@ type watching struct {
 func startWatch(t *testing.T, store snapshots, things presenceThings, behind int64) *watching {
 	t.Helper()
 	s := config.Presence{Timeout: 30 * time.Second}
-	table, err := presence.NewTable(presence.Timeouts{Late: s.LateAfter(), Offline: s.Timeout})
+	timeouts := presence.Timeouts{Late: s.LateAfter(), Offline: s.Timeout}
+	table, err := presence.NewTable(timeouts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &watching{t: t, last: behind, watch: &watch{hub: "Hub", every: watchEvery(s), table: table, store: store, things: things,
-		meter: noPresenceMeter{}, log: slog.New(slog.DiscardHandler), taken: map[string]*followed{}}}
+		meter: noPresenceMeter{}, log: slog.New(slog.DiscardHandler), taken: map[string]*followed{},
+		timeouts: timeouts, late: make(chan message.Target, mostToAsk), plain: map[string]bool{}}}
 	group := supervise.New(t.Context())
 	w.p = w.Take(t.Context(), "0", behind).(*followed)
 	group.Go("presence", w.run)
+	group.Go("presence pings", w.ask)
 	w.end = func() {
 		group.Stop()
 		if err := group.Wait(); err != nil {

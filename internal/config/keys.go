@@ -201,6 +201,7 @@ var (
 			path: "hubs[].presence.late", otherwise: "a third of it", low: int64(time.Second), high: int64(longestSilence), want: "1s to 8760h",
 			about: "how long before it is `late`, less than `timeout`",
 		},
+		{path: "hubs[].presence.ping", about: "`on`: ask edge devices that are late, within a hundredth of what `tier` and `units` allow a day"},
 		{path: "hubs[].presence.lastSeen", about: "`on`: also write when a device was last seen, once each quarter of `timeout` at most"},
 	}
 )

@@ -12,6 +12,8 @@ type Presence struct {
 	// Late is how long before it is late, from 1 s and less than Timeout; 0 (absent in the file): a third of it, LateAfter.
 	Late     time.Duration `yaml:"late"`
 	LastSeen Switch        `yaml:"lastSeen"` // also write when a device was last seen; default off
+	// Ping asks edge devices that are late, within a hundredth of the hub's daily quota of messages; default off.
+	Ping Switch `yaml:"ping"`
 }
 
 // LateAfter is Late, or its default.
@@ -28,7 +30,7 @@ func (d *decoder) checkPresence(h *Hub, at string) {
 	switch {
 	case p.Timeout == 0 && d.has(at+".timeout"): // the hub Thing's way to say that it is not set
 	case p.Timeout == 0:
-		if p.Late != 0 || bool(p.LastSeen) {
+		if p.Late != 0 || bool(p.LastSeen) || bool(p.Ping) {
 			d.report(at+".timeout", "missing", "say how long a device may be silent, such as 15m")
 		}
 		return

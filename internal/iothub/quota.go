@@ -66,6 +66,20 @@ func (q Quota) tier() Tier {
 	return q.Tier
 }
 
+// Daily is how many messages a day the hub takes and sends in all (read: quotas page).
+func (q Quota) Daily() int64 {
+	units := int64(max(q.Units, 1))
+	switch q.tier() {
+	case "F1":
+		return 8_000
+	case "B2", "S2":
+		return units * 6_000_000
+	case "B3", "S3":
+		return units * 300_000_000
+	}
+	return units * 400_000
+}
+
 // basic reports whether the tier has no way to devices.
 func (q Quota) basic() bool { return q.tier()[0] == 'B' }
 

@@ -60,6 +60,7 @@ func list(t *testing.T) map[string]known {
 	e.FellBack()
 	m.Presence("H", "online", "told")
 	m.SnapshotFailed("H", "0")
+	m.Pinged("H", "answered")
 	m.WatchPlatform(func() Platform { return Platform{ByURL: map[string]int{"ws://p": 1}} })
 	m.WatchHub("H", func() Hub { return Hub{Told: time.Now()} })
 	m.WatchChecks(func() map[string]bool { return map[string]bool{"c": true} })

@@ -54,6 +54,7 @@ const (
 	nameTwinEvents      = "azx_twin_events_total"
 	namePresence        = "azx_presence_changes_total"
 	nameSnapshotsFailed = "azx_presence_snapshots_failed_total"
+	namePings           = "azx_presence_pings_total"
 	nameOutcomes        = "azx_message_outcomes_total"
 	nameBindFallbacks   = "azx_bind_fallbacks_total"
 	nameBound           = "azx_bound_names"
@@ -116,6 +117,7 @@ var help = map[string]string{
 	nameSentWrites:      "Property writes that went out to devices; several travel as one.",
 	namePresence:        "Devices and modules whose presence changed, by the new state and what became of telling it.",
 	nameSnapshotsFailed: "Snapshots of a partition's devices that could not be saved.",
+	namePings:           "Late edge devices that were to be asked, by what came of it.",
 	nameTwinEvents:      "Events of changed twins, by what became of them.",
 	nameOutcomes:        "Messages to devices whose outcome the hub told, by the outcome.",
 	nameBindFallbacks:   "Routing groups that brought no requests, so that devices were bound one by one.",

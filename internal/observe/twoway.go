@@ -20,6 +20,7 @@ type twoWay struct {
 	rebinds        *prometheus.CounterVec
 	presence       *prometheus.CounterVec
 	snapshots      *prometheus.CounterVec
+	pings          *prometheus.CounterVec
 
 	operations *prometheus.CounterVec
 	billed     *prometheus.CounterVec
@@ -40,6 +41,7 @@ func newTwoWay() twoWay {
 		rebinds:        counter(nameBindFallbacks, "hub"),
 		presence:       counter(namePresence, "hub", "state", "result"),
 		snapshots:      counter(nameSnapshotsFailed, "hub", "partition"),
+		pings:          counter(namePings, "hub", "result"),
 
 		operations: counter(nameHubOperations, "hub", "kind", "result"),
 		billed:     counter(nameHubBilled, "hub", "kind"),
@@ -50,7 +52,7 @@ func newTwoWay() twoWay {
 }
 
 func (t twoWay) all() []prometheus.Collector {
-	return []prometheus.Collector{t.requests, t.requestSeconds, t.sent, t.writes, t.twinEvents, t.outcomes, t.lives, t.rebinds, t.presence, t.snapshots,
+	return []prometheus.Collector{t.requests, t.requestSeconds, t.sent, t.writes, t.twinEvents, t.outcomes, t.lives, t.rebinds, t.presence, t.snapshots, t.pings,
 		t.operations, t.billed, t.hubSeconds, t.quotaWaits, t.quotaWait}
 }
 
@@ -140,6 +142,9 @@ func (m *Metrics) WatchBinding(hub string, binding func() Binding) {
 func (m *Metrics) Presence(hub, state, result string) {
 	m.twoWay.presence.WithLabelValues(hub, state, result).Inc()
 }
+
+// Pinged counts a late edge device that was to be asked, by what came of it.
+func (m *Metrics) Pinged(hub, result string) { m.twoWay.pings.WithLabelValues(hub, result).Inc() }
 
 // SnapshotFailed counts a snapshot of a partition's devices that could not be saved.
 func (m *Metrics) SnapshotFailed(hub, partition string) {

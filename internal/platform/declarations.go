@@ -27,10 +27,11 @@ func (s services) has(edgeName string) bool {
 type properties struct {
 	types    map[string]infotable.BaseType // by remote name
 	writeVia string
+	silence  time.Duration // that the device may keep; 0 if the Thing does not say
 }
 
-func newProperties(list []mapping.Property, writeVia string) properties {
-	p := properties{types: make(map[string]infotable.BaseType, len(list)), writeVia: writeVia}
+func newProperties(list []mapping.Property) properties {
+	p := properties{types: make(map[string]infotable.BaseType, len(list))}
 	for _, property := range list {
 		p.types[property.EdgeName] = property.Type
 	}

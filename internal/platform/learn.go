@@ -200,6 +200,16 @@ func firstText(rows *infotable.Table, column string) string {
 	return ""
 }
 
+// firstSeconds returns the first time in a column that is more than 0.
+func firstSeconds(rows *infotable.Table, column string) time.Duration {
+	for i := range rows.Len() {
+		if n, ok := rows.At(i, column).Integer(); ok && n > 0 {
+			return time.Duration(n) * time.Second
+		}
+	}
+	return 0
+}
+
 // subscribedProperties joins the platform's two answers. Only remote names are told, not whose they are: one that
 // is also a property's name has that property's base type, any other takes the JSON type of what comes
 // (what a real platform answers for a property bound under another name is unknown).

@@ -85,6 +85,13 @@ func (t *Things) WriteVia(ctx context.Context, thing string) (string, error) {
 	return known.writeVia, err
 }
 
+// Silence returns how long the Thing's device may be silent, as the platform tells it; 0 if the Thing leaves it to the hub's
+// settings, or has no remote property.
+func (t *Things) Silence(ctx context.Context, thing string) (time.Duration, error) {
+	known, err := t.properties.get(ctx, thing, func(properties) bool { return true }, t.askProperties)
+	return known.silence, err
+}
+
 // Last returns the last value of a remote property that the platform acknowledged, and its time in ms since
 // 1970-01-01 UTC; false if none is remembered.
 func (t *Things) Last(thing, edgeName string) (v infotable.Value, at int64, ok bool) {
@@ -158,7 +165,9 @@ func (t *Things) askProperties(ctx context.Context, thing string) (properties, t
 		switch {
 		case v == accepted:
 			rows := content(resp)
-			return newProperties(append(remoteProperties(rows), ofTemplate...), firstText(rows, "writeVia")), t.cfg.Keep, nil
+			p := newProperties(append(remoteProperties(rows), ofTemplate...))
+			p.writeVia, p.silence = firstText(rows, "writeVia"), firstSeconds(rows, "presenceTimeout")
+			return p, t.cfg.Keep, nil
 		case v != rejected || resp.Code == alwayson.Forbidden:
 			return properties{}, 0, failure(op, resp, v)
 		} // no such service, however the platform says it, or no such Thing
@@ -174,5 +183,5 @@ func (t *Things) askProperties(ctx context.Context, thing string) (properties, t
 	if v != accepted {
 		return properties{}, 0, failure(op, subs, v)
 	}
-	return newProperties(subscribedProperties(content(defs), content(subs)), ""), t.cfg.Keep, nil
+	return newProperties(subscribedProperties(content(defs), content(subs))), t.cfg.Keep, nil
 }

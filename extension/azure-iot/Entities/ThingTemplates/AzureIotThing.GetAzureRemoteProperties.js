@@ -46,6 +46,9 @@ if (me.IsEnabled()) {
             if (me.writeVia) {
                 row.writeVia = String(me.writeVia);
             }
+            if (me.presenceTimeout) {
+                row.presenceTimeout = Number(me.presenceTimeout);
+            }
             result.AddRow(row);
         }
     }

@@ -16,7 +16,7 @@ var INSIDE = {
     AzureStorageContainerFileRepository: ["GetConfigurationTable", "IsEnabled"]
 };
 var INSIDE_PROPERTIES = {
-    AzureIotThing: ["gatewayThing", "writeVia"],
+    AzureIotThing: ["gatewayThing", "presenceTimeout", "writeVia"],
     AzureStorageContainerFileRepository: ["gatewayThing"]
 };
 var group = String(userGroupName || userGroupname || "AzxConnectors");
