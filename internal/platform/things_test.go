@@ -191,15 +191,20 @@ func TestPropertiesAreReadWhicheverWayThePlatformTells(t *testing.T) {
 	}
 }
 
-func TestAThingMaySayHowWritesTravel(t *testing.T) {
+func TestAThingMaySayHowWritesTravelAndHowLongItsDeviceMayBeSilent(t *testing.T) {
 	withThings(t, nil, func(b *bench, things *Things) {
-		rows := infotable.New(infotable.Column("edgeName", infotable.TypeString), infotable.Column("writeVia", infotable.TypeString)).
-			Add(infotable.String("a"), infotable.Nothing()).Add(infotable.String("b"), infotable.String("method:set"))
+		rows := infotable.New(infotable.Column("edgeName", infotable.TypeString), infotable.Column("writeVia", infotable.TypeString),
+			infotable.Column("presenceTimeout", infotable.TypeInteger)).
+			Add(infotable.String("a"), infotable.Nothing(), infotable.Nothing()).
+			Add(infotable.String("b"), infotable.String("method:set"), infotable.Integer(90))
 		b.platform.answers(remotePropertiesService, func() (alwayson.Response, bool) {
 			return alwayson.Response{Code: alwayson.Success, Content: rows}, true
 		})
 		if via, err := things.WriteVia(b.t.Context(), "Pump"); via != "method:set" || err != nil {
 			t.Errorf("got %q, %v", via, err)
+		}
+		if silence, err := things.Silence(b.t.Context(), "Pump"); silence != 90*time.Second || err != nil {
+			t.Errorf("got %s, %v", silence, err)
 		}
 	})
 }

@@ -111,15 +111,17 @@ func TestADeviceThingTellsItsRemotePropertiesAndGateway(t *testing.T) {
 	e := &fakeEdge{name: "e"}
 	must(t, p.Bind(t.Context(), e, []string{"LocalHub"}))
 	must(t, p.Set(t.Context(), "dev-0", []Write{{Property: PropertyWriteVia, Value: text("desired")}}))
+	must(t, p.Set(t.Context(), "dev-0", []Write{{Property: "presenceTimeout", Value: infotable.Integer(90)}}))
 	if !slices.Equal(e.told, []string{"dev-0"}) {
 		t.Errorf("who carries the writes was told of %v", e.told)
 	}
 	got, err := invoke(p, "dev-0", "GetAzureRemoteProperties")
 	must(t, err)
 	want := infotable.New(infotable.Column("name", tString), infotable.Column("edgeName", tString), infotable.Column("baseType", tString),
-		infotable.Column("pushType", tString), infotable.Column("gatewayThing", infotable.TypeThingName), infotable.Column("writeVia", tString)).
-		Add(text("m::speed"), text("m::rpm"), text("INTEGER"), text("ALWAYS"), infotable.Text(infotable.TypeThingName, "LocalHub"), text("desired")).
-		Add(text("n"), text("n"), text("NUMBER"), text("ALWAYS"), infotable.Text(infotable.TypeThingName, "LocalHub"), text("desired"))
+		infotable.Column("pushType", tString), infotable.Column("gatewayThing", infotable.TypeThingName), infotable.Column("writeVia", tString),
+		infotable.Column("presenceTimeout", tInteger)).
+		Add(text("m::speed"), text("m::rpm"), text("INTEGER"), text("ALWAYS"), infotable.Text(infotable.TypeThingName, "LocalHub"), text("desired"), infotable.Integer(90)).
+		Add(text("n"), text("n"), text("NUMBER"), text("ALWAYS"), infotable.Text(infotable.TypeThingName, "LocalHub"), text("desired"), infotable.Integer(90))
 	if !sameRows(got, want) {
 		t.Errorf("got %v", got.Rows)
 	}
