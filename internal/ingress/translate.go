@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 
 	"azx/internal/decode"
-	"azx/internal/devices/presence"
 	"azx/internal/fault"
 	"azx/internal/message"
 )
@@ -35,7 +34,7 @@ func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err e
 	default:
 		return tel, skip("not-telemetry")
 	}
-	if presence.IsHeartbeat(m) {
+	if m.IsHeartbeat() {
 		return tel, skip("heartbeat")
 	}
 	thing, err := t.Names.Thing(m.DeviceID)

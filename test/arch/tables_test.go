@@ -61,7 +61,7 @@ var layers = []layer{
 		"edge: secrets of Azure Key Vaults, read with Microsoft's own client"},
 	{"internal/quarantine", forEdges, nil, "edge: messages put aside, on disk"},
 
-	{"internal/ingress", join(forFlows, []string{"internal/devices/presence"}), []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
+	{"internal/ingress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs; the budget is a semaphore"},
 	{"internal/egress", forFlows, []string{"golang.org/x/sync"}, "flow: declares the interfaces it needs"},
 	{"internal/devices", join(forFlows, []string{"internal/folder"}), nil, "flow: declares the interfaces it needs; an import keeps its place in a file"},
 	{"internal/devices/presence", domain, nil, "domain: whether devices are alive, from signs that somebody else hands over"},

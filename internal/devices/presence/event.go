@@ -11,28 +11,11 @@ import (
 	"azx/internal/message"
 )
 
-// PropertyHeartbeat is the application property that makes a message a heartbeat and nothing else, whatever its body and
-// its value are.
-const PropertyHeartbeat = "azx-heartbeat"
-
 // sourceConnection is the message source of connection events (read: iot-hub-devguide-messages-construct.md).
 const sourceConnection = "deviceConnectionStateEvents"
 
 // edgeHub is the module that the clients of an edge device are connected to.
 const edgeHub = "$edgeHub"
-
-// IsHeartbeat reports whether a message says that its sender is alive, and nothing else: it has no body, or the property.
-func IsHeartbeat(m *message.Message) bool {
-	if !isTelemetry(m) {
-		return false
-	}
-	_, marked := m.Properties[PropertyHeartbeat]
-	return marked || len(m.Body) == 0
-}
-
-func isTelemetry(m *message.Message) bool {
-	return m.Source == "" || m.Source == message.SourceTelemetry
-}
 
 // sign is what an event says of a device or module.
 type sign struct {

@@ -115,7 +115,7 @@ func (p *Partition) Saw(m *message.Message) error {
 	}
 	p.first, p.sequence = false, max(p.sequence, m.Sequence)
 	p.reach(at)
-	if isTelemetry(m) && m.DeviceID != "" {
+	if m.IsTelemetry() && m.DeviceID != "" {
 		return p.speaks(message.Target{Device: m.DeviceID, Module: m.ModuleID}, at)
 	}
 	for _, s := range signs {

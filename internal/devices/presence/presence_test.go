@@ -355,24 +355,6 @@ func TestEventsThatCannotBeUnderstoodAreRefused(t *testing.T) {
 	}
 }
 
-func TestAHeartbeatIsTelemetryWithoutABodyOrWithTheProperty(t *testing.T) {
-	property := map[string]string{PropertyHeartbeat: ""}
-	for _, c := range []struct {
-		m    message.Message
-		want bool
-	}{
-		{message.Message{}, true},
-		{message.Message{Source: message.SourceTelemetry}, true},
-		{message.Message{Body: []byte("{}"), Properties: property}, true},
-		{message.Message{Body: []byte("{}")}, false},
-		{message.Message{Source: message.SourceTwinChanges, Properties: property}, false},
-	} {
-		if got := IsHeartbeat(&c.m); got != c.want {
-			t.Errorf("%+v: %t", c.m, got)
-		}
-	}
-}
-
 func TestPingsStayWithinTheirShareOfAnyDay(t *testing.T) {
 	for _, c := range []struct {
 		quota int64
