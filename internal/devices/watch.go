@@ -113,7 +113,11 @@ func (w *Watch) resume(ctx context.Context) {
 			}
 			return
 		}
-		if fault.ClassOf(err) != fault.Transient {
+		switch fault.ClassOf(err) {
+		case fault.Transient:
+		case fault.Credential: // who may not list jobs could not schedule any
+			return
+		default:
 			w.Log.Warn("jobs from before the start are not waited for: the hub does not list its jobs", "event", "jobs-not-found", "error", err, "hint", fault.HintOf(err))
 			return
 		}

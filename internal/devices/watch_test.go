@@ -214,6 +214,15 @@ func TestAnEndThatThePlatformRefusesToHearOfIsLogged(t *testing.T) {
 	})
 }
 
+func TestWhoMayNotListJobsIsNotToldSoAtEachStart(t *testing.T) {
+	hub := &fakeJobs{jobs: map[string]Job{}, cause: &fault.Problem{Op: "list jobs", Class: fault.Credential}}
+	watching(t, hub, func(context.Context, Job) error { return nil }, func(*Watch) {
+		if hub.log() != "" {
+			t.Errorf("said %s", hub.log())
+		}
+	})
+}
+
 func TestAHubThatDoesNotListItsJobsIsLoggedAndJobsOfThisRunAreTold(t *testing.T) {
 	hub := &fakeJobs{jobs: map[string]Job{}, cause: fault.Reject("list jobs", "let it read the registry", "not authorized")}
 	told := 0
