@@ -139,6 +139,7 @@ func (k *carrier) once(ctx context.Context, moved bool) error {
 	if watch != nil {
 		flow.Watch = watch
 		beside.Go("presence", watch.run)
+		beside.Go("presence owed", watch.settle)
 		for range askers {
 			beside.Go("presence pings", watch.ask)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"azx/internal/config"
@@ -47,9 +46,10 @@ type watch struct {
 	meter    presenceMeter
 	log      *slog.Logger
 
-	telling sync.Mutex // from a change to where it is told
-	untold  bool       // one was not, and the end came: what is known is not to be saved
-	told    atomic.Int64
+	telling sync.Mutex   // from a change to where it is told
+	untold  bool         // one was not, and the end came: what is known is not to be saved
+	works   func() int64 // grows while the platform accepts writes of whomever
+	owed    chan owed    // told later, for their Things did not answer
 
 	mu     sync.Mutex
 	taken  map[string]*followed
@@ -71,7 +71,7 @@ func (k *carrier) newWatch(kept positions) (*watch, error) {
 	}
 	return &watch{
 		hub: k.thing, every: watchEvery(s), table: table, store: kept.snapshots, things: k.twoWay.things,
-		meter: k.meter, log: k.Log, taken: map[string]*followed{}, timeouts: timeouts, pings: k.newPings(), agents: k.twoWay.service,
+		meter: k.meter, log: k.Log, taken: map[string]*followed{}, timeouts: timeouts, works: k.writer.Accepted, owed: make(chan owed, mostOwed), pings: k.newPings(), agents: k.twoWay.service,
 		late: make(chan message.Target, mostToAsk), plain: map[string]bool{},
 	}, nil
 }

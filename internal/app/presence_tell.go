@@ -20,9 +20,8 @@ const (
 )
 
 const (
-	tellers   = 16               // changes that are told at once
-	tellTries = 10               // of one, if others are told meanwhile
-	tellTime  = 15 * time.Second // for the platform to take one
+	tellers  = 16               // changes that are told at once
+	tellTime = 15 * time.Second // for the platform to take one
 )
 
 // presenceThings are the Things that say how their devices are: platform.Things is.
@@ -64,37 +63,52 @@ func (w *watch) tellAll(ctx context.Context, changes []presence.Change) bool {
 	return ctx.Err() == nil
 }
 
-// tell has a Thing say what has changed, again and again while the platform is away. A change of a partition that is lost
-// meanwhile is left to its new reader; one that its Thing does not take is counted.
+// tell has a Thing say what has changed, again and again while the platform is away. While it works for others, it is the Thing
+// that does not answer: then nobody waits for it here.
 func (w *watch) tell(ctx context.Context, c presence.Change) {
 	retry := fault.Backoff{Min: 200 * time.Millisecond, Max: 15 * time.Second}
-	before := w.told.Load()
-	for try := 1; ; try++ {
-		if now, known := w.table.Status(c.Target); !known || now.State != c.State || !now.Since.Equal(c.Since) {
-			w.meter.Presence(w.hub, c.State.String(), "outdated")
-			return
-		}
-		result, err := w.once(ctx, c)
+	for {
+		before := w.works()
 		switch {
-		case err == nil:
-			w.told.Add(1)
-			w.meter.Presence(w.hub, c.State.String(), result)
-			if c.State == presence.Late && result == "told" {
-				w.wonder(c.Target)
-			}
+		case w.attempt(ctx, c):
 			return
-		case ctx.Err() != nil:
-			return
-		case fault.ClassOf(err) == fault.Rejected, try >= tellTries && w.told.Load() > before:
-			w.log.Debug("a Thing does not take how its device is", "event", "presence-refused", "hub", w.hub, "device", c.Target.Device,
-				"module", c.Target.Module, "error", err)
-			w.meter.Presence(w.hub, c.State.String(), "refused")
+		case w.works() > before:
+			w.owe(owed{Change: c})
 			return
 		}
 		if retry.Pause(ctx) != nil {
 			return
 		}
 	}
+}
+
+// attempt tells a change, and reports whether that came to an end. A change of a partition that is lost meanwhile is left to its
+// new reader; one that its Thing refuses is counted.
+func (w *watch) attempt(ctx context.Context, c presence.Change) (ended bool) {
+	if now, known := w.table.Status(c.Target); !known || now.State != c.State || !now.Since.Equal(c.Since) {
+		w.meter.Presence(w.hub, c.State.String(), "outdated")
+		return true
+	}
+	result, err := w.once(ctx, c)
+	switch {
+	case err == nil:
+		w.meter.Presence(w.hub, c.State.String(), result)
+		if c.State == presence.Late && result == "told" {
+			w.wonder(c.Target)
+		}
+	case ctx.Err() != nil:
+	case fault.ClassOf(err) == fault.Rejected:
+		w.refused(c, err)
+	default:
+		return false
+	}
+	return true
+}
+
+func (w *watch) refused(c presence.Change, err error) {
+	w.log.Debug("a Thing does not take how its device is", "event", "presence-refused", "hub", w.hub, "device", c.Target.Device,
+		"module", c.Target.Module, "error", err)
+	w.meter.Presence(w.hub, c.State.String(), "refused")
 }
 
 // once tries to tell a change.

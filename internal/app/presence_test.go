@@ -27,7 +27,19 @@ type presentThings struct {
 	err     error
 	gateway string
 	silence time.Duration
+	stuck   string // a Thing that does not answer
+	writes  int64
 	told    []string
+}
+
+// accepted grows unless the platform is away: telemetry of others is written all the time.
+func (p *presentThings) accepted() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.writes++
+	}
+	return p.writes
 }
 
 func (p *presentThings) Silence(context.Context, string) (time.Duration, error) {
@@ -44,7 +56,14 @@ func (p *presentThings) Property(context.Context, string, string) (mapping.Prope
 	return mapping.Property{}, true, nil
 }
 
-func (p *presentThings) Push(_ context.Context, thing string, writes []message.Write) error {
+func (p *presentThings) Push(ctx context.Context, thing string, writes []message.Write) error {
+	p.mu.Lock()
+	stuck := p.stuck == thing
+	p.mu.Unlock()
+	if stuck {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.told = append(p.told, fmt.Sprintf("%s %s=%s", thing, writes[0].Property, writes[0].Value))
@@ -95,11 +114,12 @@ func startWatch(t *testing.T, store snapshots, things presenceThings, behind int
 	}
 	w := &watching{t: t, last: behind, watch: &watch{hub: "Hub", every: watchEvery(s), table: table, store: store, things: things,
 		meter: noPresenceMeter{}, log: slog.New(slog.DiscardHandler), taken: map[string]*followed{},
-		timeouts: timeouts, late: make(chan message.Target, mostToAsk), plain: map[string]bool{}}}
+		works: things.(*presentThings).accepted, owed: make(chan owed, mostOwed), timeouts: timeouts, late: make(chan message.Target, mostToAsk), plain: map[string]bool{}}}
 	group := supervise.New(t.Context())
 	w.p = w.Take(t.Context(), "0", behind).(*followed)
 	group.Go("presence", w.run)
 	group.Go("presence pings", w.ask)
+	group.Go("presence owed", w.settle)
 	w.end = func() {
 		group.Stop()
 		if err := group.Wait(); err != nil {
@@ -219,6 +239,28 @@ func TestWhatCouldNotBeToldIsNotSavedAsToldAndIsToldByTheNext(t *testing.T) {
 		again.pass(60 * time.Second)
 		again.end()
 		expectTold(t, things, "d presence=online", "d "+eventPresent, "d presence=offline", "d "+eventAbsent)
+	})
+}
+
+func TestAThingThatDoesNotAnswerKeepsNobodyElseWaitingAndHearsOfItLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		things := &presentThings{gateway: "Hub", stuck: "s"}
+		w := startWatch(t, checkpoint.NewMemory(), things, -1)
+		w.says("d", "")
+		minute := func() { // in which s keeps sending
+			for range 60 {
+				w.says("s", "")
+				w.pass(time.Second)
+			}
+		}
+		minute()
+		expectTold(t, things, goneForGood...)
+		things.mu.Lock()
+		things.stuck = ""
+		things.mu.Unlock()
+		minute()
+		w.end()
+		expectTold(t, things, slices.Concat(goneForGood, []string{"s presence=online", "s " + eventPresent})...)
 	})
 }
 

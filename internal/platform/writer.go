@@ -228,6 +228,9 @@ func (w *Writer) Drain(ctx context.Context) error {
 	return nil
 }
 
+// Accepted returns how many requests of lanes the platform has accepted: while it grows, the platform works.
+func (w *Writer) Accepted() int64 { return w.successes.Load() }
+
 // Waiting returns the number of messages that are not settled.
 func (w *Writer) Waiting() int {
 	n := 0
