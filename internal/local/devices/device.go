@@ -46,6 +46,7 @@ type Device struct {
 	id       iothub.ID
 	clock    func() time.Time
 	client   paho.Client
+	receipts *receipts
 	method   func(d *Device, name string, payload []byte) (int, []byte)
 	message  func(d *Device, body []byte)
 	listens  chan error // gets what became of the first subscriptions
@@ -72,11 +73,12 @@ func newDevice(cfg Config) *Device {
 		cfg.Clock = time.Now
 	}
 	c := cfg.Credentials
-	d := &Device{id: c.ID, clock: cfg.Clock, method: cfg.Method, message: cfg.Message, listens: make(chan error, 1)}
+	d := &Device{id: c.ID, clock: cfg.Clock, method: cfg.Method, message: cfg.Message,
+		receipts: newReceipts(), listens: make(chan error, 1)}
 	user := c.Host + "/" + c.ID.String() + "/?api-version=2021-04-12&DeviceClientType=azx"
 	o := paho.NewClientOptions().AddBroker("ssl://" + cfg.address()).SetClientID(c.ID.String()).
 		SetTLSConfig(&tls.Config{MinVersion: tls.VersionTLS12, ServerName: c.Host, RootCAs: cfg.Roots}).
-		SetProtocolVersion(4).SetKeepAlive(3 * time.Minute).SetCleanSession(false).
+		SetProtocolVersion(4).SetKeepAlive(3 * time.Minute).SetCleanSession(false).SetStore(d.receipts).
 		SetOnConnectHandler(d.listen).SetDefaultPublishHandler(d.receive).
 		SetAutoReconnect(true).SetMaxReconnectInterval(10 * time.Second).SetConnectTimeout(10 * time.Second).
 		SetCredentialsProvider(func() (string, string) {
@@ -91,7 +93,12 @@ func newDevice(cfg Config) *Device {
 // Send sends a JSON body, stamped with the time, and returns when the hub has acknowledged it. Meanwhile the
 // connection may be lost and come back; the hub may then have the message twice.
 func (d *Device) Send(ctx context.Context, body []byte) error {
-	if err := wait(ctx, d.client.Publish(d.topic(), 1, false, body)); err != nil {
+	sent := d.client.Publish(d.topic(), 1, false, body)
+	err := wait(ctx, sent)
+	if published, ok := sent.(*paho.PublishToken); ok && err == nil {
+		err = d.receipts.acknowledged(ctx, published.MessageID())
+	}
+	if err != nil {
 		return fmt.Errorf("send as %q: %w", d.id, err)
 	}
 	return nil
