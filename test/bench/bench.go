@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	hubserve "azx/internal/local/iothub/serve"
 	"azx/internal/supervise"
 	"azx/test/bench/certs"
 	"azx/test/bench/sink"
@@ -39,6 +40,7 @@ type bench struct {
 	self      string // this program
 	dir       string // temporary files
 	authority *certs.Authority
+	registry  *hubserve.Running // the hub of many devices, once it is needed
 }
 
 // prepare builds the connector, unless one was given, and makes what all rows share.
@@ -67,7 +69,13 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-func (b *bench) clear() { _ = os.RemoveAll(b.dir) } // it is in the folder of temporary files
+func (b *bench) clear() {
+	if b.registry != nil {
+		b.registry.Stop()
+		_ = b.registry.Wait() // nothing is measured any more
+	}
+	_ = os.RemoveAll(b.dir) // it is in the folder of temporary files
+}
 
 func (b *bench) caFile() string { return filepath.Join(b.dir, "ca.pem") }
 
@@ -205,6 +213,13 @@ func (b *bench) processes(ctx context.Context, rep *report, round int, words []s
 		fmt.Fprintf(os.Stderr, "round %d of %d: azx hub and azx platform\n", round+1, b.rounds)
 		w, err := b.measureWhole(ctx)
 		rep.addWhole(w, err)
+	}
+	for _, local := range []bool{false, true} {
+		if title, key := importTitle(local); wanted(key, words) {
+			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, b.rounds, title)
+			s, err := b.measureImports(ctx, local)
+			rep.addImport(title, s, err)
+		}
 	}
 	if wanted(callsKey, words) {
 		fmt.Fprintf(os.Stderr, "round %d of %d: %d method calls a second\n", round+1, b.rounds, callsPerSec)

@@ -34,13 +34,16 @@ func cpuSeconds(pid int) (float64, error) {
 }
 
 // rssMiB is the memory that a process has resident.
-func rssMiB(pid int) (float64, error) {
+func rssMiB(pid int) (float64, error) { return statusMiB(pid, "VmRSS:") }
+
+// statusMiB is a figure of /proc/PID/status: "VmRSS:" is what is resident, "VmHWM:" the most that was.
+func statusMiB(pid int, name string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, fmt.Errorf("read memory: %w", err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
 			if err != nil {
 				return 0, fmt.Errorf("read memory: %w", err)
@@ -48,5 +51,5 @@ func rssMiB(pid int) (float64, error) {
 			return kib / 1024, nil
 		}
 	}
-	return 0, fmt.Errorf("read memory: process %d has no VmRSS", pid)
+	return 0, fmt.Errorf("read memory: process %d has no %s", pid, name)
 }

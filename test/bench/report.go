@@ -21,6 +21,7 @@ type report struct {
 	Layers  []*reportLayer `json:"layers"`
 	Whole   []whole        `json:"hub_and_platform"`
 	Calls   []calls        `json:"method_calls"`
+	Imports []imports      `json:"imports"`
 
 	failures []string
 	Ratios   []ratio `json:"ratios"`
@@ -284,7 +285,7 @@ func (r *report) print(out io.Writer) error {
 	for _, q := range r.Ratios {
 		ratios = append(ratios, []string{q.Title, fmt.Sprintf("%.2fx", q.Value), spread("%.2f", []float64{q.Least, q.Most})})
 	}
-	for _, t := range []table{processes, alone, r.wholeTable(), r.callsTable(), ratios, goalsTable(r.Goals)} {
+	for _, t := range []table{processes, alone, r.wholeTable(), r.callsTable(), r.importsTable(), ratios, goalsTable(r.Goals)} {
 		if err := t.print(out); err != nil {
 			return err
 		}

@@ -97,10 +97,7 @@ func Open(cfg Config) (*Hub, error) {
 	}
 	h := &Hub{names: names, clock: cfg.Clock, created: s.Created, dir: cfg.Dir, groups: s.ConsumerGroups, accepted: map[ID]uint64{}}
 	h.endpoint.Store(newEndpoint(names, s.Failovers))
-	h.registry = &Registry{clock: cfg.Clock, entries: make(map[ID]Identity, len(s.Devices))}
-	for _, device := range s.Devices {
-		h.registry.entries[device.ID] = device
-	}
+	h.registry = newRegistry(cfg.Clock, s.Devices)
 	h.policies = openPolicies(s.Policies)
 	if err := h.openTwoWay(cfg, s); err != nil {
 		return nil, err

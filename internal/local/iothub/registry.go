@@ -19,7 +19,17 @@ type Registry struct {
 
 	mu      sync.RWMutex
 	entries map[ID]Identity
+	list    []Identity // the same, sorted; a change makes another one
 	save    func([]Identity) error
+}
+
+func newRegistry(clock func() time.Time, all []Identity) *Registry {
+	r := &Registry{clock: clock, entries: make(map[ID]Identity, len(all))}
+	for _, identity := range all {
+		r.entries[identity.ID] = identity
+	}
+	r.list = sorted(r.entries)
+	return r
 }
 
 // registryChange is what became of identities.
@@ -103,11 +113,11 @@ func notFound(id ID) error {
 	return fmt.Errorf("device %q: %w", id, ErrNotFound)
 }
 
-// List returns all identities, sorted by device and module.
+// List returns all identities, sorted by device and module, for callers that only read it: each page of a query takes it.
 func (r *Registry) List() []Identity {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return sorted(r.entries)
+	return r.list
 }
 
 // commit merges changes; nothing changes when they cannot be written.
@@ -130,12 +140,13 @@ func (r *Registry) rewrite() error {
 }
 
 func (r *Registry) replace(next map[ID]Identity) error {
+	list := sorted(next)
 	if r.save != nil {
-		if err := r.save(sorted(next)); err != nil {
+		if err := r.save(list); err != nil {
 			return err
 		}
 	}
-	r.entries = next
+	r.entries, r.list = next, list
 	return nil
 }
 

@@ -25,7 +25,7 @@ type Options struct {
 	LedgerEntries int              // how many acknowledged values the ledger keeps at least; default 1,000,000
 	LedgerBytes   int              // how much memory they may take, about; default 512 MiB
 	Waiting       int              // how many devices without a Thing are listed; default 1,000
-	Things        int              // how many Things there may be; default 100,000
+	Things        int              // how many Things there may be; default 200,000
 	NoGroupBind   bool             // a bind of a routing group does not carry the requests of the Things behind the hub Thing
 	Unknown       UnknownMode      // what becomes of values for properties that are not there; default UnknownStrict
 	EdgeTimeout   time.Duration    // how long an edge may take to answer; default 30 s, as the platform's (read)
@@ -38,7 +38,7 @@ func (o Options) withDefaults() Options {
 	o.LedgerEntries = orDefault(o.LedgerEntries, 1_000_000)
 	o.LedgerBytes = orDefault(o.LedgerBytes, 512<<20)
 	o.Waiting = orDefault(o.Waiting, 1000)
-	o.Things = orDefault(o.Things, 100_000)
+	o.Things = orDefault(o.Things, 200_000)
 	if o.EdgeTimeout <= 0 {
 		o.EdgeTimeout = 30 * time.Second
 	}

@@ -123,6 +123,12 @@ func (c *conn) message(b []byte) error {
 	case alwayson.Auth, alwayson.Bind, alwayson.Unbind:
 		c.reply(h, alwayson.Success, nil)
 		return nil
+	case alwayson.Get: // whether a Thing is there
+		c.reply(h, alwayson.NotFound, nil)
+		return nil
+	case alwayson.Put:
+		c.reply(h, alwayson.Success, nil)
+		return nil
 	case alwayson.Post:
 	default:
 		return nil // keep-alives
@@ -173,11 +179,16 @@ func (c *conn) post(h alwayson.Header, body []byte) error {
 	answer, known := c.sink.services[string(target)]
 	switch {
 	case kind == alwayson.Service && string(target) == alwayson.PushService:
-		if err := c.push(thing, rest[1:]); err != nil { // behind the number of headers, which is 0
+		if c.sink.empty {
+			c.sink.pushes.Add(1)
+		} else if err := c.push(thing, rest[1:]); err != nil { // behind the number of headers, which is 0
 			return err
 		}
 		c.reply(h, alwayson.Success, nil)
 	case kind == alwayson.Service && known:
+		if string(target) == createService {
+			c.sink.things.Add(1)
+		}
 		c.reply(h, alwayson.Success, answer)
 	default:
 		c.sink.refused.Add(1)

@@ -20,6 +20,7 @@ import (
 type Sink struct {
 	partitions int
 	services   map[string][]byte // response bodies
+	empty      bool              // see NewEmpty
 
 	messages, values, pushes atomic.Int64
 	things                   atomic.Int64
@@ -47,6 +48,15 @@ func New(hubThing string, things, partitions int, body source.Body) *Sink {
 	return &Sink{
 		partitions: partitions, services: answers(hubThing, body), first: make(chan struct{}), last: make([]atomic.Int64, things),
 	}
+}
+
+// createService makes a Thing.
+const createService = "CreateThing"
+
+// NewEmpty returns a platform that has no Thing, has at once what is made on it, and looks into no push. Its count of Things is
+// what was made.
+func NewEmpty() *Sink {
+	return &Sink{services: map[string][]byte{createService: empty, "EnableThing": empty}, empty: true}
 }
 
 // URL is where a Sink that listens at l is reached.
