@@ -169,23 +169,48 @@ type deviceQuery struct {
 // Total is devices.Source's.
 func (q *deviceQuery) Total() int { return q.total }
 
-// Pages is devices.Source's.
+// Pages is devices.Source's. The page behind is asked for while one is worked on.
 func (q *deviceQuery) Pages(ctx context.Context, from string) iter.Seq2[devices.Page, error] {
 	return func(yield func(devices.Page, error) bool) {
-		for {
-			rows, err := q.client.Page(ctx, iothub.Query{Text: q.text, PageSize: importPage, Continuation: from})
-			if err != nil {
-				yield(devices.Page{}, err)
+		group := supervise.New(ctx)
+		read := make(chan queried)
+		group.Go("query devices", func(ctx context.Context) error {
+			defer close(read)
+			q.read(ctx, from, read)
+			return nil
+		})
+		defer func() {
+			group.Stop()
+			_ = group.Wait() // it has no error
+		}()
+		for next := range read {
+			if !yield(next.page, next.err) {
 				return
 			}
-			page := devices.Page{Devices: make([]devices.Device, len(rows.Items)), Next: rows.Continuation}
-			for n, row := range rows.Items {
-				page.Devices[n] = deviceOfRow(row)
-			}
-			if !yield(page, nil) || page.Next == "" {
-				return
-			}
-			from = page.Next
+		}
+	}
+}
+
+// queried is a page of a query, or why there is none.
+type queried struct {
+	page devices.Page
+	err  error
+}
+
+func (q *deviceQuery) read(ctx context.Context, from string, to chan<- queried) {
+	for more := true; more; {
+		var next queried
+		rows, err := q.client.Page(ctx, iothub.Query{Text: q.text, PageSize: importPage, Continuation: from})
+		next.err = err
+		next.page.Next, next.page.Devices = rows.Continuation, make([]devices.Device, 0, len(rows.Items))
+		for _, row := range rows.Items {
+			next.page.Devices = append(next.page.Devices, deviceOfRow(row))
+		}
+		from, more = rows.Continuation, err == nil && rows.Continuation != ""
+		select {
+		case to <- next:
+		case <-ctx.Done():
+			return
 		}
 	}
 }
