@@ -50,7 +50,7 @@ type Found struct {
 type Things interface {
 	// Find gives the Things that are there of these names, by the name that was asked for. Case does not count.
 	Find(ctx context.Context, names []string) (map[string]Found, error)
-	// Create makes a Thing with its gatewayThing, twin and tags.
+	// Create makes a Thing with its gatewayThing, twin and tags. One that is there, since its making was cut off, is finished.
 	Create(ctx context.Context, t Thing) error
 	// Update writes gatewayThing, twin and tags of a Thing that is there. It keeps its template.
 	Update(ctx context.Context, t Thing) error

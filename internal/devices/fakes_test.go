@@ -50,6 +50,7 @@ type platform struct {
 	things map[string]Thing // by name in small letters
 	calls  int
 	fail   func(verb, thing string) error // before a call changes anything; nil: never
+	cut    func(thing string) bool        // its making is cut off behind the Thing itself; nil: never
 }
 
 func newPlatform(things ...Thing) *platform {
@@ -86,8 +87,9 @@ func (p *platform) Create(_ context.Context, t Thing) error {
 	if err := p.call("create", t.Name); err != nil {
 		return err
 	}
-	if _, there := p.things[strings.ToLower(t.Name)]; there {
-		return fault.Reject("create", "", "%s is there", t.Name)
+	if p.cut != nil && p.cut(t.Name) {
+		p.things[strings.ToLower(t.Name)] = Thing{Name: t.Name, Template: t.Template}
+		return &fault.Problem{Op: "create", Class: fault.Credential, Cause: errAway}
 	}
 	p.things[strings.ToLower(t.Name)] = t
 	return nil

@@ -74,6 +74,7 @@ type run struct {
 	*Import
 	at    Place
 	names names
+	begun map[string]bool // Things that a run which ended was making
 }
 
 // open finds where to begin.
@@ -97,6 +98,10 @@ func (i *Import) open() (*run, error) {
 		return nil, fault.Reject(op, "run that one to its end, or remove what is kept of it", "another import has begun and not ended: %s", at.About)
 	default:
 		r.at = at
+		r.begun = make(map[string]bool, len(at.Making))
+		for _, name := range at.Making {
+			r.begun[name] = true
+		}
 	}
 	return r, nil
 }
@@ -109,7 +114,7 @@ func (r *run) note(page Page, outcomes []Outcome) error {
 			r.Each(o)
 		}
 	}
-	r.at.Position = page.Next
+	r.at.Position, r.at.Making = page.Next, nil
 	if err := r.save(); err != nil {
 		return err
 	}

@@ -155,6 +155,40 @@ func TestAnImportThatIsEndedFiveTimesHasTheResultOfOne(t *testing.T) {
 	}
 }
 
+func TestThingsWhoseMakingWasCutOffAreFinishedAndOthersLeft(t *testing.T) {
+	clean, there := newPlatform(), Thing{Name: "dev-000005", Template: "Other"}
+	mustRun(t, &Import{Source: many(1000), Things: clean})
+	clean.things["dev-000005"] = there
+
+	p, state := newPlatform(there), File(filepath.Join(t.TempDir(), "import.json"))
+	ended, cuts := 0, 0
+	p.cut = func(string) bool {
+		cut := cuts < 40 && p.calls%90 > 80 // several Things of a page, and some pages more than once
+		if cut {
+			cuts++
+		}
+		return cut
+	}
+	for ; ; ended++ {
+		r, err := (&Import{Hub: "Plant1Hub", Source: many(1000), Things: p, State: state, About: "all"}).Run(t.Context())
+		if err == nil {
+			if want := (Counts{Created: 999, Skipped: 1}); r.Counts != want {
+				t.Errorf("got %+v", r.Counts)
+			}
+			break
+		}
+		if !errors.Is(err, errAway) {
+			t.Fatal(err)
+		}
+	}
+	if ended < 5 || !reflect.DeepEqual(p.things, clean.things) {
+		t.Errorf("ended %d times; %d Things instead of %d", ended, len(p.things), len(clean.things))
+	}
+	if at, _, err := state.Load(); err != nil || !at.Over || len(at.Making) != 0 {
+		t.Errorf("kept %+v, %v", at, err)
+	}
+}
+
 func TestAnotherImportDoesNotGoOnWithThisOnesPlace(t *testing.T) {
 	state := File(filepath.Join(t.TempDir(), "import.json"))
 	h := many(300)

@@ -37,8 +37,7 @@ type Reason struct {
 	Text   string `json:"text"`
 }
 
-// Result is what became of an import. After it was killed, the devices of the page it was at count anew: Things that it
-// had made are there then.
+// Result is what became of an import, however often it was killed.
 type Result struct {
 	Counts
 	Reasons []Reason // of the first hundred that failed
@@ -49,10 +48,13 @@ const maxReasons = 100
 
 // Place is how far an import is.
 type Place struct {
-	About    string   `json:"about"`
-	Position string   `json:"position"` // of the source
-	Over     bool     `json:"over,omitempty"`
-	Reasons  []Reason `json:"reasons,omitempty"`
+	About    string `json:"about"`
+	Position string `json:"position"` // of the source
+	// Making are the names of the Things that the page behind the position makes: those of them that are there after a kill may
+	// lack something.
+	Making  []string `json:"making,omitempty"`
+	Over    bool     `json:"over,omitempty"`
+	Reasons []Reason `json:"reasons,omitempty"`
 	Counts
 }
 

@@ -37,6 +37,9 @@ func (r *run) page(ctx context.Context, page Page) ([]Outcome, error) {
 		found, err = r.Things.Find(ctx, asked)
 		return err
 	})
+	if err == nil {
+		err = r.begin(things, outcomes, found)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +52,20 @@ func (r *run) page(ctx context.Context, page Page) ([]Outcome, error) {
 		outcomes[n] = o
 		return err
 	})
+}
+
+// begin remembers which Things of a page are made, before the first of them is: who goes on after a kill finishes those.
+func (r *run) begin(things []Thing, outcomes []Outcome, found map[string]Found) error {
+	r.at.Making = nil
+	for n, t := range things {
+		if _, there := found[t.Name]; outcomes[n].Verdict == "" && (!there || r.begun[t.Name]) {
+			r.at.Making = append(r.at.Making, t.Name)
+		}
+	}
+	if len(r.at.Making) == 0 {
+		return nil
+	}
+	return r.save()
 }
 
 // each calls do for the numbers below n, several at once.
@@ -79,6 +96,8 @@ func (r *run) place(ctx context.Context, t Thing, there Found, isThere bool) (Ou
 		return refused(t, caseOnly(t, there.Name)), nil
 	case there.Hub != "" && there.Hub != r.Hub:
 		return refused(t, fmt.Errorf("Thing %q belongs to hub %q", there.Name, there.Hub)), nil
+	case r.begun[t.Name]:
+		o.Verdict, o.Template = Created, t.Template
 	case !r.Update:
 		o.Verdict, o.Reason = Skipped, "the Thing is there"
 		return o, nil
