@@ -19,11 +19,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // connect runs a sink and a client of it until the test ends.
 func connect(t *testing.T) (*Sink, *alwayson.Conn) {
 	t.Helper()
+	return connectTo(t, New("Hub", source.Things, 4, source.Small()))
+}
+
+// connectTo runs this sink.
+func connectTo(t *testing.T, s *Sink) (*Sink, *alwayson.Conn) {
+	t.Helper()
 	l, err := Listen()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New("Hub", source.Things, 4, source.Small())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, l) }()
@@ -129,5 +134,27 @@ func TestALongAnswerComesInChunks(t *testing.T) {
 	resp, err := c.Call(t.Context(), alwayson.CallService("bench-000000", "GetPropertyDefinitions", nil))
 	if err != nil || resp.Content.Len() != len(source.Large().Properties) {
 		t.Errorf("%d rows, %v", resp.Content.Len(), err)
+	}
+}
+
+func TestAnEmptyPlatformHasWhatIsMadeOnItAndNothingElse(t *testing.T) {
+	s, conn := connectTo(t, NewEmpty())
+	for _, step := range []struct {
+		request alwayson.Request
+		want    alwayson.Code
+	}{
+		{alwayson.ReadProperty("pump", "gatewayThing"), alwayson.NotFound},
+		{alwayson.CallService("EntityServices", "CreateThing", nil), alwayson.Success},
+		{alwayson.CallService("pump", "EnableThing", nil), alwayson.Success},
+		{alwayson.WriteProperty("pump", "gatewayThing", infotable.String("Hub")), alwayson.Success},
+		{alwayson.PropertyPush("pump", alwayson.AppendPropertyPush(nil, nil)), alwayson.Success},
+		{alwayson.CallService("pump", "DeleteThing", nil), alwayson.NotFound},
+	} {
+		if got, err := conn.Call(t.Context(), step.request); err != nil || got.Code != step.want {
+			t.Errorf("%s: %v, %v", step.request.Target, got.Code, err)
+		}
+	}
+	if got, want := s.Counts(), (Counts{Pushes: 1, Things: 1, Refused: 1}); got != want {
+		t.Errorf("counted %+v", got)
 	}
 }
