@@ -290,6 +290,24 @@ func TestANodeIsAsked(t *testing.T) {
 			t.Errorf("status %d: %v", code, err)
 		}
 	}
+	var many []*Message
+	for range 3*askedAhead + 1 {
+		many = append(many, &Message{ApplicationProperties: Map{{Key: "want", Value: int32(200)}}, Value: Some[any](nil)})
+	}
+	answers, err := q.AskAll(soon(t), many...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range answers {
+		if m.Properties.CorrelationID != many[i].Properties.MessageID {
+			t.Errorf("answer %d is that to %v", i, m.Properties.CorrelationID)
+		}
+	}
+	many[2].ApplicationProperties[0].Value = int32(404)
+	var refused *StatusError
+	if _, err := q.AskAll(soon(t), many...); !errors.As(err, &refused) || refused.Code != 404 {
+		t.Errorf("of one that is refused: %v", err)
+	}
 	if err := q.Close(soon(t)); err != nil {
 		t.Error(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // StatusError is an answer that refuses a request. Codes are those of HTTP.
@@ -25,15 +26,16 @@ func (e *StatusError) RPCCode() int { return e.Code }
 
 // Requester asks a node such as $cbs or $management, with a pair of links and a session of their own.
 type Requester struct {
-	turn     chan struct{} // held by the request under way
+	turn     chan struct{} // held by the requests under way
 	receiver *Receiver
 	sender   *clientSender
 	requests int
-	id       string // of the request under way
 }
 
-// answerBytes bounds what may wait of answers.
-const answerBytes = 1 << 20
+const (
+	answerBytes = 1 << 20 // bounds what may wait of answers
+	askedAhead  = 8       // requests that may be under way
+)
 
 // Requester attaches both links to a node.
 func (c *Client) Requester(ctx context.Context, node string) (*Requester, error) {
@@ -44,7 +46,7 @@ func (c *Client) Requester(ctx context.Context, node string) (*Requester, error)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := &Requester{turn: make(chan struct{}, 1)}
-	answers := ReceiverConfig{Source: &Source{Address: node}, Target: c.cfg.ContainerID, Settled: true, Credit: 8, Bytes: answerBytes}
+	answers := ReceiverConfig{Source: &Source{Address: node}, Target: c.cfg.ContainerID, Settled: true, Credit: askedAhead, Bytes: answerBytes}
 	if q.receiver, err = s.receive(ctx, answers); err == nil {
 		q.receiver.grant()
 		q.sender, err = s.send(ctx, node)
@@ -58,45 +60,65 @@ func (c *Client) Requester(ctx context.Context, node string) (*Requester, error)
 
 // Ask sends a request and waits for its answer. It sets message id and reply-to. A status other than 2xx is a *StatusError.
 func (q *Requester) Ask(ctx context.Context, m *Message) (*Message, error) {
+	answers, err := q.AskAll(ctx, m)
+	return answers[0], err
+}
+
+// AskAll is Ask of several requests, which do not wait for the answers of each other. The answers are in the order of the
+// requests; nil stands for one that has not come. The error is the first one.
+func (q *Requester) AskAll(ctx context.Context, all ...*Message) ([]*Message, error) {
+	answers := make([]*Message, len(all))
 	select {
 	case q.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return answers, ctx.Err()
 	}
 	defer func() { <-q.turn }()
-	q.requests++
-	q.id = fmt.Sprintf("%s-%d", q.receiver.name, q.requests)
-	m.Properties = &Properties{MessageID: q.id, ReplyTo: q.receiver.cfg.Target}
-	if err := q.sender.send(ctx, AppendMessage(nil, m)); err != nil {
-		return nil, err
-	}
-	for {
-		answer, err := q.answer(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if answer != nil {
-			return answer, status(answer)
+	for at := 0; at < len(all); at += askedAhead {
+		to := min(at+askedAhead, len(all))
+		if err := q.ask(ctx, all[at:to], answers[at:to]); err != nil {
+			return answers, err
 		}
 	}
+	return answers, nil
 }
 
-// answer receives the next answers and returns that to the last request, nil if it is not among them: others are late ones.
-func (q *Requester) answer(ctx context.Context) (found *Message, err error) {
-	all, err := q.receiver.Receive(ctx)
-	if err != nil {
-		return nil, err
+// ask sends requests and fills in their answers.
+func (q *Requester) ask(ctx context.Context, all, answers []*Message) error {
+	for _, m := range all {
+		q.requests++
+		m.Properties = &Properties{MessageID: fmt.Sprintf("%s-%d", q.receiver.name, q.requests), ReplyTo: q.receiver.cfg.Target}
+		if err := q.sender.send(ctx, AppendMessage(nil, m)); err != nil {
+			return err
+		}
 	}
-	for _, d := range all {
-		m, err := DecodeMessage(d.Payload)
+	for slices.Contains(answers, nil) {
+		came, err := q.receiver.Receive(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("answer: %w", err)
+			return err
 		}
-		if m.Properties != nil && m.Properties.CorrelationID == any(q.id) {
-			found = m
+		for _, d := range came {
+			m, err := DecodeMessage(d.Payload)
+			if err != nil {
+				return fmt.Errorf("answer: %w", err)
+			}
+			// One that answers none of these is late.
+			if at := slices.IndexFunc(all, m.answers); at >= 0 {
+				answers[at] = m
+			}
 		}
 	}
-	return found, nil
+	for _, m := range answers {
+		if err := status(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answers reports whether m is the answer to a request.
+func (m *Message) answers(request *Message) bool {
+	return m.Properties != nil && m.Properties.CorrelationID == request.Properties.MessageID
 }
 
 // status is the error of an answer. Azure spells its name in either way (read: azeventhubs' internal/rpc.go).

@@ -111,6 +111,10 @@ func Open(endpoint access.Endpoint, options Options) (*Client, error) {
 	}
 	c := &Client{endpoint: endpoint, options: options}
 	c.trunk = newTrunk(c)
+	if options.Kind == Fast {
+		_, err := c.signing()
+		return c, err
+	}
 	_, err := c.current()
 	return c, err
 }
@@ -129,9 +133,16 @@ type Partition struct {
 }
 
 // Partitions lists the partitions and their heads and tails, in the hub's order. If ctx ends during
-// the call, the Client is closed: the library's own requests do not end with a context.
+// the call, a Client of kind SDK is closed: the library's own requests do not end with a context.
 func (c *Client) Partitions(ctx context.Context) ([]Partition, error) {
 	op := "list the partitions of " + c.endpoint.EventHub
+	if c.options.Kind == Fast {
+		list, err := c.trunk.partitions(ctx)
+		if err != nil {
+			err = c.classified(ctx, op, err)
+		}
+		return list, err
+	}
 	signed, err := c.current()
 	if err != nil {
 		return nil, err
@@ -202,12 +213,7 @@ func (c *Client) missing(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
-	signed, failed := c.current()
-	if failed != nil {
-		return err
-	}
-	if _, failed = signed.consumer.GetEventHubProperties(ctx, nil); failed != nil &&
-		!strings.Contains(failed.Error(), "georeplication_factor") {
+	if c.exists(ctx) != nil {
 		return err
 	}
 	var p *fault.Problem
@@ -221,6 +227,22 @@ func (c *Client) missing(ctx context.Context, err error) error {
 		Hint: fmt.Sprintf("create it: az iot hub consumer-group create --hub-name %s --name %s",
 			orElse(c.options.HubName, "<hub>"), c.options.Group),
 	}
+}
+
+// exists returns nil if the event hub tells of itself.
+func (c *Client) exists(ctx context.Context) error {
+	if c.options.Kind == Fast {
+		return c.trunk.exists(ctx)
+	}
+	signed, err := c.current()
+	if err != nil {
+		return err
+	}
+	_, err = signed.consumer.GetEventHubProperties(ctx, nil)
+	if err != nil && strings.Contains(err.Error(), "georeplication_factor") {
+		return nil
+	}
+	return err
 }
 
 func orElse(s, otherwise string) string {

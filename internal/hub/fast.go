@@ -36,11 +36,7 @@ type fastReceiver struct {
 }
 
 func (c *Client) openFast(partition string, from Position, level *int64) (Receiver, error) {
-	as, err := c.options.Current()
-	if err == nil {
-		err = c.owns(as)
-	}
-	if err != nil {
+	if _, err := c.signing(); err != nil {
 		return nil, err
 	}
 	return &fastReceiver{client: c, partition: partition, from: from, level: level, scanner: newScanner(c.options.Hub, partition)}, nil
@@ -110,18 +106,23 @@ func (r *fastReceiver) drop(ctx context.Context) {
 }
 
 func (r *fastReceiver) failed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	as, known := r.client.options.Current()
-	if known != nil {
-		as = r.client.endpoint
-	}
-	err = classify(r.op(), as.Policy, err)
+	err = r.client.classified(ctx, r.op(), err)
 	if errors.Is(err, ErrNotFound) {
 		return r.client.missing(ctx, err)
 	}
 	return err
+}
+
+// classified makes a fault.Problem of an error of the trunk, or says that ctx has ended.
+func (c *Client) classified(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	as, failed := c.options.Current()
+	if failed != nil {
+		as = c.endpoint
+	}
+	return classify(op, as.Policy, err)
 }
 
 // Close is Receiver's.

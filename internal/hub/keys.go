@@ -74,6 +74,15 @@ func (c *Client) owns(as access.Endpoint) error {
 	return nil
 }
 
+// signing is the key that is current now.
+func (c *Client) signing() (access.Endpoint, error) {
+	as, err := c.options.Current()
+	if err == nil {
+		err = c.owns(as)
+	}
+	return as, err
+}
+
 // connect makes a client of the library; it does not connect yet.
 func (c *Client) connect(as, policy string, dialled *dialled) (*azeventhubs.ConsumerClient, error) {
 	to := dial.Target{Host: c.endpoint.Host, Address: c.endpoint.Address, Path: dial.PathEvents}
@@ -134,7 +143,10 @@ func (c *Client) give(ctx context.Context, s *signed) error {
 func (c *Client) Close(ctx context.Context) error {
 	c.keys.mu.Lock()
 	c.keys.closed = true
-	all := append(slices.Clone(c.keys.old), c.keys.now)
+	all := slices.Clone(c.keys.old)
+	if c.keys.now != nil { // there is none of kind Fast
+		all = append(all, c.keys.now)
+	}
 	c.keys.mu.Unlock()
 	errs := []error{c.trunk.close(ctx)}
 	for _, s := range all {

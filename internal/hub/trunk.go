@@ -50,11 +50,8 @@ var errClientClosed = errors.New("the client is closed")
 
 // take returns a connection that lives, and whose token is signed with the key that is current now.
 func (t *trunk) take(ctx context.Context) (*line, error) {
-	as, err := t.client.options.Current()
+	as, err := t.client.signing()
 	if err != nil {
-		return nil, err
-	}
-	if err := t.client.owns(as); err != nil {
 		return nil, err
 	}
 	select {
@@ -113,8 +110,7 @@ func (t *trunk) open(ctx context.Context, as access.Endpoint) (*line, error) {
 // authorize puts a token for the whole event hub. That one holds for its partitions too (read: azure-eventhub for Python
 // puts no other).
 func (t *trunk) authorize(ctx context.Context, l *line, as access.Endpoint) error {
-	resource := "sb://" + t.client.endpoint.Host + "/" + t.client.endpoint.EventHub
-	expires := time.Now().Add(t.client.options.TokenLife).Truncate(time.Second).Add(time.Second) // tokens count whole ones
+	resource, expires := t.client.tokenFor(time.Now())
 	_, err := l.cbs.Ask(ctx, &amqp10.Message{
 		ApplicationProperties: amqp10.Map{
 			{Key: "operation", Value: "put-token"},
@@ -128,6 +124,12 @@ func (t *trunk) authorize(ctx context.Context, l *line, as access.Endpoint) erro
 		l.policy, l.key, l.due = as.Policy, as.Key, expires.Add(-t.client.options.TokenLife/5)
 	}
 	return err
+}
+
+// tokenFor is what a token that is signed now is for, and until when.
+func (c *Client) tokenFor(now time.Time) (resource string, expires time.Time) {
+	return "sb://" + c.endpoint.Host + "/" + c.endpoint.EventHub,
+		now.Add(c.options.TokenLife).Truncate(time.Second).Add(time.Second) // tokens count whole ones
 }
 
 // renew puts another token in time, as long as the connection lives. While that fails it is tried again; if it fails for
@@ -153,10 +155,7 @@ func (t *trunk) renew(ctx context.Context, l *line) error {
 }
 
 func (t *trunk) renewNow(ctx context.Context, l *line) error {
-	as, err := t.client.options.Current()
-	if err == nil {
-		err = t.client.owns(as)
-	}
+	as, err := t.client.signing()
 	if err != nil {
 		return err
 	}

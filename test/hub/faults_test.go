@@ -131,7 +131,7 @@ func TestAfterAFailoverTheEndpointIsResolvedAgain(t *testing.T) {
 	}
 }
 
-func TestAllPartitionsShareOneConnection(t *testing.T) {
+func TestAllPartitionsAndTheirListShareOneConnection(t *testing.T) {
 	s := start(t, hub.Fast)
 	line := newLine(t, s.network.AMQPS)
 	s.send(t, "a")
@@ -139,6 +139,9 @@ func TestAllPartitionsShareOneConnection(t *testing.T) {
 	line.mu.Lock()
 	line.opened = 0
 	line.mu.Unlock()
+	if list, err := client.Partitions(within(t)); err != nil || len(list) != 2 {
+		t.Fatalf("got %v, %v", list, err)
+	}
 	take(t, s.receiver(t, client, hub.Earliest()), 1)
 	for p := range 2 {
 		if p == s.Hub.PartitionOf(s.device.ID.Device) {
