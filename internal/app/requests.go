@@ -72,7 +72,7 @@ func (c *connector) reconnected() {
 
 // learned hears from the lanes which hub a Thing belongs to.
 func (k *carrier) learned(thing, gateway string) {
-	if gateway == "" || gateway == k.thing {
+	if len(k.hubs) > 1 && (gateway == "" || gateway == k.thing) { // the only hub has them all
 		k.owners.note(thing, k.thing)
 	}
 	if k.twoWay != nil {

@@ -31,6 +31,9 @@ func (b *Binder) Learned(thing, gateway string) {
 	_, known := b.learned[thing]
 	fresh := !known && len(b.learned) < mostDevices
 	if fresh {
+		if gateway != "" {
+			gateway = b.cfg.Hub // equal, and no part of an answer that stays in memory with it
+		}
 		b.learned[thing] = gateway
 	}
 	b.heard = thing

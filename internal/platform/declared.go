@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -14,8 +13,8 @@ type declared[T any] struct {
 	again time.Duration // least time between two questions about a Thing whose answer was not enough
 
 	mu      sync.Mutex
-	entries map[string]*list.Element // of *declaration[T]
-	recent  list.List                // most recently used first
+	entries map[string]*node[declaration[T]]
+	recent  byUse[declaration[T]]
 }
 
 // declaration is what is known of one Thing.
@@ -29,7 +28,7 @@ type declaration[T any] struct {
 }
 
 func newDeclared[T any](most int, again time.Duration) *declared[T] {
-	return &declared[T]{most: most, again: again, entries: map[string]*list.Element{}}
+	return &declared[T]{most: most, again: again, entries: map[string]*node[declaration[T]]{}}
 }
 
 // get returns what is declared of a Thing. It asks if nothing is known, or if that is not enough and the question was
@@ -76,15 +75,17 @@ func (d *declared[T]) enter(thing string, enough func(T) bool) (*declaration[T],
 
 func (d *declared[T]) entry(thing string) *declaration[T] {
 	if at, ok := d.entries[thing]; ok {
-		d.recent.MoveToFront(at)
-		return at.Value.(*declaration[T])
+		d.recent.used(at)
+		return &at.of
 	}
-	e := &declaration[T]{thing: thing}
-	d.entries[thing] = d.recent.PushFront(e)
+	added := d.recent.add(declaration[T]{thing: thing})
+	d.entries[thing] = added
 	if len(d.entries) > d.most {
-		delete(d.entries, d.recent.Remove(d.recent.Back()).(*declaration[T]).thing)
+		oldest := d.recent.last
+		d.recent.remove(oldest)
+		delete(d.entries, oldest.of.thing)
 	}
-	return e
+	return &added.of
 }
 
 func (d *declared[T]) leave(e *declaration[T], value T, keep time.Duration, err error) {
@@ -106,8 +107,7 @@ func (d *declared[T]) forget(thing string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if at, ok := d.entries[thing]; ok {
-		e := at.Value.(*declaration[T])
-		e.until, e.forgot = time.Time{}, true
+		at.of.until, at.of.forgot = time.Time{}, true
 	}
 }
 
@@ -116,7 +116,6 @@ func (d *declared[T]) forgetAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, at := range d.entries {
-		e := at.Value.(*declaration[T])
-		e.until, e.forgot = time.Time{}, true
+		at.of.until, at.of.forgot = time.Time{}, true
 	}
 }

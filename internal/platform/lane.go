@@ -30,6 +30,9 @@ type lane struct {
 	overtaken int  // hands with this turn or an earlier one go home after it
 }
 
+// mostSpare is how many lines a lane keeps for Things to come, with the memory of their queues.
+const mostSpare = 32
+
 // line is the queue of one Thing.
 type line struct {
 	thing   string
@@ -139,7 +142,7 @@ func (l *lane) requeue(ln *line) {
 		return
 	}
 	delete(l.lines, ln.thing)
-	if len(l.spare) < 256 {
+	if len(l.spare) < mostSpare {
 		ln.thing, ln.mended = "", false
 		l.spare = append(l.spare, ln)
 	}

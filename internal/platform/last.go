@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"container/list"
 	"slices"
 	"sync"
 
@@ -26,8 +25,8 @@ type lastValues struct {
 
 	mu     sync.Mutex
 	bytes  int
-	things map[string]*list.Element // of *lastOfThing
-	recent list.List                // written last first
+	things map[string]*node[lastOfThing]
+	recent byUse[lastOfThing] // by when they were written
 	buf    []byte
 }
 
@@ -47,7 +46,7 @@ type lastValue struct {
 }
 
 func newLastValues(most int) *lastValues {
-	return &lastValues{most: most, things: map[string]*list.Element{}}
+	return &lastValues{most: most, things: map[string]*node[lastOfThing]{}}
 }
 
 // remember takes the values of one Thing, in their order.
@@ -59,18 +58,17 @@ func (l *lastValues) remember(thing string, writes []message.Write) {
 	defer l.mu.Unlock()
 	at, ok := l.things[thing]
 	if ok {
-		l.recent.MoveToFront(at)
+		l.recent.used(at)
 	} else {
-		at = l.recent.PushFront(&lastOfThing{thing: thing, bytes: lastThing + len(thing), values: make([]lastValue, 0, len(writes))})
+		at = l.recent.add(lastOfThing{thing: thing, bytes: lastThing + len(thing), values: make([]lastValue, 0, len(writes))})
 		l.things[thing] = at
 		l.bytes += lastThing + len(thing)
 	}
-	of := at.Value.(*lastOfThing)
 	for i := range writes {
-		l.set(of, &writes[i])
+		l.set(&at.of, &writes[i])
 	}
 	for l.bytes > l.most {
-		l.drop(l.recent.Back())
+		l.drop(l.recent.last)
 	}
 }
 
@@ -126,10 +124,10 @@ func (of *lastOfThing) add(name string) (at int) {
 	return at
 }
 
-func (l *lastValues) drop(at *list.Element) {
-	of := l.recent.Remove(at).(*lastOfThing)
-	delete(l.things, of.thing)
-	l.bytes -= of.bytes
+func (l *lastValues) drop(at *node[lastOfThing]) {
+	l.recent.remove(at)
+	delete(l.things, at.of.thing)
+	l.bytes -= at.of.bytes
 }
 
 // contentOf is how many bytes a value holds beside its fixed size.
@@ -150,14 +148,14 @@ func (l *lastValues) contentOf(v infotable.Value) int {
 	return n
 }
 
-func (l *lastValues) get(thing, edgeName string) (v infotable.Value, at int64, ok bool) {
+func (l *lastValues) get(thing, edgeName string) (v infotable.Value, ms int64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	element, ok := l.things[thing]
+	at, ok := l.things[thing]
 	if !ok {
 		return v, 0, false
 	}
-	of := element.Value.(*lastOfThing)
+	of := &at.of
 	i, ok := of.find(edgeName)
 	if !ok || of.values[i].bytes == 0 {
 		return v, 0, false

@@ -69,7 +69,7 @@ func TestTheMemoryOfLastValuesIsBounded(t *testing.T) {
 			}
 			bytes := 0
 			for _, at := range l.things {
-				of := at.Value.(*lastOfThing)
+				of := &at.of
 				sum := lastThing + len(of.thing)
 				for _, kept := range of.values {
 					if text, ok := kept.value.Text(); ok {
@@ -81,7 +81,7 @@ func TestTheMemoryOfLastValuesIsBounded(t *testing.T) {
 				}
 				bytes += sum
 			}
-			if bytes != l.bytes || bytes > most || l.recent.Len() != len(l.things) {
+			if bytes != l.bytes || bytes > most || l.recent.count != len(l.things) {
 				t.Fatalf("%d bytes, the account says %d, at most %d", bytes, l.bytes, most)
 			}
 		}
@@ -102,7 +102,7 @@ func TestEachOfManyPropertiesIsFoundInAnyOrder(t *testing.T) {
 			t.Errorf("%s: got %v, %v", w.Property, v, ok)
 		}
 	}
-	if of := l.things["A"].Value.(*lastOfThing); len(of.values) != len(writes) {
+	if of := l.things["A"].of; len(of.values) != len(writes) {
 		t.Errorf("%d values are kept of %d properties", len(of.values), len(writes))
 	}
 }

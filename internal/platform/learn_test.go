@@ -244,7 +244,7 @@ func TestTheNumberOfTablesIsBoundedAndEqualOnesAreShared(t *testing.T) {
 			t.Fatal("equal tables are not shared")
 		}
 	}
-	if len(tables.entries) != 3 || tables.recent.Len() != 3 {
+	if len(tables.entries) != 3 || tables.recent.count != 3 {
 		t.Errorf("%d tables are kept, want 3", len(tables.entries))
 	}
 }

@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"container/list"
 	"runtime"
 	"sync"
 	"time"
@@ -28,20 +27,44 @@ type tables struct {
 	most   int
 	shared *interner
 
+	began time.Time // what entries count their times from
+
 	mu      sync.Mutex
-	entries map[string]*list.Element // of *entry
-	recent  list.List                // most recently used first
-	forgets int                      // counts forget: an answer that was under way by then is not kept
-	parked  int                      // entries that are
+	entries map[string]*node[entry]
+	recent  byUse[entry]
+	forgets int // counts forget: an answer that was under way by then is not kept
+	parked  int // entries that are
 }
 
+// entry is what is kept of a Thing. There is one for each known Thing, so it is small.
 type entry struct {
-	thing string
-	knowledge
+	thing        string
+	table        *mapping.Table
+	asked, until time.Duration // since tables.began; until is 0 if it is to be asked for again at once
+	more         *knowledge    // all that is known, where that is more than the table; nil: it is not
+}
+
+// keep makes an entry say k.
+func (t *tables) keep(e *entry, k knowledge) {
+	e.table, e.asked, e.until, e.more = k.table, k.asked.Sub(t.began), max(k.until.Sub(t.began), 0), nil
+	k.asked, k.until = time.Time{}, time.Time{}
+	if k != (knowledge{table: k.table}) {
+		e.more = &k
+	}
+}
+
+// said is what an entry was made to say.
+func (t *tables) said(e *entry) knowledge {
+	k := knowledge{table: e.table}
+	if e.more != nil {
+		k = *e.more
+	}
+	k.asked, k.until = t.began.Add(e.asked), t.began.Add(e.until)
+	return k
 }
 
 func newTables(most int, shared *interner) *tables {
-	return &tables{most: most, shared: shared, entries: map[string]*list.Element{}}
+	return &tables{most: most, shared: shared, began: time.Now(), entries: map[string]*node[entry]{}}
 }
 
 // get returns what is known of a Thing, also if it is out of date.
@@ -52,8 +75,8 @@ func (t *tables) get(thing string) (knowledge, bool) {
 	if !ok {
 		return knowledge{}, false
 	}
-	t.recent.MoveToFront(at)
-	return at.Value.(*entry).knowledge, true
+	t.recent.used(at)
+	return t.said(&at.of), true
 }
 
 // needsQuestion reports whether a turn of the Thing starts with asking for it.
@@ -73,30 +96,31 @@ func (t *tables) put(thing string, k knowledge, mark int) knowledge {
 		return k
 	}
 	if at, ok := t.entries[thing]; ok {
-		t.change(at.Value.(*entry), k)
-		t.recent.MoveToFront(at)
+		t.change(&at.of, k)
+		t.recent.used(at)
 		return k
 	}
-	e := &entry{thing: thing}
-	t.change(e, k)
-	t.entries[thing] = t.recent.PushFront(e)
+	added := t.recent.add(entry{thing: thing})
+	t.change(&added.of, k)
+	t.entries[thing] = added
 	if len(t.entries) > t.most {
-		oldest := t.recent.Remove(t.recent.Back()).(*entry)
-		t.change(oldest, knowledge{})
-		delete(t.entries, oldest.thing)
+		oldest := t.recent.last
+		t.recent.remove(oldest)
+		t.change(&oldest.of, knowledge{})
+		delete(t.entries, oldest.of.thing)
 	}
 	return k
 }
 
 // change replaces what an entry says, and keeps count.
 func (t *tables) change(e *entry, k knowledge) {
-	if e.parked {
+	if e.more != nil && e.more.parked {
 		t.parked--
 	}
 	if k.parked {
 		t.parked++
 	}
-	e.knowledge = k
+	t.keep(e, k)
 }
 
 // unpark notes that a Thing answers again.
@@ -104,10 +128,9 @@ func (t *tables) unpark(thing string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if at, ok := t.entries[thing]; ok {
-		e := at.Value.(*entry)
-		k := e.knowledge
+		k := t.said(&at.of)
 		k.parked, k.pause = false, 0
-		t.change(e, k)
+		t.change(&at.of, k)
 	}
 }
 
@@ -129,7 +152,7 @@ func (t *tables) forget(thing string) {
 	defer t.mu.Unlock()
 	t.forgets++
 	if at, ok := t.entries[thing]; ok {
-		at.Value.(*entry).until = time.Time{}
+		at.of.until = 0
 	}
 }
 
@@ -139,7 +162,7 @@ func (t *tables) forgetAll() {
 	defer t.mu.Unlock()
 	t.forgets++
 	for _, at := range t.entries {
-		at.Value.(*entry).until = time.Time{}
+		at.of.until = 0
 	}
 }
 
