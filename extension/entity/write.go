@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/xml"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // XML writes the entities of a set as a document that Parse reads back, without packages. Columns and properties whose names
@@ -161,7 +161,7 @@ func (w *writer) thing(t Thing) {
 		types[p.Name] = p.BaseType
 	}
 	list(w, "ThingProperties", t.Values, func(v Value) {
-		if !elementName.MatchString(v.Property) {
+		if !isElementName(v.Property) {
 			return
 		}
 		w.open(v.Property)
@@ -216,5 +216,12 @@ func (w *writer) user(u User) {
 	w.shut("User")
 }
 
-// elementName is what the name of a column or property must be to stand in XML.
-var elementName = regexp.MustCompile(`^[\pL_][\pL\pN_.-]*$`)
+// isElementName reports whether the name of a column or property can stand in XML.
+func isElementName(name string) bool {
+	for i, r := range name {
+		if !unicode.IsLetter(r) && r != '_' && (i == 0 || !unicode.IsNumber(r) && r != '.' && r != '-') {
+			return false
+		}
+	}
+	return name != ""
+}

@@ -95,7 +95,7 @@ func (w *writer) row(t Table, r Row) {
 	}
 	w.open("Row")
 	for _, column := range slices.Sorted(maps.Keys(r)) {
-		if elementName.MatchString(column) {
+		if isElementName(column) {
 			w.cell(column, r[column], types[column])
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -40,12 +39,16 @@ type Container struct {
 	TLS  func() (*tls.Config, error) // asked at each handshake; nil is the system's roots
 }
 
-var containerName = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){2,62}$`)
+// isContainerName reports whether Azure takes a name for a container.
+func isContainerName(name string) bool {
+	const taken = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	return 3 <= len(name) && len(name) <= 63 && strings.Trim(name, taken) == "" && !strings.Contains("-"+name+"-", "--")
+}
 
 // check refuses what no service has to be asked for.
 func (c Container) check() error {
 	switch {
-	case !containerName.MatchString(c.Name) || len(c.Name) > 63:
+	case !isContainerName(c.Name):
 		return c.wrong("a name has 3 to 63 lower-case letters, digits and single hyphens", "%q is no container's name", c.Name)
 	case c.ConnectionString.IsSet() == c.URL.IsSet():
 		return c.wrong("set either connectionString or url", "its account is not named once")

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"regexp"
 	"strings"
 	"time"
 
@@ -32,8 +31,11 @@ type Leases struct {
 	Expiry   time.Duration `yaml:"expiry"`   // of a lease that is not renewed, default 30 s
 }
 
-// containerName is what Azure takes as the name of a container.
-var containerName = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9]){2,62}$`)
+// isContainerName reports whether Azure takes a name for a container.
+func isContainerName(name string) bool {
+	const taken = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	return 3 <= len(name) && len(name) <= 63 && strings.Trim(name, taken) == "" && !strings.Contains("-"+name+"-", "--")
+}
 
 // checkCheckpoint checks where checkpoints are kept: in a folder or in a container, never both.
 func (d *decoder) checkCheckpoint(cfg *Config) {
@@ -59,7 +61,7 @@ func (d *decoder) checkCheckpoint(cfg *Config) {
 
 func (d *decoder) checkBlob(b *Blob, identity bool) {
 	const at = "checkpoint.blob."
-	if !containerName.MatchString(b.Container) || len(b.Container) > 63 {
+	if !isContainerName(b.Container) {
 		d.report(at+"container", "not a container's name", "3 to 63 lower-case letters, digits and single hyphens")
 	}
 	switch {

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,14 +79,17 @@ func normal(key string) string {
 
 var separators = strings.NewReplacer(".", "", "-", "", "_", "")
 
-var plainName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+func isPlainName(name string) bool {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+	return 1 <= len(name) && len(name) <= 64 && strings.Trim(name, plain) == ""
+}
 
 // dotted joins the names of a path; what is not plain is in quotes, and can be printed.
 func dotted(path []string) string {
 	names := make([]string, len(path))
 	for i, name := range path {
 		switch {
-		case plainName.MatchString(name):
+		case isPlainName(name):
 			names[i] = name
 		case len(name) > 64:
 			names[i] = strconv.Quote(name[:64]) + "..."
@@ -111,7 +114,11 @@ func isEncrypted(text string) bool {
 }
 
 // secretNames are in the normal form of keys whose value no comment shows, whatever the reason.
-var secretNames = regexp.MustCompile(`password|passphrase|secret|token|credential|key|sas|connectionstring|user`)
+var secretNames = []string{"password", "passphrase", "secret", "token", "credential", "key", "sas", "connectionstring", "user"}
+
+func isSecretName(key string) bool {
+	return slices.ContainsFunc(secretNames, func(name string) bool { return strings.Contains(normal(key), name) })
+}
 
 // show is the value as a comment may have it: "" if it may not.
 func (r reason) show(s setting) string {
@@ -119,7 +126,7 @@ func (r reason) show(s setting) string {
 	switch {
 	case isEncrypted(v.Text):
 		return " (encrypted)"
-	case !r.shown || v.Kind == hocon.List || v.Kind == hocon.Object || len(v.Text) > 40 || secretNames.MatchString(normal(s.key)):
+	case !r.shown || v.Kind == hocon.List || v.Kind == hocon.Object || len(v.Text) > 40 || isSecretName(s.key):
 		return ""
 	case r.in == "watermark" || r.in == "maxmsgsize":
 		if n, err := v.Bytes(); err == nil {

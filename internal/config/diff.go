@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,7 +166,13 @@ func hubIndex(path string) int {
 	return -1
 }
 
-var indices = regexp.MustCompile(`\[[0-9]+\]`)
-
 // keyPath is the path of a key in the list of all keys: "hubs[0].thing" -> "hubs[].thing".
-func keyPath(path string) string { return indices.ReplaceAllString(path, "[]") }
+func keyPath(path string) string {
+	parts := strings.Split(path, "[")
+	for i, part := range parts[1:] {
+		if index, rest, closed := strings.Cut(part, "]"); closed && strings.Trim(index, "0123456789") == "" {
+			parts[i+1] = "]" + rest
+		}
+	}
+	return strings.Join(parts, "[")
+}

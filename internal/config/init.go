@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -225,8 +224,13 @@ func loopbackPort(port int) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }
 
-// plainYAML matches text that YAML reads as that text without quotes.
-var plainYAML = regexp.MustCompile(`^[A-Za-z/$][A-Za-z0-9/._${}:-]*[A-Za-z0-9/}]$`)
+// isPlainYAML reports whether YAML reads text as that text without quotes.
+func isPlainYAML(text string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	const inside = letters + "0123456789/._${}:-"
+	return len(text) > 1 && strings.Trim(text, inside) == "" &&
+		strings.Contains(letters+"/$", text[:1]) && strings.Contains(letters+"0123456789/}", text[len(text)-1:])
+}
 
 // wordsOfYAML are no texts without quotes.
 var wordsOfYAML = map[string]bool{
@@ -235,7 +239,7 @@ var wordsOfYAML = map[string]bool{
 
 // quote writes text as YAML, in double quotes if it needs any: JSON strings are YAML.
 func quote(text string) string {
-	if plainYAML.MatchString(text) && !wordsOfYAML[strings.ToLower(text)] {
+	if isPlainYAML(text) && !wordsOfYAML[strings.ToLower(text)] {
 		return text
 	}
 	quoted, err := json.Marshal(text)

@@ -3,9 +3,9 @@ package script
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
@@ -212,13 +212,20 @@ func declaredNames(body *ast.FunctionLiteral) map[string]bool {
 	return names
 }
 
-// identifier is a name that a variable can have.
-var identifier = regexp.MustCompile(`^[\p{L}_$][\p{L}\p{Nd}_$]*$`)
+// isIdentifier reports whether a variable can have a name.
+func isIdentifier(name string) bool {
+	for i, r := range name {
+		if !unicode.IsLetter(r) && r != '_' && r != '$' && (i == 0 || !unicode.IsDigit(r)) {
+			return false
+		}
+	}
+	return name != ""
+}
 
 // isVariable reports whether a parameter can be a variable of the program. Others, such as one called x-y, exist,
 // but no code can name them.
 func (p *Program) isVariable(name string) bool {
-	return name != "me" && !p.declared[name] && identifier.MatchString(name) && !reserved[name]
+	return name != "me" && !p.declared[name] && isIdentifier(name) && !reserved[name]
 }
 
 // reserved are the words that cannot be a parameter's name.
