@@ -17,6 +17,7 @@ import (
 	"azx/internal/admin"
 	"azx/internal/config"
 	"azx/internal/delivery"
+	"azx/internal/dial"
 	"azx/internal/ingress"
 	"azx/internal/observe"
 	"azx/internal/platform"
@@ -65,11 +66,13 @@ type Running struct {
 // reached is waited for. With several hubs, one that fails is tried again now and then while the others go on; the error
 // of the last one ends the run. Errors are fault.Problems with a hint.
 func Run(ctx context.Context, o Options) error {
+	beside := supervise.New(ctx)
+	beside.Go("system's authorities", dial.LoadRoots)
 	c, err := build(o)
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(c.run(ctx), c.closeQuarantine())
 	}
-	return errors.Join(c.run(ctx), c.closeQuarantine())
+	return errors.Join(err, beside.Wait())
 }
 
 // connector is everything that lives as long as the process, once for all hubs.

@@ -25,7 +25,7 @@ func openNetwork(h *config.Hub, d *dial.Dialer, log *slog.Logger) (*dial.Network
 
 // checked reads files once: what is wrong at the start does not get better.
 func checked(f dial.Files) (dial.Files, error) {
-	if _, err := f.Config(); err != nil {
+	if err := f.Check(); err != nil {
 		return f, &fault.Problem{Op: "set up TLS", Class: fault.Fatal, Cause: err, Hint: fault.HintOf(err)}
 	}
 	return f, nil
