@@ -221,6 +221,12 @@ func (b *bench) processes(ctx context.Context, rep *report, round int, words []s
 			rep.addImport(title, s, err)
 		}
 	}
+	if wanted(startsKey, words) {
+		fmt.Fprintf(os.Stderr, "round %d of %d: %d starts\n", round+1, b.rounds, startTimes)
+		s, err := b.measureStarts(ctx)
+		s.Round = round
+		rep.addStarts(s, err)
+	}
 	if wanted(callsKey, words) {
 		fmt.Fprintf(os.Stderr, "round %d of %d: %d method calls a second\n", round+1, b.rounds, callsPerSec)
 		c, err := b.measureCalls(ctx)

@@ -22,6 +22,7 @@ type report struct {
 	Whole   []whole        `json:"hub_and_platform"`
 	Calls   []calls        `json:"method_calls"`
 	Imports []imports      `json:"imports"`
+	Starts  []starts       `json:"starts"`
 
 	failures []string
 	Ratios   []ratio `json:"ratios"`
@@ -102,6 +103,14 @@ func (r *report) addCalls(c calls, err error) {
 		return
 	}
 	r.Calls = append(r.Calls, c)
+}
+
+func (r *report) addStarts(s starts, err error) {
+	if err != nil {
+		r.failures = append(r.failures, "starts: "+err.Error())
+		return
+	}
+	r.Starts = append(r.Starts, s)
 }
 
 // callsTable is about direct methods.
@@ -285,7 +294,7 @@ func (r *report) print(out io.Writer) error {
 	for _, q := range r.Ratios {
 		ratios = append(ratios, []string{q.Title, fmt.Sprintf("%.2fx", q.Value), spread("%.2f", []float64{q.Least, q.Most})})
 	}
-	for _, t := range []table{processes, alone, r.wholeTable(), r.callsTable(), r.importsTable(), ratios, goalsTable(r.Goals)} {
+	for _, t := range []table{processes, alone, r.wholeTable(), r.startsTable(), r.callsTable(), r.importsTable(), ratios, goalsTable(r.Goals)} {
 		if err := t.print(out); err != nil {
 			return err
 		}
