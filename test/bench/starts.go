@@ -89,6 +89,15 @@ func threadsCPUMs(pid int) (ms float64, err error) {
 	return ms, nil
 }
 
+// firstMs is the time to the first message: of many starts, if they were measured.
+func (r *report) firstMs() series {
+	first := r.of("connector-200-fast", func(s sample) float64 { return s.FirstMs })
+	for _, s := range r.Starts {
+		first[s.Round] = s.FirstMs
+	}
+	return first
+}
+
 // startsTable is about starts.
 func (r *report) startsTable() table {
 	t := table{{fmt.Sprintf("start to first message, %d starts, ms", startTimes), "median", "spread"}}
