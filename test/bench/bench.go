@@ -131,7 +131,7 @@ func (st *stage) close() error {
 const hubThing = "BenchHub"
 
 // connectorCommand writes a configuration of its own and returns the command that runs with it.
-func (st *stage) connectorCommand(receiver string, binary ...string) ([]string, error) {
+func (st *stage) connectorCommand(r *row, binary ...string) ([]string, error) {
 	dir, err := os.MkdirTemp(st.bench.dir, "connector-")
 	if err != nil {
 		return nil, err
@@ -152,7 +152,10 @@ hubs:
 checkpoint: {file: %q}
 quarantine: {dir: %q}
 admin: {listen: "127.0.0.1:0"}
-`, st.url, hubThing, eventHubsString, st.address, st.bench.caFile(), hubThing, receiver, filepath.Join(dir, "checkpoints"), filepath.Join(dir, "quarantine"))
+`, st.url, hubThing, eventHubsString, st.address, st.bench.caFile(), hubThing, r.receiverName(), filepath.Join(dir, "checkpoints"), filepath.Join(dir, "quarantine"))
+	if r.memory != "" {
+		text += "memory: " + r.memory + "\n"
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -163,7 +166,7 @@ admin: {listen: "127.0.0.1:0"}
 func (st *stage) command(ctx context.Context, r *row) ([]string, error) {
 	switch r.peer {
 	case "":
-		return st.connectorCommand(r.receiverName(), st.bench.connector, "run", "--log-level", "error")
+		return st.connectorCommand(r, st.bench.connector, "run", "--log-level", "error")
 	case telegrafPeer:
 		return st.telegrafCommand(ctx, r)
 	case nodePeer:

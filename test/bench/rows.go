@@ -25,6 +25,7 @@ type row struct {
 	partitions int           // 0: the usual number
 	window     time.Duration // 0: that of the run
 	receiver   string        // of the connector; "": sdk
+	memory     string        // of the connector; "": as much as it takes by default
 	rate       int           // of the source; 0: as fast as it is taken
 	peer       string        // "" for the connector
 	atSource   bool          // messages are counted where they leave, since none arrives
@@ -43,6 +44,8 @@ func rows() []row {
 		{key: "connector-200", title: "azx run, 200 B, TLS", body: small, tls: true},
 		{key: "connector-200-fast", title: "azx run, fast receiver, 200 B, TLS", body: small, tls: true, receiver: "fast"},
 		{key: "connector-200-100k", title: "azx run, fast receiver, 200 B, TLS, 100,000 Things", body: small, tls: true, receiver: "fast", things: 100_000},
+		{key: "connector-200-16m", title: "azx run, fast receiver, 200 B, TLS, memory: 16MiB", body: small, tls: true, receiver: "fast", memory: "16MiB"},
+		{key: "connector-200-100k-16m", title: "azx run, fast receiver, 200 B, TLS, 100,000 Things, memory: 16MiB", body: small, tls: true, receiver: "fast", things: 100_000, memory: "16MiB"},
 		{key: "connector-200-1p", title: "azx run, fast receiver, 200 B, TLS, 1 partition", body: small, tls: true, receiver: "fast", partitions: 1},
 		{key: "connector-200-8p", title: "azx run, fast receiver, 200 B, TLS, 8 partitions", body: small, tls: true, receiver: "fast", partitions: 8},
 		{key: "go-amqp-put-200", title: "go-amqp and a PUT each, 200 B, TLS", body: small, tls: true, peer: "go-amqp-put"},
