@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,7 +68,9 @@ type Running struct {
 // of the last one ends the run. Errors are fault.Problems with a hint.
 func Run(ctx context.Context, o Options) error {
 	beside := supervise.New(ctx)
-	beside.Go("system's authorities", dial.LoadRoots)
+	if slices.ContainsFunc(o.Config.Hubs, func(h config.Hub) bool { return h.CAFile == "" }) {
+		beside.Go("system's authorities", dial.LoadRoots)
+	}
 	c, err := build(o)
 	if err == nil {
 		err = errors.Join(c.run(ctx), c.closeQuarantine())

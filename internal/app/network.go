@@ -17,15 +17,19 @@ func openDialer(cfg *config.Config) (*dial.Dialer, error) {
 // openNetwork says how a hub is reached; all that speaks to the hub shares it.
 func openNetwork(h *config.Hub, d *dial.Dialer, log *slog.Logger) (*dial.Network, error) {
 	files, err := checked(dial.Files{CA: h.CAFile})
-	return &dial.Network{
+	n := &dial.Network{
 		Transport: h.Transport, Dial: d.DialContext, TLS: files.Config,
 		AMQPS: h.Endpoints.AMQPS, HTTPS: h.Endpoints.HTTPS, Log: log.With("hub", h.Thing),
-	}, err
+	}
+	if files.CA != "" {
+		n.Own = files.Own
+	}
+	return n, err
 }
 
 // checked reads files once: what is wrong at the start does not get better.
 func checked(f dial.Files) (dial.Files, error) {
-	if err := f.Check(); err != nil {
+	if _, err := f.Own(); err != nil {
 		return f, &fault.Problem{Op: "set up TLS", Class: fault.Fatal, Cause: err, Hint: fault.HintOf(err)}
 	}
 	return f, nil

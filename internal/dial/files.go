@@ -19,25 +19,30 @@ type Files struct {
 
 // Config reads the files. The error is a fault.Problem of class Credential.
 func (f Files) Config() (*tls.Config, error) {
+	return f.config(func() *x509.CertPool {
+		if pool, err := x509.SystemCertPool(); err == nil {
+			return pool
+		}
+		return x509.NewCertPool()
+	})
+}
+
+// Own is Config without the system's authorities where there is a CA: they take long to read, see Network.
+func (f Files) Own() (*tls.Config, error) { return f.config(x509.NewCertPool) }
+
+// config adds the authorities of CA to others, if there is a CA: without roots, the system's are asked.
+func (f Files) config(others func() *x509.CertPool) (*tls.Config, error) {
 	config := strict()
-	own, err := f.authorities()
+	pem, err := f.authorities()
 	if err != nil {
 		return nil, err
 	}
-	if own != nil {
-		config.RootCAs = withSystem(own)
+	if pem != nil {
+		config.RootCAs = others()
+		config.RootCAs.AppendCertsFromPEM(pem)
 	}
 	config.Certificates, err = f.certificates()
 	return config, err
-}
-
-// Check reads the files as Config does, and not the system's authorities, which takes longer than all else of a start.
-func (f Files) Check() error {
-	if _, err := f.authorities(); err != nil {
-		return err
-	}
-	_, err := f.certificates()
-	return err
 }
 
 // authorities reads CA; nil if there is none.
@@ -66,16 +71,6 @@ func (f Files) certificates() ([]tls.Certificate, error) {
 			Hint: "they are PEM files with a client's certificate and the key that belongs to it"}
 	}
 	return []tls.Certificate{pair}, nil
-}
-
-// withSystem returns the system's authorities and those of a PEM text.
-func withSystem(pem []byte) *x509.CertPool {
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	pool.AppendCertsFromPEM(pem)
-	return pool
 }
 
 // LoadRoots reads the system's authorities, so that the first handshake finds them there: it is for a start that does other

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"sync/atomic"
 
 	"azx/internal/fault"
 )
@@ -39,12 +40,14 @@ type Network struct {
 	Transport Transport                   // "" is TransportAMQP
 	Dial      Func                        // opens TCP connections; nil does so directly
 	TLS       func() (*tls.Config, error) // asked at each handshake; nil is the system's roots
+	Own       func() (*tls.Config, error) // TLS without the system's roots, tried first; nil if there is nothing else in it
 	// Where to dial instead of the hub's own addresses, host:port, also after a redirect; names in certificates and tokens
 	// stay. "" for the hub's own.
 	AMQPS, HTTPS string
 	Log          *slog.Logger // hears when TransportAuto takes another transport; may be nil
 
-	choice choice
+	choice  choice
+	foreign atomic.Bool // a certificate was met for which Own is not enough
 }
 
 // Target is an endpoint for AMQP.
@@ -99,11 +102,24 @@ func address(instead, redirected, host string, port int) string {
 }
 
 // tls opens a TLS connection that checks the certificate against host, whatever address is dialled. setting is the one
-// that leads there.
+// that leads there. To read the system's roots takes longer than the rest of a connector's start: that is left until a
+// host is met that needs them, which is dialled once more then.
 func (n *Network) tls(ctx context.Context, host, address, setting string) (net.Conn, error) {
+	if n.Own != nil && !n.foreign.Load() {
+		conn, err := n.secured(ctx, host, address, setting, n.Own)
+		if !errors.As(err, new(*tls.CertificateVerificationError)) {
+			return conn, err
+		}
+		n.foreign.Store(true)
+	}
+	return n.secured(ctx, host, address, setting, n.TLS)
+}
+
+// secured is tls with what trust says, nil for the system's roots.
+func (n *Network) secured(ctx context.Context, host, address, setting string, trust func() (*tls.Config, error)) (net.Conn, error) {
 	config := &tls.Config{}
-	if n.TLS != nil {
-		given, err := n.TLS()
+	if trust != nil {
+		given, err := trust()
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package dial_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -163,6 +164,46 @@ func TestAConnectionThatIsGivenUpIsNoBlockedPort(t *testing.T) {
 	})
 }
 
+func TestTheSystemsRootsAreLeftAloneUntilAHostNeedsThem(t *testing.T) {
+	_, roots := certificate()
+	var asked string
+	trust := func(name string, pool *x509.CertPool) func() (*tls.Config, error) {
+		return func() (*tls.Config, error) {
+			asked += name
+			return &tls.Config{RootCAs: pool}, nil
+		}
+	}
+	none := x509.NewCertPool()
+	for name, c := range map[string]struct {
+		own, all *x509.CertPool
+		does     state
+		got      string // of two connections
+		asked    string
+	}{
+		"a host of one's own":                        {own: roots, all: none, got: "amqp amqp", asked: "own own "},
+		"another's, which is found once":             {own: none, all: roots, got: "amqp amqp", asked: "own all all "},
+		"one whom nobody knows":                      {own: none, all: none, got: " ", asked: "own all all "},
+		"one who ends the handshake is dialled once": {own: roots, all: roots, does: hangsUp, got: " ", asked: "own own "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &hub{amqps: c.does}
+				defer h.close()
+				n, before := h.network(""), asked
+				n.Own, n.TLS = trust("own ", c.own), trust("all ", c.all)
+				first, _ := over(t, n)
+				second, err := over(t, n)
+				if got := first + " " + second; got != c.got || asked != before+c.asked {
+					t.Errorf("got %q with %q, %v", got, asked[len(before):], err)
+				}
+				if second == "" && c.does == takes && fault.ClassOf(err) != fault.Credential {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestCertificatesAreReadAtEachHandshake(t *testing.T) {
 	pair, _ := certificate()
 	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
@@ -183,8 +224,15 @@ func TestCertificatesAreReadAtEachHandshake(t *testing.T) {
 	if err != nil || config.RootCAs == nil || len(config.Certificates) != 1 {
 		t.Fatalf("got %v, %v", config, err)
 	}
+	_, alone := certificate()
+	if own, err := files.Own(); err != nil || !own.RootCAs.Equal(alone) || len(own.Certificates) != 1 {
+		t.Errorf("without the system's: %v, %v", own, err)
+	}
 	for _, name := range []string{"key.pem", "cert.pem", "ca.pem"} { // that of the one read first comes last
 		put(name, "NOTHING", []byte("canary"))
+		if _, err := files.Own(); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s, without the system's: got %v", name, err)
+		}
 		if _, err := files.Config(); err == nil || fault.ClassOf(err) != fault.Credential || fault.HintOf(err) == "" || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		}
