@@ -39,9 +39,13 @@ const keptByShelf = 3 << 10
 type scanner struct {
 	hub, partition string
 	known          map[string]string // ids and the like: they come again and again
+	last           texts             // of the message before
 	offsets        []byte            // of the shelf that is filled
 	ends           [shelfSize]int    // of each of them
 }
+
+// texts are what a message most likely shares with the one before it.
+type texts struct{ device, module, source, contentType, contentEncoding string }
 
 func newScanner(hub, partition string) *scanner {
 	return &scanner{hub: hub, partition: partition, known: map[string]string{}}
@@ -93,7 +97,7 @@ func (s *scanner) scan(e *event, payload []byte) error {
 			}
 		case amqp10.SectionProperties:
 			p := r.Properties()
-			e.ContentType, e.ContentEncoding = s.text(p.ContentType), s.text(p.ContentEncoding)
+			e.ContentType, e.ContentEncoding = s.text(&s.last.contentType, p.ContentType), s.text(&s.last.contentEncoding, p.ContentEncoding)
 		case amqp10.SectionApplicationProperties:
 			e.Properties = applicationProperties(&r)
 		case amqp10.SectionData:
@@ -148,11 +152,11 @@ func (s *scanner) annotations(e *event, r *amqp10.Reader) (at place, err error) 
 			}
 			items.Skip()
 		case annotationDevice:
-			e.DeviceID = s.value(&items)
+			e.DeviceID = s.value(&s.last.device, &items)
 		case annotationModule:
-			e.ModuleID = s.value(&items)
+			e.ModuleID = s.value(&s.last.module, &items)
 		case annotationSource:
-			e.Source = s.value(&items)
+			e.Source = s.value(&s.last.source, &items)
 		default:
 			items.Check()
 		}
@@ -178,25 +182,31 @@ func isInteger(k amqp10.Kind) bool {
 }
 
 // value is the next value as a text that is likely to come again.
-func (s *scanner) value(r *amqp10.Reader) string {
+func (s *scanner) value(last *string, r *amqp10.Reader) string {
 	if kind := r.Peek(); kind == amqp10.KindString || kind == amqp10.KindSymbol {
-		return s.text(r.Bytes())
+		return s.text(last, r.Bytes())
 	}
 	return text(plain(r.Value()))
 }
 
-// text is a text that is likely to come again: it is allocated once.
-func (s *scanner) text(b []byte) string {
-	switch known, ok := s.known[string(b)]; {
+// text is a text that is likely to come again, most likely as the last one: it is allocated once.
+func (s *scanner) text(last *string, b []byte) string {
+	if *last == string(b) {
+		return *last
+	}
+	t, ok := s.known[string(b)]
+	switch {
 	case ok:
-		return known
 	case len(b) > knownLength:
 		return string(b)
-	case len(s.known) >= knownTexts:
-		clear(s.known)
+	default:
+		if len(s.known) >= knownTexts {
+			clear(s.known)
+		}
+		t = string(b)
+		s.known[t] = t
 	}
-	t := string(b)
-	s.known[t] = t
+	*last = t
 	return t
 }
 
