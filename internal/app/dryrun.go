@@ -121,7 +121,7 @@ func (d *dryRun) carry(ctx context.Context, m *message.Message) (Seen, error) {
 	}
 	s := seen(m)
 	settled := make(chan delivery.Outcome, 1)
-	d.writer.Write(delivery.Queued{Telemetry: telemetry, Settle: func(o delivery.Outcome) { settled <- o }})
+	d.writer.Write(&delivery.Queued{Telemetry: telemetry, Settle: func(o delivery.Outcome) { settled <- o }})
 	select {
 	case o := <-settled:
 		s.Thing, s.Writes = telemetry.Thing, d.caught.take()

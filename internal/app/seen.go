@@ -77,7 +77,8 @@ func seenDecoded(t message.Telemetry) Seen {
 	s := seen(t.Message)
 	at := time.UnixMilli(t.Time).UTC()
 	s.Thing, s.Time = t.Thing, &at
-	for _, r := range t.Readings {
+	for i := range t.Readings.Len() {
+		r := t.Readings.At(i)
 		s.Readings = append(s.Readings, SeenReading{shortened(string(r.Key)), shortened(string(r.Raw))})
 	}
 	return s

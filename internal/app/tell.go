@@ -124,8 +124,8 @@ func propertiesOf(d ingress.Dead) []platform.PropertyFailure {
 		return nil
 	}
 	var properties []platform.PropertyFailure
-	for _, r := range readings {
-		name := string(r.Key)
+	for i := range readings.Len() {
+		name := string(readings.Key(i))
 		if d.ModuleID != "" {
 			name = d.ModuleID + "::" + name
 		}

@@ -27,20 +27,20 @@ var ErrEmpty = errors.New("empty body")
 //
 // It returns ErrEmpty for a body without text, and a *fault.Problem of class Rejected for one that
 // cannot be read.
-func Body(m *message.Message) ([]message.Reading, error) {
+func Body(m *message.Message) (message.Readings, error) {
 	if err := checkType(m.ContentType, m.ContentEncoding); err != nil {
-		return nil, err
+		return message.Readings{}, err
 	}
 	text := bytes.TrimPrefix(m.Body, []byte("\ufeff"))
 	if len(bytes.TrimLeft(text, " \t\r\n")) == 0 {
-		return nil, ErrEmpty
+		return message.Readings{}, ErrEmpty
 	}
 	if !utf8.Valid(text) {
-		return nil, fault.Reject("decode body", "send JSON text in UTF-8, or name the encoding in contentEncoding", "invalid UTF-8")
+		return message.Readings{}, fault.Reject("decode body", "send JSON text in UTF-8, or name the encoding in contentEncoding", "invalid UTF-8")
 	}
 	readings, err := members(text)
 	if err != nil {
-		return nil, &fault.Problem{Op: "decode body", Class: fault.Rejected, Cause: err, Hint: "the body has to be one JSON object: {\"property\": value, ...}"}
+		return message.Readings{}, &fault.Problem{Op: "decode body", Class: fault.Rejected, Cause: err, Hint: "the body has to be one JSON object: {\"property\": value, ...}"}
 	}
 	return readings, nil
 }
@@ -54,7 +54,7 @@ func Value(text []byte) (message.Reading, error) {
 	w := &walker{text: text}
 	w.space()
 	start := w.at
-	kind, err := w.value(0)
+	kind, err := w.one()
 	if err != nil {
 		return message.Reading{}, err
 	}

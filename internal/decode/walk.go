@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"azx/internal/message"
@@ -15,25 +14,34 @@ type walker struct {
 }
 
 // members walks a whole document that has to be an object and returns its members.
-func members(text []byte) ([]message.Reading, error) {
+func members(text []byte) (message.Readings, error) {
 	w := &walker{text: text}
 	w.space()
 	if w.peek() != '{' {
-		kind, err := w.value(0)
-		if err != nil {
-			return nil, err
+		kind, err := w.one()
+		if err == nil {
+			err = fmt.Errorf("the body is %s %s, not an object", article(kind), kind)
 		}
-		return nil, fmt.Errorf("the body is %s %s, not an object", article(kind), kind)
+		return message.Readings{}, err
 	}
 	readings, err := w.outermost()
 	if err != nil {
-		return nil, err
+		return message.Readings{}, err
 	}
 	w.space()
 	if w.at != len(w.text) {
-		return nil, w.errorf("text after the object")
+		return message.Readings{}, w.errorf("text after the object")
 	}
 	return readings, nil
+}
+
+// one walks a value that stands in nothing.
+func (w *walker) one() (message.Kind, error) {
+	start := w.at
+	if err := w.value(0); err != nil {
+		return 0, err
+	}
+	return message.KindOf(w.text[start:]), nil
 }
 
 func article(k message.Kind) string {
@@ -43,24 +51,23 @@ func article(k message.Kind) string {
 	return "a"
 }
 
-func (w *walker) outermost() ([]message.Reading, error) {
-	readings := make([]message.Reading, 0, message.MostMembers(w.text))
+func (w *walker) outermost() (message.Readings, error) {
+	readings := message.NewReadings(w.text, message.MostMembers(w.text))
 	for more := w.opened('}'); more; {
-		if len(readings) == MaxMembers {
-			return nil, fmt.Errorf("more than %d members", MaxMembers)
+		if readings.Len() == MaxMembers {
+			return readings, fmt.Errorf("more than %d members", MaxMembers)
 		}
-		key, err := w.key()
+		begin, end, escapes, err := w.key()
 		if err != nil {
-			return nil, err
+			return readings, err
 		}
 		start := w.at
-		kind, err := w.value(1)
-		if err != nil {
-			return nil, err
+		if err := w.value(1); err != nil {
+			return readings, err
 		}
-		readings = append(readings, message.Reading{Key: key, Kind: kind, Raw: w.text[start:w.at:w.at]})
+		readings.Add(begin, end, escapes, start, w.at)
 		if more, err = w.next('}'); err != nil {
-			return nil, err
+			return readings, err
 		}
 	}
 	return readings, nil
@@ -92,80 +99,70 @@ func (w *walker) next(closing byte) (more bool, err error) {
 	return false, w.errorf("expected ',' or '%c'", closing)
 }
 
-// key walks a member's name and the colon, up to the value.
-func (w *walker) key() ([]byte, error) {
+// key walks a member's name and the colon, up to the value. The name stands, without its quotes, from begin to end.
+func (w *walker) key() (begin, end int, escapes bool, err error) {
 	if w.peek() != '"' {
-		return nil, w.errorf("expected a member name")
+		return 0, 0, false, w.errorf("expected a member name")
 	}
-	start := w.at
-	escaped, err := w.str()
-	if err != nil {
-		return nil, err
+	begin = w.at + 1
+	if escapes, err = w.str(); err != nil {
+		return 0, 0, false, err
 	}
-	key := w.text[start+1 : w.at-1]
-	if escaped {
-		var s string
-		if err := json.Unmarshal(w.text[start:w.at], &s); err != nil {
-			return nil, w.errorf("bad member name")
-		}
-		key = []byte(s)
-	}
+	end = w.at - 1
 	w.space()
 	if w.peek() != ':' {
-		return nil, w.errorf("expected ':'")
+		return 0, 0, false, w.errorf("expected ':'")
 	}
 	w.at++
 	w.space()
-	return key, nil
+	return begin, end, escapes, nil
 }
 
 // value walks one value that stands inside depth brackets.
-func (w *walker) value(depth int) (message.Kind, error) {
+func (w *walker) value(depth int) error {
 	switch c := w.peek(); {
 	case c == '"':
 		_, err := w.str()
-		return message.String, err
-	case c == '{' || c == '[':
-		return w.nested(c, depth)
+		return err
+	case c == '{':
+		return w.nested('}', depth)
+	case c == '[':
+		return w.nested(']', depth)
 	case c == 't':
-		return message.Bool, w.word("true")
+		return w.word("true")
 	case c == 'f':
-		return message.Bool, w.word("false")
+		return w.word("false")
 	case c == 'n':
-		return message.Null, w.word("null")
+		return w.word("null")
 	case c == '-' || isDigit(c):
-		return message.Number, w.number()
+		return w.number()
 	}
-	return 0, w.errorf("expected a value")
+	return w.errorf("expected a value")
 }
 
-func (w *walker) nested(open byte, depth int) (message.Kind, error) {
+func (w *walker) nested(closing byte, depth int) error {
 	if depth >= MaxDepth {
-		return 0, w.errorf("nested deeper than %d levels", MaxDepth)
-	}
-	kind, closing := message.Array, byte(']')
-	if open == '{' {
-		kind, closing = message.Object, '}'
+		return w.errorf("nested deeper than %d levels", MaxDepth)
 	}
 	for more := w.opened(closing); more; {
-		if kind == message.Object {
-			if _, err := w.key(); err != nil {
-				return 0, err
+		if closing == '}' {
+			if _, _, _, err := w.key(); err != nil {
+				return err
 			}
 		}
-		_, err := w.value(depth + 1)
+		err := w.value(depth + 1)
 		if err == nil {
 			more, err = w.next(closing)
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return kind, nil
+	return nil
 }
 
-// str walks a string with its quotes and tells whether it held escapes.
-func (w *walker) str() (escaped bool, err error) {
+// str walks a string with its quotes and tells whether it holds escapes.
+func (w *walker) str() (escapes bool, err error) {
 	at := w.at + 1
 	for text := w.text; at < len(text); at++ {
 		c := text[at]
@@ -176,9 +173,9 @@ func (w *walker) str() (escaped bool, err error) {
 		switch c {
 		case '"':
 			w.at++
-			return escaped, nil
+			return escapes, nil
 		case '\\':
-			escaped = true
+			escapes = true
 			if err := w.escape(); err != nil {
 				return false, err
 			}

@@ -31,7 +31,8 @@ type Outcome struct {
 	Err    error  // for people, with a hint; nil when accepted
 }
 
-// Queued is a message on its way to its Thing, with what has to be called once it has ended.
+// Queued is a message on its way to its Thing, with what has to be called once it has ended. Nobody copies it: it waits in queues
+// as it is.
 type Queued struct {
 	message.Telemetry
 	Settle func(Outcome) // called exactly once, from any goroutine; it does not block for long

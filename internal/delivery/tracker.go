@@ -55,6 +55,7 @@ type Tracker struct {
 
 	mu        sync.Mutex
 	open      []*Receipt // begun and not yet behind the watermark, oldest at head
+	shelf     []Receipt  // room for the next ones: many small pieces of memory cost more than a few
 	head      int
 	last      Checkpoint // of the message that began last
 	watermark Checkpoint
@@ -69,6 +70,9 @@ func NewTracker() *Tracker {
 	close(idle)
 	return &Tracker{idle: idle}
 }
+
+// shelfSize is how many receipts share a piece of memory, which one that stays open keeps.
+const shelfSize = 8
 
 // Receipt stands for one message until it is settled.
 type Receipt struct {
@@ -88,7 +92,12 @@ func (t *Tracker) Begin(at Checkpoint) *Receipt {
 	t.counts.Received++
 	t.counts.InFlight++
 	t.last = at
-	r := &Receipt{tracker: t, at: at}
+	if len(t.shelf) == 0 {
+		t.shelf = make([]Receipt, shelfSize)
+	}
+	r := &t.shelf[0]
+	t.shelf = t.shelf[1:]
+	r.tracker, r.at = t, at
 	t.open = append(t.open, r)
 	return r
 }

@@ -114,7 +114,7 @@ func (a *Aside) NoThing(c *carried, o delivery.Outcome) {
 		a.Quarantine(c, "write", o.Reason, o.Err)
 	default:
 		a.add(task{
-			dead: Dead{Message: c.Message, Thing: message.ThingName(c.DeviceID), Stage: "write", Reason: o.Reason, Err: o.Err},
+			dead: Dead{Message: c.Message, Thing: message.ThingName(c.Message.DeviceID), Stage: "write", Reason: o.Reason, Err: o.Err},
 			do:   keep,
 			then: func() { c.end(delivery.Quarantined, o.Reason) },
 		})
@@ -123,7 +123,7 @@ func (a *Aside) NoThing(c *carried, o delivery.Outcome) {
 
 // Release returns the messages kept for a Thing that now exists, oldest first. Each is forgotten when it
 // has been written, and goes to quarantine when the platform refuses it.
-func (a *Aside) Release(thing string) []delivery.Queued {
+func (a *Aside) Release(thing string) []*delivery.Queued {
 	a.mu.Lock()
 	for a.keeping[thing] > 0 && !a.stopped {
 		a.changed.Wait()
@@ -134,13 +134,13 @@ func (a *Aside) Release(thing string) []delivery.Queued {
 		a.Log.Error("kept messages cannot be read", "event", "kept-unreadable", "thing", thing, "error", err)
 		return nil
 	}
-	var queue []delivery.Queued
+	var queue []*delivery.Queued
 	for _, k := range kept {
 		t, err := a.Translator.Translate(k.Message)
 		if err != nil {
 			continue // it was readable when it was kept; it stays where it is
 		}
-		queue = append(queue, delivery.Queued{Telemetry: t, Settle: func(o delivery.Outcome) { a.replayed(thing, k, o) }})
+		queue = append(queue, &delivery.Queued{Telemetry: t, Settle: func(o delivery.Outcome) { a.replayed(thing, k, o) }})
 	}
 	return queue
 }

@@ -96,13 +96,13 @@ func (s *fakeSource) Close() error { return nil }
 // fakeWriter decides each message's outcome by the given function; nil holds it open.
 type fakeWriter struct {
 	mu      sync.Mutex
-	outcome func(delivery.Queued) *delivery.Outcome
-	seen    []delivery.Queued
+	outcome func(*delivery.Queued) *delivery.Outcome
+	seen    []*delivery.Queued
 
 	forgotten int // Things, by a replay
 }
 
-func (w *fakeWriter) Write(q delivery.Queued) {
+func (w *fakeWriter) Write(q *delivery.Queued) {
 	w.mu.Lock()
 	w.seen = append(w.seen, q)
 	o := w.outcome(q)
@@ -122,7 +122,7 @@ func (w *fakeWriter) sequences() []int64 {
 	return s
 }
 
-func accept(delivery.Queued) *delivery.Outcome { return &delivery.Outcome{} }
+func accept(*delivery.Queued) *delivery.Outcome { return &delivery.Outcome{} }
 
 // fakeQuarantine remembers; while err is set it fails.
 type fakeQuarantine struct {
@@ -321,7 +321,7 @@ type rig struct {
 	aside      *Aside
 }
 
-func newRig(unknown UnknownThing, outcome func(delivery.Queued) *delivery.Outcome, messages ...*message.Message) *rig {
+func newRig(unknown UnknownThing, outcome func(*delivery.Queued) *delivery.Outcome, messages ...*message.Message) *rig {
 	r := &rig{
 		hub: newHub(messages...), writer: &fakeWriter{outcome: outcome}, quarantine: &fakeQuarantine{},
 		shelf: &fakeShelf{kept: map[string][]*message.Message{}}, meter: &fakeMeter{ended: map[string]int{}}, store: &fakeStore{},

@@ -14,7 +14,7 @@ import (
 )
 
 // waits is a writer whose messages wait in a lane until a test sends them.
-func waits(delivery.Queued) *delivery.Outcome { return nil }
+func waits(*delivery.Queued) *delivery.Outcome { return nil }
 
 // send ends what waits, as a lane does: what is not wanted any more is not written.
 func (w *fakeWriter) send() (written []int64) {
@@ -67,7 +67,7 @@ func TestAPartitionIsReadOnceItIsGained(t *testing.T) {
 
 func TestAGracefulStopSavesWhatHasDrainedBeforeItGivesThePartitionUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(KeepUnknown, func(q delivery.Queued) *delivery.Outcome {
+		r := newRig(KeepUnknown, func(q *delivery.Queued) *delivery.Outcome {
 			time.AfterFunc(2*time.Second, func() { q.Settle(delivery.Outcome{}) })
 			return nil
 		}, three()...)
@@ -140,7 +140,7 @@ func TestWhatIsNotFreshIsNotWritten(t *testing.T) {
 
 func TestALostPartitionLeavesItsWaitingMessagesAndWritesNoCheckpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(KeepUnknown, func(q delivery.Queued) *delivery.Outcome {
+		r := newRig(KeepUnknown, func(q *delivery.Queued) *delivery.Outcome {
 			if q.Message.Sequence == 0 {
 				return &delivery.Outcome{}
 			}

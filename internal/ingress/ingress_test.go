@@ -34,7 +34,7 @@ func TestMessagesGoToTheirThingsInOrderAndTheCheckpointFollows(t *testing.T) {
 
 func TestTheCheckpointStaysBeforeWhatIsNotSettled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hold := func(q delivery.Queued) *delivery.Outcome {
+		hold := func(q *delivery.Queued) *delivery.Outcome {
 			if q.Message.Sequence == 1 {
 				return nil
 			}
@@ -55,7 +55,7 @@ func TestTheCheckpointStaysBeforeWhatIsNotSettled(t *testing.T) {
 
 func TestAStopWaitsForWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(KeepUnknown, func(q delivery.Queued) *delivery.Outcome {
+		r := newRig(KeepUnknown, func(q *delivery.Queued) *delivery.Outcome {
 			time.AfterFunc(2*time.Second, func() { q.Settle(delivery.Outcome{}) })
 			return nil
 		}, msg(0, "a", `{"x":1}`), msg(1, "a", `{"x":1}`))
@@ -109,7 +109,7 @@ func TestARuleSkipsAndAFaultQuarantines(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(KeepUnknown, func(delivery.Queued) *delivery.Outcome { return &tt.outcome }, tt.m)
+				r := newRig(KeepUnknown, func(*delivery.Queued) *delivery.Outcome { return &tt.outcome }, tt.m)
 				stop := r.start(t)
 				synctest.Wait()
 				stop()
@@ -171,7 +171,7 @@ func TestWhileQuarantineFailsNothingIsSettledAndReadingStops(t *testing.T) {
 func TestKeptMessagesComeBackWhenTheThingAppears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		none := delivery.Outcome{Kind: delivery.NoThing, Reason: "no-thing"}
-		r := newRig(KeepUnknown, func(delivery.Queued) *delivery.Outcome { return &none },
+		r := newRig(KeepUnknown, func(*delivery.Queued) *delivery.Outcome { return &none },
 			msg(0, "a", `{"x":0}`), msg(1, "a", `{"x":1}`), msg(2, "a", `{"x":2}`))
 		stop := r.start(t)
 		synctest.Wait()

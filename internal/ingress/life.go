@@ -16,11 +16,10 @@ type Life interface {
 // live has an event carried out where it stands among the messages of its device: in the lane of the Thing, which is made
 // before what the device sends first, and disabled after what it sent last.
 func (p *Pump) live(c *carried) {
-	p.Writer.Write(delivery.Queued{
-		Telemetry: message.Telemetry{Message: c.Message, Thing: message.ThingName(c.DeviceID)}, Settle: c.settle, Wanted: p.wanted,
-		Act: func(ctx context.Context) delivery.Outcome {
-			p.Life.Carry(ctx, c.Message)
-			return delivery.Outcome{Kind: delivery.Nothing, Reason: string(lifeCycle)}
-		},
-	})
+	c.Thing = message.ThingName(c.Message.DeviceID)
+	c.Act = func(ctx context.Context) delivery.Outcome {
+		p.Life.Carry(ctx, c.Message)
+		return delivery.Outcome{Kind: delivery.Nothing, Reason: string(lifeCycle)}
+	}
+	p.Writer.Write(&c.Queued)
 }

@@ -22,7 +22,7 @@ func TestALifeCycleEventHasItsPlaceInTheLaneOfItsThing(t *testing.T) {
 		made := msg(0, "a:b", `{}`)
 		made.Source = message.SourceLifecycle
 		var followed lives
-		r := newRig(KeepUnknown, func(q delivery.Queued) *delivery.Outcome {
+		r := newRig(KeepUnknown, func(q *delivery.Queued) *delivery.Outcome {
 			if q.Act == nil || q.Thing != message.ThingName("a:b") {
 				return &delivery.Outcome{}
 			}
@@ -43,8 +43,8 @@ func TestALifeCycleEventThatIsNotFollowedYetHoldsTheCheckpointAndIsTheLag(t *tes
 	synctest.Test(t, func(t *testing.T) {
 		made := msg(1, "b", `{}`)
 		made.Source = message.SourceLifecycle
-		var act delivery.Queued
-		r := newRig(KeepUnknown, func(q delivery.Queued) *delivery.Outcome {
+		var act *delivery.Queued
+		r := newRig(KeepUnknown, func(q *delivery.Queued) *delivery.Outcome {
 			if q.Act == nil {
 				return &delivery.Outcome{}
 			}

@@ -57,7 +57,7 @@ func TestAPlatformThatDoesNotAnswerStopsTheReadingWithinTheMemory(t *testing.T) 
 	for name, body := range shapes {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := newRig(KeepUnknown, func(delivery.Queued) *delivery.Outcome { return nil })
+				r := newRig(KeepUnknown, func(*delivery.Queued) *delivery.Outcome { return nil })
 				r.quarantine.err = errors.New("disk full") // what is refused stays in memory, too
 				pump := r.flow.Pump
 				pump.Tracker, pump.Budget = delivery.NewTracker(), NewBudget(memory)

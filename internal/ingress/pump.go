@@ -27,7 +27,7 @@ type Source interface {
 // Writer takes messages to their Things.
 type Writer interface {
 	// Write puts a message into the lane of its Thing and returns at once.
-	Write(q delivery.Queued)
+	Write(q *delivery.Queued)
 }
 
 // Twins hear what the hub tells of changed twins.
@@ -87,7 +87,9 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 			if err := p.Budget.Take(ctx, size); err != nil { // waits: this is the back-pressure
 				return err
 			}
-			p.carry(&carried{Message: m, pump: p, size: size, receipt: p.Tracker.Begin(position(m))})
+			c := &carried{pump: p, size: size, receipt: p.Tracker.Begin(position(m))}
+			c.Queued = delivery.Queued{Telemetry: message.Telemetry{Message: m}, Settle: c.settle, Wanted: p.wanted}
+			p.carry(c)
 		}
 	}
 }
@@ -101,28 +103,36 @@ func (p *Pump) carry(c *carried) {
 		p.Presence.Saw(c.Message)
 	}
 	telemetry, err := p.Translator.Translate(c.Message)
+	if err != nil {
+		p.leaveOut(c, err)
+		return
+	}
+	if p.Tap != nil {
+		p.Tap.Decoded(telemetry)
+	}
+	c.Telemetry = telemetry
+	p.Writer.Write(&c.Queued)
+}
+
+// leaveOut ends a message that has nothing to write, for a rule or because it cannot be read.
+func (p *Pump) leaveOut(c *carried, err error) {
 	var rule skip
 	switch {
-	case errors.As(err, &rule) && rule == lifeCycle && p.Life != nil:
+	case !errors.As(err, &rule):
+		p.Aside.Quarantine(c, "decode", "undecodable", err)
+	case rule == lifeCycle && p.Life != nil:
 		p.live(c)
-	case errors.As(err, &rule):
+	default:
 		if rule == twinChange && p.Twins != nil {
 			p.Twins.Changed(c.Message)
 		}
 		c.end(delivery.Skipped, string(rule))
-	case err != nil:
-		p.Aside.Quarantine(c, "decode", "undecodable", err)
-	default:
-		if p.Tap != nil {
-			p.Tap.Decoded(telemetry)
-		}
-		p.Writer.Write(delivery.Queued{Telemetry: telemetry, Settle: c.settle, Wanted: p.wanted})
 	}
 }
 
 // carried is a message in flight with its receipt.
 type carried struct {
-	*message.Message
+	delivery.Queued
 	pump    *Pump
 	size    int // bytes that it took of the budget
 	receipt *delivery.Receipt
@@ -147,9 +157,9 @@ func (c *carried) settle(o delivery.Outcome) {
 // end settles the message's receipt and gives its bytes back to the budget.
 func (c *carried) end(result delivery.Result, reason string) {
 	if c.receipt.Settle(result) {
-		c.pump.Trip.ended(result, reason, c.DeviceID) // first: room lets the next one in
+		c.pump.Trip.ended(result, reason, c.Message.DeviceID) // first: room lets the next one in
 		c.pump.Budget.Give(c.size)
-		c.pump.Meter.Ended(c.Hub, c.Partition, result, reason)
+		c.pump.Meter.Ended(c.Message.Hub, c.Message.Partition, result, reason)
 		if c.pump.Tap != nil && result != delivery.Delivered {
 			c.pump.Tap.Ended(c.Message, result, reason)
 		}

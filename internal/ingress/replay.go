@@ -133,7 +133,7 @@ func (w *replaying) begin(ctx context.Context, m Archived) error {
 			w.asked[thing] = true
 			way.Forget(telemetry.Thing)
 		}
-		way.Writer.Write(delivery.Queued{Telemetry: telemetry, OnlyNewer: true, Wanted: way.Held, Settle: func(o delivery.Outcome) {
+		way.Writer.Write(&delivery.Queued{Telemetry: telemetry, OnlyNewer: true, Wanted: way.Held, Settle: func(o delivery.Outcome) {
 			w.ended <- Replayed{m, withCause(o), "write"}
 		}})
 	}

@@ -38,7 +38,7 @@ func archived(bodies ...string) iter.Seq2[Archived, error] {
 	}
 }
 
-func newReplay(outcome func(delivery.Queued) *delivery.Outcome) (Replay, *fakeWriter, *fakeArchive) {
+func newReplay(outcome func(*delivery.Queued) *delivery.Outcome) (Replay, *fakeWriter, *fakeArchive) {
 	w, a := &fakeWriter{outcome: outcome}, &fakeArchive{}
 	way := Way{
 		Translator: &Translator{Names: &Names{}, Meter: &fakeMeter{}}, Writer: w, Forget: func(string) { w.forgotten++ },
@@ -48,7 +48,7 @@ func newReplay(outcome func(delivery.Queued) *delivery.Outcome) (Replay, *fakeWr
 }
 
 func TestAReplayWritesInOrderAndNotesWhatBecameOfEachMessage(t *testing.T) {
-	r, w, a := newReplay(func(q delivery.Queued) *delivery.Outcome {
+	r, w, a := newReplay(func(q *delivery.Queued) *delivery.Outcome {
 		if !q.OnlyNewer {
 			t.Error("a message may replace newer values")
 		}
@@ -77,7 +77,7 @@ func TestAReplayWritesInOrderAndNotesWhatBecameOfEachMessage(t *testing.T) {
 
 func TestAReplayHasABoundedNumberInFlightAndGoesOnAsTheyEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, w, _ := newReplay(func(delivery.Queued) *delivery.Outcome { return nil })
+		r, w, _ := newReplay(func(*delivery.Queued) *delivery.Outcome { return nil })
 		way, _ := r.Way(&message.Message{})
 		r.Way = func(*message.Message) (Way, bool) { return way, true }
 		bodies := slices.Repeat([]string{`{"a":1}`}, replayMessages+1)
@@ -108,7 +108,7 @@ func TestAReplayHasABoundedNumberInFlightAndGoesOnAsTheyEnd(t *testing.T) {
 
 func TestAReplayThatIsBrokenOffBeginsNoMoreAndWaitsForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, w, a := newReplay(func(delivery.Queued) *delivery.Outcome { return nil })
+		r, w, a := newReplay(func(*delivery.Queued) *delivery.Outcome { return nil })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan ReplayTally)
 		go func() {

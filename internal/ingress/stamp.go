@@ -18,7 +18,7 @@ type Stamp struct {
 const maxAhead = 10 * time.Minute
 
 // Time returns the time of a message. replaced tells that the device stated one that cannot be right.
-func (s Stamp) Time(m *message.Message, readings []message.Reading) (at time.Time, replaced bool) {
+func (s Stamp) Time(m *message.Message, readings message.Readings) (at time.Time, replaced bool) {
 	at, stated := s.stated(m, readings)
 	if !stated {
 		return m.Enqueued, false
@@ -30,7 +30,7 @@ func (s Stamp) Time(m *message.Message, readings []message.Reading) (at time.Tim
 }
 
 // stated returns what the device says; the zero time when it says something that is no time.
-func (s Stamp) stated(m *message.Message, readings []message.Reading) (at time.Time, stated bool) {
+func (s Stamp) stated(m *message.Message, readings message.Readings) (at time.Time, stated bool) {
 	if text, ok := m.Properties[message.PropertyCreationTime]; ok {
 		at, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
@@ -41,7 +41,8 @@ func (s Stamp) stated(m *message.Message, readings []message.Reading) (at time.T
 	if s.Field == "" {
 		return time.Time{}, false
 	}
-	for _, r := range readings {
+	for i := range readings.Len() {
+		r := readings.At(i)
 		if string(r.Key) != s.Field || r.Kind == message.Null {
 			continue
 		}

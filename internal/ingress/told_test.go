@@ -46,7 +46,7 @@ func (r *rig) listen() *ear {
 
 func TestWhoeverWantsToHearsWhatWasPutAsideAndWhatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		refuse := func(q delivery.Queued) *delivery.Outcome {
+		refuse := func(q *delivery.Queued) *delivery.Outcome {
 			if q.Thing == "good" {
 				return &delivery.Outcome{}
 			}

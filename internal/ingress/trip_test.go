@@ -140,7 +140,7 @@ func TestAPumpTakesNothingInWhileReadingPauses(t *testing.T) {
 			all = append(all, msg(i, fmt.Sprint("pump-", i%10), `{"a":1}`))
 		}
 		var mended atomic.Bool
-		r := newRig(KeepUnknown, func(delivery.Queued) *delivery.Outcome {
+		r := newRig(KeepUnknown, func(*delivery.Queued) *delivery.Outcome {
 			if mended.Load() {
 				return &delivery.Outcome{}
 			}

@@ -98,10 +98,10 @@ func fill(fields []infotable.Field, rows []map[string]json.RawMessage) (infotabl
 		cells := make([]infotable.Value, len(fields))
 		for i, f := range fields {
 			raw, ok := row[f.Name]
-			if !ok || kindOf(raw) == message.Null {
+			if !ok || message.KindOf(raw) == message.Null {
 				continue
 			}
-			v, err := Convert(message.Reading{Kind: kindOf(raw), Raw: raw}, f.Type)
+			v, err := Convert(message.Reading{Kind: message.KindOf(raw), Raw: raw}, f.Type)
 			if err != nil {
 				return infotable.Value{}, fmt.Errorf("row %d, column %s: %w", n, quoted(f.Name), err)
 			}
@@ -118,28 +118,11 @@ func inferFields(rows []map[string]json.RawMessage) []infotable.Field {
 	seen := map[string]bool{}
 	for _, row := range rows {
 		for _, name := range slices.Sorted(maps.Keys(row)) {
-			if kind := kindOf(row[name]); !seen[name] && kind != message.Null {
+			if kind := message.KindOf(row[name]); !seen[name] && kind != message.Null {
 				seen[name] = true
 				fields = append(fields, infotable.Column(name, Natural(kind)))
 			}
 		}
 	}
 	return fields
-}
-
-// kindOf tells the kind of valid JSON text by its first byte.
-func kindOf(raw json.RawMessage) message.Kind {
-	switch raw[0] {
-	case 'n':
-		return message.Null
-	case 't', 'f':
-		return message.Bool
-	case '"':
-		return message.String
-	case '{':
-		return message.Object
-	case '[':
-		return message.Array
-	}
-	return message.Number
 }

@@ -16,10 +16,10 @@ import (
 func reading(t *testing.T, json string) message.Reading {
 	t.Helper()
 	rs, err := decode.Body(&message.Message{Body: []byte(`{"v":` + json + `}`)})
-	if err != nil || len(rs) != 1 {
+	if err != nil || rs.Len() != 1 {
 		t.Fatalf("decode %s: %v", json, err)
 	}
-	return rs[0]
+	return rs.At(0)
 }
 
 func ms(t *testing.T, s string) infotable.Value {
@@ -208,11 +208,11 @@ func FuzzConvert(f *testing.F) {
 	f.Add(`"1,2,3"`, uint8(infotable.TypeLocation))
 	f.Fuzz(func(t *testing.T, json string, code uint8) {
 		rs, err := decode.Body(&message.Message{Body: []byte(`{"v":` + json + `}`)})
-		if err != nil || len(rs) != 1 || rs[0].Kind == message.Null {
+		if err != nil || rs.Len() != 1 || rs.At(0).Kind == message.Null {
 			return
 		}
 		base := infotable.BaseType(code)
-		v, err := Convert(rs[0], base)
+		v, err := Convert(rs.At(0), base)
 		if err != nil {
 			return
 		}

@@ -109,8 +109,8 @@ func (t *Table) Map(tel message.Telemetry, dst []message.Write) (writes []messag
 	}
 	var room [128]byte
 	before := 0 // one more than the index of the column before
-	for i := range tel.Readings {
-		r := &tel.Readings[i]
+	for i := range tel.Readings.Len() {
+		r := tel.Readings.At(i)
 		name := r.Key
 		if prefix != "" {
 			name = append(append(room[:0], prefix...), r.Key...)
@@ -130,7 +130,7 @@ func (t *Table) Map(tel message.Telemetry, dst []message.Write) (writes []messag
 			continue
 		}
 		c := &t.columns[at]
-		value, cause := Convert(*r, c.base)
+		value, cause := Convert(r, c.base)
 		if cause != nil {
 			err = cmp.Or(err, misfit(r.Key, cause))
 			continue

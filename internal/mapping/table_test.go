@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"azx/alwayson/infotable"
+	"azx/internal/decode"
 	"azx/internal/message"
 )
 
@@ -42,15 +44,20 @@ func TestPropertiesAreFoundInWhateverOrderMessagesNameThem(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		module := rapid.SampledFrom([]string{"", "m"}).Draw(t, "module")
 		keys := rapid.SliceOf(rapid.SampledFrom([]string{"a", "b", "c", "x"})).Draw(t, "keys")
-		tel := message.Telemetry{Message: &message.Message{ModuleID: module}}
+		var body string
 		want := map[string]int{}
 		for _, key := range keys {
-			tel.Readings = append(tel.Readings, message.Reading{Key: []byte(key), Kind: message.Number, Raw: []byte("1")})
+			body += fmt.Sprintf(",%q:1", key)
 			if module != "" {
 				key = "m::" + key
 			}
 			want[key]++
 		}
+		tel, err := telemetry(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tel.Message.ModuleID = module
 		writes, unknown, err := table.Map(tel, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -72,23 +79,34 @@ func TestPropertiesAreFoundInWhateverOrderMessagesNameThem(t *testing.T) {
 	})
 }
 
+// telemetry decodes members, each with a comma before it.
+func telemetry(members string) (message.Telemetry, error) {
+	m := &message.Message{Body: fmt.Appendf(nil, "{%s}", strings.TrimPrefix(members, ","))}
+	readings, err := decode.Body(m)
+	return message.Telemetry{Message: m, Readings: readings}, err
+}
+
 // numbers is a message of 150 numbers, with the table of its Thing.
-func numbers() (*Table, message.Telemetry) {
-	tel := message.Telemetry{Message: &message.Message{}}
+func numbers(t testing.TB) (*Table, message.Telemetry) {
+	var body string
 	var properties []Property
 	for i := range 150 {
 		name := fmt.Sprintf("p%03d", i)
 		properties = append(properties, Property{EdgeName: name, Type: infotable.TypeNumber})
-		tel.Readings = append(tel.Readings, message.Reading{Key: []byte(name), Kind: message.Number, Raw: fmt.Appendf(nil, "%d.25", 10+i)})
+		body += fmt.Sprintf(",%q:%d.25", name, 10+i)
+	}
+	tel, err := telemetry(body)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return NewTable(properties, ""), tel
 }
 
 func TestMappingNumbersAllocatesNothing(t *testing.T) {
-	table, tel := numbers()
-	room := make([]message.Write, 0, len(tel.Readings))
+	table, tel := numbers(t)
+	room := make([]message.Write, 0, tel.Readings.Len())
 	if n := testing.AllocsPerRun(100, func() {
-		if writes, _, err := table.Map(tel, room); err != nil || len(writes) != len(tel.Readings) {
+		if writes, _, err := table.Map(tel, room); err != nil || len(writes) != tel.Readings.Len() {
 			t.Fatalf("%d writes, %v", len(writes), err)
 		}
 	}); n > 0 {
@@ -97,7 +115,7 @@ func TestMappingNumbersAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkMap150Numbers(b *testing.B) {
-	table, tel := numbers()
+	table, tel := numbers(b)
 	var room []message.Write
 	b.ReportAllocs()
 	for b.Loop() {

@@ -69,10 +69,10 @@ func MostMembers(text []byte) int { return min(bytes.Count(text, []byte{':'}), M
 // it is being written.
 func (m *Message) Size() int {
 	const (
-		fixed     = 768 // struct, receipt, queue entries and short texts
-		perText   = 96  // an entry of a map
-		perByte   = 2   // of the body, and of keys that had to be unescaped
-		perMember = 256 // a reading, its write and its value in a request, of 56, 64 and 80 bytes, and that encoded
+		fixed     = 1024 // struct, receipt with those it shares memory with, queue entries and short texts
+		perText   = 96   // an entry of a map
+		perByte   = 2    // of the body, and of keys that had to be unescaped
+		perMember = 216  // a reading, its write and its value in a request, of 16, 64 and 80 bytes, and that encoded
 	)
 	system, _ := m.System.(TextMap) // others are made when they are asked for, of what Kept counts
 	n := fixed + perByte*len(m.Body) + perMember*MostMembers(m.Body) + perText*(len(m.Properties)+len(system)) + m.Kept
@@ -85,37 +85,11 @@ func (m *Message) Size() int {
 	return n
 }
 
-// Kind is the JSON kind of a reading's text.
-type Kind uint8
-
-// Kinds of JSON text.
-const (
-	Null Kind = iota
-	Bool
-	Number
-	String
-	Object
-	Array
-)
-
-// String names the kind as JSON does.
-func (k Kind) String() string {
-	return [...]string{"null", "boolean", "number", "string", "object", "array"}[k]
-}
-
-// Reading is one top-level member of a message's body. Its base type is not known yet:
-// that depends on the Thing it is for.
-type Reading struct {
-	Key  []byte // member name, unescaped; borrowed from the body unless it held escapes
-	Kind Kind
-	Raw  []byte // the member's JSON text, borrowed from the body; strings keep quotes and escapes
-}
-
 // Telemetry is a decoded message addressed to its Thing.
 type Telemetry struct {
 	Message  *Message
 	Thing    string
-	Readings []Reading
+	Readings Readings
 	Time     int64 // ms since 1970-01-01 UTC: the time of every value in it
 }
 

@@ -84,7 +84,7 @@ func carry(b *testing.B, w *Writer, body []byte, things int) {
 	i := 0
 	for b.Loop() {
 		room <- struct{}{}
-		w.Write(delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: names[i%things], Readings: readings, Time: int64(i)}, Settle: settle})
+		w.Write(&delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: names[i%things], Readings: readings, Time: int64(i)}, Settle: settle})
 		i++
 	}
 	if err := w.Drain(context.Background()); err != nil {
@@ -130,7 +130,7 @@ func BenchmarkHold(b *testing.B) {
 		b.Fatal(err)
 	}
 	l := w.lanes[0]
-	w.Write(delivery.Queued{Telemetry: message.Telemetry{Message: &message.Message{Hub: "Hub"}, Thing: "device"}})
+	w.Write(&delivery.Queued{Telemetry: message.Telemetry{Message: &message.Message{Hub: "Hub"}, Thing: "device"}})
 	ln, k := l.lines["device"], knowledge{table: mapping.NewTable(nil, "Hub")}
 	for b.Loop() {
 		if l.holdForAct(ln) || l.holdForKeeper(ln, k) {

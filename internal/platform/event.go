@@ -117,9 +117,9 @@ func appendContext(dst []byte, t message.Telemetry) []byte {
 	dst = appendText(dst, t.Thing)
 	dst = append(dst, `,"properties":{`...)
 	first := true
-	seen := make(map[string]bool, len(t.Readings))
-	for i := range t.Readings {
-		r := &t.Readings[i]
+	seen := make(map[string]bool, t.Readings.Len())
+	for i := range t.Readings.Len() {
+		r := t.Readings.At(i)
 		if r.Kind == message.Null || seen[string(r.Key)] {
 			continue
 		}

@@ -33,7 +33,7 @@ func fill(t *testing.T, w *Writer, things, messages int, accepted *atomic.Int64)
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.Write(delivery.Queued{
+			w.Write(&delivery.Queued{
 				Telemetry: message.Telemetry{Message: m, Thing: fmt.Sprint("T", i), Readings: readings, Time: int64(n)},
 				Settle: func(o delivery.Outcome) {
 					if o.Kind == delivery.Accepted {

@@ -299,7 +299,7 @@ func (r *result) err() error {
 func (b *bench) send(thing, body string) *result {
 	b.t.Helper()
 	r := &result{}
-	b.writer.Write(delivery.Queued{Telemetry: b.telemetry(thing, body), Settle: r.settle})
+	b.writer.Write(&delivery.Queued{Telemetry: b.telemetry(thing, body), Settle: r.settle})
 	return r
 }
 

@@ -28,7 +28,7 @@ func (q *fifo[T]) prepend(vs []T) {
 }
 
 // first returns the item that pop would return; the queue must not be empty.
-func (q *fifo[T]) first() *T { return &q.items[q.head] }
+func (q *fifo[T]) first() T { return q.items[q.head] }
 
 func (q *fifo[T]) pop() T {
 	var none T

@@ -30,7 +30,7 @@ func TestAFifoIsASliceThatIsShiftedAtTheFront(t *testing.T) {
 			},
 			"pop": func(t *rapid.T) {
 				for range min(rapid.IntRange(1, 100).Draw(t, "count"), len(model)) {
-					if first := *q.first(); first != model[0] {
+					if first := q.first(); first != model[0] {
 						t.Fatalf("first is %d, want %d", first, model[0])
 					}
 					if got := q.pop(); got != model[0] {

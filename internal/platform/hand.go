@@ -15,8 +15,8 @@ type hand struct {
 	*lane
 	parked bool // the Thing whose turn it is did not answer of late: a write to it is a probe
 	// Kept for their memory.
-	batch  []delivery.Queued
-	left   []delivery.Queued // that were not wanted any more
+	batch  []*delivery.Queued
+	left   []*delivery.Queued // that were not wanted any more
 	items  []item
 	writes []message.Write
 	body   []byte
@@ -106,8 +106,6 @@ func (h *hand) take(ln *line) {
 // weigh returns how many values a message holds and about how many bytes they take in a request.
 func weigh(t message.Telemetry) (values, bytes int) {
 	const row = 32 // row header, type codes, lengths, time and quality
-	for i := range t.Readings {
-		bytes += row + len(t.Readings[i].Key) + len(t.Readings[i].Raw)
-	}
-	return len(t.Readings), bytes
+	values = t.Readings.Len()
+	return values, values*row + t.Readings.TextLen()
 }

@@ -81,14 +81,14 @@ func (l *lane) holdForAct(ln *line) bool {
 	q := ln.waiting.pop()
 	l.mu.Unlock()
 	if q.Wanted != nil && !q.Wanted() {
-		l.settle(&q, delivery.Outcome{Kind: delivery.Unwanted})
+		l.settle(q, delivery.Outcome{Kind: delivery.Unwanted})
 		return true
 	}
 	thing := ln.thing
 	ln.held = func(ctx context.Context) {
 		if o := q.Act(ctx); ctx.Err() == nil {
 			l.tables.forget(thing)
-			l.settle(&q, o)
+			l.settle(q, o)
 		}
 	}
 	return true

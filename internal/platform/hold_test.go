@@ -163,7 +163,7 @@ func TestWhatIsDoneTakesItsPlaceAmongTheMessagesOfItsThing(t *testing.T) {
 		var before, after *result
 		act := func(wanted bool) *result {
 			r := &result{}
-			b.writer.Write(delivery.Queued{Telemetry: message.Telemetry{Message: &message.Message{DeviceID: "Pump"}, Thing: "Pump"}, Settle: r.settle,
+			b.writer.Write(&delivery.Queued{Telemetry: message.Telemetry{Message: &message.Message{DeviceID: "Pump"}, Thing: "Pump"}, Settle: r.settle,
 				Wanted: func() bool { return wanted },
 				Act: func(context.Context) delivery.Outcome {
 					if before.String() != "accepted" || after.String() != "open" {

@@ -36,7 +36,7 @@ const mostSpare = 32
 // line is the queue of one Thing.
 type line struct {
 	thing   string
-	waiting fifo[delivery.Queued]
+	waiting fifo[*delivery.Queued]
 	pushes  []*push
 	visit   bool // take a turn although nothing waits
 	// held is what the line waits for before it takes another turn; nil: for nothing.
@@ -50,7 +50,7 @@ func newLane(w *Writer, s *wire, t *tables, last *lastValues) *lane {
 	return &lane{writer: w, socket: s, tables: t, last: last, wake: make(chan struct{}, 1), lines: map[string]*line{}, idle: idle}
 }
 
-func (l *lane) add(q delivery.Queued) {
+func (l *lane) add(q *delivery.Queued) {
 	l.mu.Lock()
 	ln := l.line(q.Thing)
 	ln.waiting.push(q)
@@ -163,14 +163,14 @@ func (l *lane) overdue() bool {
 }
 
 // putBack puts messages before those that wait.
-func (l *lane) putBack(ln *line, kept []delivery.Queued) {
+func (l *lane) putBack(ln *line, kept []*delivery.Queued) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln.waiting.prepend(kept)
 	l.opened(len(kept))
 }
 
-// opened and settled keep account of the messages that have not ended; opened is called under the lock.
+// opened and ended keep account of the messages that have not ended; opened is called under the lock.
 func (l *lane) opened(n int) {
 	if n > 0 && l.open == 0 {
 		l.idle = make(chan struct{})
@@ -178,14 +178,18 @@ func (l *lane) opened(n int) {
 	l.open += n
 }
 
-func (l *lane) settle(q *delivery.Queued, o delivery.Outcome) {
-	q.Settle(o)
+func (l *lane) ended(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open--
-	if l.open == 0 {
+	l.open -= n
+	if n > 0 && l.open == 0 {
 		close(l.idle)
 	}
+}
+
+func (l *lane) settle(q *delivery.Queued, o delivery.Outcome) {
+	q.Settle(o)
+	l.ended(1)
 }
 
 func (l *lane) drained() <-chan struct{} {

@@ -12,6 +12,7 @@ import (
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
+	"azx/internal/decode"
 	"azx/internal/delivery"
 	"azx/internal/mapping"
 	"azx/internal/message"
@@ -250,9 +251,9 @@ func TestTheNumberOfTablesIsBoundedAndEqualOnesAreShared(t *testing.T) {
 }
 
 // shelf is a Backlog.
-type shelf map[string][]delivery.Queued
+type shelf map[string][]*delivery.Queued
 
-func (s shelf) Release(thing string) []delivery.Queued {
+func (s shelf) Release(thing string) []*delivery.Queued {
 	kept := s[thing]
 	delete(s, thing)
 	return kept
@@ -266,7 +267,7 @@ func TestKeptMessagesAreWrittenBeforeTheWaitingOnes(t *testing.T) {
 		for i := 1; i <= 4; i++ {
 			r := &result{}
 			results = append(results, r)
-			kept["Pump"] = append(kept["Pump"], delivery.Queued{Telemetry: b.telemetry("Pump", `{"n":`+strconv.Itoa(i)+`}`), Settle: r.settle})
+			kept["Pump"] = append(kept["Pump"], &delivery.Queued{Telemetry: b.telemetry("Pump", `{"n":`+strconv.Itoa(i)+`}`), Settle: r.settle})
 		}
 		b.platform.add("Pump", "n:NUMBER")
 		pass(10 * time.Second)
@@ -286,7 +287,7 @@ func TestKeptMessagesWaitForTheFirstProperty(t *testing.T) {
 	inBubble(t, func(c *WriterConfig) { c.Backlog = kept }, func(b *bench) {
 		pump := b.platform.add("Pump")
 		r := &result{}
-		kept["Pump"] = []delivery.Queued{{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle}}
+		kept["Pump"] = []*delivery.Queued{{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle}}
 		b.want(b.send("Pump", `{"n":2}`), "nothing no-property")
 		b.want(r, "open")
 		b.platform.with(func() { pump.properties["n"] = infotable.TypeNumber })
@@ -302,7 +303,7 @@ func TestAVisitWritesWhatWasKeptWithoutANewMessage(t *testing.T) {
 	inBubble(t, func(c *WriterConfig) { c.Backlog = kept }, func(b *bench) {
 		b.want(b.send("Pump", `{"n":0}`), "no Thing no-thing")
 		r := &result{}
-		kept["Pump"] = []delivery.Queued{{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle}}
+		kept["Pump"] = []*delivery.Queued{{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle}}
 		b.writer.Visit("Pump")
 		b.want(r, "open")
 		b.platform.add("Pump", "n:NUMBER")
@@ -339,9 +340,13 @@ func TestAThingThatIsNotFoundIsAnnounced(t *testing.T) {
 }
 
 func TestAnAnnouncementIsBoundedAndStaysJSON(t *testing.T) {
-	readings := []message.Reading{{Key: []byte("long"), Kind: message.String, Raw: []byte(`"` + strings.Repeat("x", 9000) + `"`)}}
+	body := []byte(`{"long":"` + strings.Repeat("x", 9000) + `"`)
 	for i := range 1000 {
-		readings = append(readings, message.Reading{Key: fmt.Appendf(nil, "key \"%d\"\n", i), Kind: message.Number, Raw: []byte("1")})
+		body = fmt.Appendf(body, `,"key \"%d\"\n":1`, i)
+	}
+	readings, err := decode.Body(&message.Message{Body: append(body, '}')})
+	if err != nil {
+		t.Fatal(err)
 	}
 	text := appendContext(nil, message.Telemetry{Thing: "T", Readings: readings, Time: 5})
 	var got struct {

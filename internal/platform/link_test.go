@@ -152,7 +152,7 @@ func TestMessagesReachAServerInOrderThoughConnectionsEnd(t *testing.T) {
 	}
 	for n := 1; n <= messages; n++ {
 		for i := range things {
-			w.Write(delivery.Queued{Telemetry: telemetryOf(t, fmt.Sprint("T", i), n), Settle: func(o delivery.Outcome) {
+			w.Write(&delivery.Queued{Telemetry: telemetryOf(t, fmt.Sprint("T", i), n), Settle: func(o delivery.Outcome) {
 				if o.Kind == delivery.Accepted {
 					accepted.Add(1)
 				}
@@ -209,7 +209,7 @@ func TestAfterATimeOutTheRequestTravelsOverANewConnection(t *testing.T) {
 	})
 	_, w := start(t, LinkConfig{URLs: []string{s.url}, AppKey: key("right")}, WriterConfig{AzxExtension: true, ReplyTimeout: 100 * time.Millisecond})
 	r := &result{}
-	w.Write(delivery.Queued{Telemetry: telemetryOf(t, "Pump", 1), Settle: r.settle})
+	w.Write(&delivery.Queued{Telemetry: telemetryOf(t, "Pump", 1), Settle: r.settle})
 	eventually(t, "the message is accepted", func() bool { return r.String() == "accepted" })
 	mu.Lock()
 	defer mu.Unlock()
@@ -247,7 +247,7 @@ func TestThePlatformsNotificationReachesTheTables(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Write(delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: "Pump", Readings: readings}, Settle: func(delivery.Outcome) {}})
+		w.Write(&delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: "Pump", Readings: readings}, Settle: func(delivery.Outcome) {}})
 		if err := w.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}

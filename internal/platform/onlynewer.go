@@ -30,7 +30,7 @@ func (h *hand) leaveOld(ctx context.Context, thing string) error {
 		if refused.stuck {
 			h.park(thing, refused.outcome)
 		}
-		h.settle(&it.queued, refused.outcome)
+		h.settle(it.queued, refused.outcome)
 		h.dropItems()
 		return nil
 	}
@@ -45,9 +45,9 @@ func (h *hand) leaveOld(ctx context.Context, thing string) error {
 	case len(newer) > 0:
 		return nil
 	case it.err != nil: // a value that the platform does not have at all
-		h.settle(&it.queued, misfit(it))
+		h.settle(it.queued, misfit(it))
 	default:
-		h.settle(&it.queued, delivery.Outcome{Kind: delivery.Superseded, Reason: "superseded"})
+		h.settle(it.queued, delivery.Outcome{Kind: delivery.Superseded, Reason: "superseded"})
 	}
 	h.dropItems()
 	return nil

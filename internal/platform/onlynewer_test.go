@@ -34,7 +34,7 @@ func (b *bench) again(thing, body string, at int64) *result {
 	r := &result{}
 	telemetry := b.telemetry(thing, body)
 	telemetry.Time = at
-	b.writer.Write(delivery.Queued{Telemetry: telemetry, Settle: r.settle, OnlyNewer: true})
+	b.writer.Write(&delivery.Queued{Telemetry: telemetry, Settle: r.settle, OnlyNewer: true})
 	return r
 }
 

@@ -58,7 +58,7 @@ func orderUnder(t *testing.T, fates, steps []int, lanes int) (complaint string) 
 			thing := fmt.Sprint("T", step)
 			sent[thing]++
 			number := float64(sent[thing])
-			b.writer.Write(delivery.Queued{
+			b.writer.Write(&delivery.Queued{
 				Telemetry: b.telemetry(thing, fmt.Sprintf(`{"n":%d}`, sent[thing])),
 				Settle: func(o delivery.Outcome) {
 					mu.Lock()

@@ -236,7 +236,7 @@ func TestLanesMoveToAnotherInstanceWithoutReorderingAThing(t *testing.T) {
 		}
 		for n := range messages {
 			for i := range things {
-				b.writer.Write(delivery.Queued{
+				b.writer.Write(&delivery.Queued{
 					Telemetry: b.telemetry("T"+strconv.Itoa(i), `{"n":`+strconv.Itoa(n+1)+`}`), Settle: func(delivery.Outcome) {},
 				})
 			}

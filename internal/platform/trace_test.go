@@ -40,7 +40,7 @@ func TestARequestWithMessagesIsTracedWithAllOfThem(t *testing.T) {
 	}
 	const messages = 20
 	for n := range messages { // they wait, and so travel together
-		w.Write(delivery.Queued{Telemetry: telemetryOf(t, "Pump", n), Settle: func(delivery.Outcome) {}})
+		w.Write(&delivery.Queued{Telemetry: telemetryOf(t, "Pump", n), Settle: func(delivery.Outcome) {}})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -65,7 +65,7 @@ func TestWithoutATracerNothingIsMadeForIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, items := &hand{lane: w.lanes[0]}, []item{{queued: delivery.Queued{Telemetry: telemetryOf(t, "Pump", 1)}}}
+	l, items := &hand{lane: w.lanes[0]}, []item{{queued: &delivery.Queued{Telemetry: telemetryOf(t, "Pump", 1)}}}
 	allocated := testing.AllocsPerRun(100, func() {
 		if began := l.clock(); !began.IsZero() {
 			t.Error("the clock is looked at")

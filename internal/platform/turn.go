@@ -16,7 +16,7 @@ import (
 
 // item is a message of the lane's batch, translated.
 type item struct {
-	queued   delivery.Queued
+	queued   *delivery.Queued
 	from, to int   // its values, in the lane's writes
 	err      error // the first value that does not fit its property
 }
@@ -77,13 +77,14 @@ func recycle[T any](s []T, most int) []T {
 }
 
 // end settles messages with one outcome. fresh says that the platform has just been asked for their Thing.
-func (h *hand) end(messages []delivery.Queued, o delivery.Outcome, fresh bool) {
+func (h *hand) end(messages []*delivery.Queued, o delivery.Outcome, fresh bool) {
 	if fresh && o.Kind == delivery.NoThing && len(messages) > 0 {
 		h.writer.cfg.Events.noThing(messages[0].Telemetry)
 	}
-	for i := range messages {
-		h.settle(&messages[i], o)
+	for _, q := range messages {
+		q.Settle(o)
 	}
+	h.ended(len(messages))
 }
 
 // write translates the batch, asks again if a key is unknown, and delivers.
@@ -114,7 +115,7 @@ func (h *hand) write(ctx context.Context, thing string, k knowledge) error {
 func (h *hand) translate(t *mapping.Table) (unknown int) {
 	readings := 0
 	for i := range h.batch {
-		readings += len(h.batch[i].Telemetry.Readings)
+		readings += h.batch[i].Readings.Len()
 	}
 	h.dropItems()
 	clear(h.writes)
@@ -156,13 +157,13 @@ func (h *hand) sift(thing, gateway string) {
 		}
 		switch {
 		case it.to > it.from && !allowed:
-			h.settle(&it.queued, notAllowed(thing, gateway, hub))
+			h.settle(it.queued, notAllowed(thing, gateway, hub))
 		case it.to > it.from:
 			kept = append(kept, it)
 		case it.err != nil:
-			h.settle(&it.queued, misfit(&it))
+			h.settle(it.queued, misfit(&it))
 		default:
-			h.settle(&it.queued, delivery.Outcome{Kind: delivery.Nothing, Reason: "no-property"})
+			h.settle(it.queued, delivery.Outcome{Kind: delivery.Nothing, Reason: "no-property"})
 		}
 	}
 	clear(h.items[len(kept):])
@@ -296,17 +297,19 @@ func (h *hand) accept(thing string, items []item) {
 			written(items[i].queued.Telemetry, h.writes[items[i].from:items[i].to])
 		}
 		if items[i].err != nil {
-			h.settle(&items[i].queued, misfit(&items[i]))
+			items[i].queued.Settle(misfit(&items[i]))
 		} else {
-			h.settle(&items[i].queued, delivery.Outcome{})
+			items[i].queued.Settle(delivery.Outcome{})
 		}
 	}
+	h.ended(len(items))
 }
 
 func (h *hand) reject(items []item, o delivery.Outcome) {
 	for i := range items {
-		h.settle(&items[i].queued, o)
+		items[i].queued.Settle(o)
 	}
+	h.ended(len(items))
 }
 
 func hubOf(t message.Telemetry) string {
@@ -319,8 +322,8 @@ func hubOf(t message.Telemetry) string {
 // misfit is the outcome of a message that holds a value which mapping refused.
 func misfit(it *item) delivery.Outcome {
 	reason := "wrong-type"
-	for i := range it.queued.Telemetry.Readings {
-		if strings.Contains(string(it.queued.Telemetry.Readings[i].Key), mapping.ModuleSeparator) {
+	for i := range it.queued.Readings.Len() {
+		if strings.Contains(string(it.queued.Readings.Key(i)), mapping.ModuleSeparator) {
 			reason = "module-key"
 		}
 	}

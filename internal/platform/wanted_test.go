@@ -17,7 +17,7 @@ func TestMessagesThatAreNotWantedAnyMoreAreNotWritten(t *testing.T) {
 		b.platform.add("Pump", "n:NUMBER")
 		send := func(wanted func() bool) *result {
 			r := &result{}
-			b.writer.Write(delivery.Queued{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle, Wanted: wanted})
+			b.writer.Write(&delivery.Queued{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle, Wanted: wanted})
 			return r
 		}
 		ours := func() bool { return !lost.Load() }
@@ -66,7 +66,7 @@ func TestARequestWhoseAnswerWasLostIsNotSentAgainOnceNobodyWantsIt(t *testing.T)
 				for range c.wants {
 					r := &result{}
 					results = append(results, r)
-					b.writer.Write(delivery.Queued{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle, Wanted: ours})
+					b.writer.Write(&delivery.Queued{Telemetry: b.telemetry("Pump", `{"n":1}`), Settle: r.settle, Wanted: ours})
 				}
 				synctest.Wait()
 				lost.Store(c.before)

@@ -22,7 +22,7 @@ type Backlog interface {
 	// Release returns the messages kept for a Thing that has just become known, oldest first. They are
 	// written before anything newer. Those that are not settled when the Writer ends are lost to it: they
 	// must come again from where they were kept.
-	Release(thing string) []delivery.Queued
+	Release(thing string) []*delivery.Queued
 }
 
 // Meter counts. Its methods are called from many goroutines.
@@ -196,7 +196,7 @@ func (w *Writer) Run(ctx context.Context) error {
 
 // Write queues a message for its Thing and returns at once: whoever calls it bounds the memory. Settle is
 // called once, from a goroutine of the Writer, unless that ends before. The body must not change until then.
-func (w *Writer) Write(q delivery.Queued) { w.laneOf(q.Thing).add(q) }
+func (w *Writer) Write(q *delivery.Queued) { w.laneOf(q.Thing).add(q) }
 
 // Forget drops what is known of a Thing, so that its next message asks the platform. It is what the
 // platform's NotifyPropertyUpdate calls for.

@@ -60,7 +60,7 @@ func TestARequestIsBoundedInValuesAndBytes(t *testing.T) {
 		want   []string
 	}{
 		{"three values", func(c *WriterConfig) { c.MaxValues = 3 }, []string{"push Pump n=1 n=2 n=3", "push Pump n=4 n=5"}},
-		{"bytes of two", func(c *WriterConfig) { c.MaxBytes = 2 * (32 + 2) }, []string{"push Pump n=1 n=2", "push Pump n=3 n=4", "push Pump n=5"}},
+		{"bytes of two", func(c *WriterConfig) { c.MaxBytes = 2 * (32 + len(`{"n":1}`)) }, []string{"push Pump n=1 n=2", "push Pump n=3 n=4", "push Pump n=5"}},
 		{"less than one message", func(c *WriterConfig) { c.MaxBytes = 1 },
 			[]string{"push Pump n=1", "push Pump n=2", "push Pump n=3", "push Pump n=4", "push Pump n=5"}},
 	}
@@ -270,7 +270,7 @@ func twoLanes(b *bench, bad string) (stop func()) {
 	go func() {
 		defer close(ended)
 		for ctx.Err() == nil {
-			b.writer.Write(delivery.Queued{Telemetry: b.telemetry(good, `{"n":1}`), Settle: func(delivery.Outcome) {}})
+			b.writer.Write(&delivery.Queued{Telemetry: b.telemetry(good, `{"n":1}`), Settle: func(delivery.Outcome) {}})
 			select {
 			case <-time.After(time.Second):
 			case <-ctx.Done():
@@ -291,7 +291,7 @@ func TestAServerErrorOfOneThingAloneIsARejection(t *testing.T) {
 			}
 		})
 		r := &result{}
-		b.writer.Write(delivery.Queued{Telemetry: (&bench{t: t}).telemetry("Pump", `{"n":1}`), Settle: r.settle})
+		b.writer.Write(&delivery.Queued{Telemetry: (&bench{t: t}).telemetry("Pump", `{"n":1}`), Settle: r.settle})
 		pass(time.Hour)
 		b.want(r, "refused server-error")
 	})
@@ -475,9 +475,9 @@ func TestAMessageThatBreaksTheMappingIsRefusedAlone(t *testing.T) {
 		b.platform.add("Pump", "n:NUMBER", "on:BOOLEAN")
 		open := b.platform.gate(remotePropertiesService)
 		broken := b.telemetry("Pump", `{"n":1,"on":true}`)
-		broken.Readings[1].Raw = nil // no decoder makes this
+		broken.Readings.Add(0, 0, false, 1, 0) // no decoder makes this
 		r := &result{}
-		b.writer.Write(delivery.Queued{Telemetry: broken, Settle: r.settle})
+		b.writer.Write(&delivery.Queued{Telemetry: broken, Settle: r.settle})
 		whole := b.send("Pump", `{"n":2,"on":true}`)
 		open()
 		b.want(r, "refused wrong-type")
@@ -495,7 +495,7 @@ func TestAModuleWritesPropertiesOfItsDevicesThing(t *testing.T) {
 		tel := b.telemetry("Edge", `{"n":4}`)
 		tel.Message.ModuleID = "cam"
 		r := &result{}
-		b.writer.Write(delivery.Queued{Telemetry: tel, Settle: r.settle})
+		b.writer.Write(&delivery.Queued{Telemetry: tel, Settle: r.settle})
 		b.want(r, "accepted")
 		b.wantCalls("push", "push Edge cam::n=4")
 	})
