@@ -209,12 +209,9 @@ func (p *diskPartition) seek(from Position, now time.Time) (int64, error) {
 	case fromSequence:
 		return max(from.sequence, p.first), nil
 	case fromOffset:
-		offset, err := from.bytes()
+		offset, err := from.bytes(p.newest.offset + p.newest.size)
 		if err != nil {
 			return 0, err
-		}
-		if from.inclusive {
-			offset--
 		}
 		n, _, err := p.find(func(_ int64, h head) bool { return h.offset > offset })
 		return n, err

@@ -55,6 +55,7 @@ type Hub struct {
 	router      router
 	limits      limiter
 	faults      faults
+	silences    silences
 	trusted     atomic.Pointer[trust]
 	eventNumber atomic.Int64 // of the last connection state event
 

@@ -76,7 +76,7 @@ func (h *Hub) PartitionInfo(partition int) (PartitionInfo, error) {
 }
 
 // Seek turns a position into the number of the first event to read, for Poll and Read. A position before the oldest
-// event kept is the oldest one; one after the newest waits for it. Errors: ErrNotFound, ErrPosition.
+// event kept is the oldest one; a number or a time after the newest waits for it, an offset is refused. Errors: ErrNotFound, ErrPosition.
 func (h *Hub) Seek(partition int, from Position) (next int64, err error) {
 	p, err := h.partition(partition)
 	if err != nil {

@@ -81,8 +81,12 @@ func TestAReaderStartsWhereItAsks(t *testing.T) {
 				}
 			})
 		}
-		if _, err := h.Seek(0, AfterOffset("x")); !errors.Is(err, ErrPosition) {
-			t.Errorf("an offset that is no number: got %v, want ErrPosition", err)
+		for name, from := range map[string]Position{
+			"no number": AfterOffset("x"), "beyond the last one": AfterOffset("100000"), "beyond the last one, which is part of it": AtOffset("100000"),
+		} {
+			if _, err := h.Seek(0, from); !errors.Is(err, ErrPosition) {
+				t.Errorf("an offset that is %s: got %v, want ErrPosition", name, err)
+			}
 		}
 		if _, err := h.Seek(1, Earliest()); !errors.Is(err, ErrNotFound) {
 			t.Errorf("a partition that is not there: got %v, want ErrNotFound", err)

@@ -86,12 +86,9 @@ func (p *memoryPartition) seek(from Position, now time.Time) (int64, error) {
 	case fromSequence:
 		return max(from.sequence, p.first), nil
 	case fromOffset:
-		offset, err := from.bytes()
+		offset, err := from.bytes(p.offset)
 		if err != nil {
 			return 0, err
-		}
-		if from.inclusive {
-			offset--
 		}
 		return p.firstWhere(func(k kept) bool { return k.offset > offset }), nil
 	case fromTime:

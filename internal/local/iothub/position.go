@@ -79,11 +79,17 @@ func (p Position) String() string {
 	}
 }
 
-// bytes parses the offset of a fromOffset position.
-func (p Position) bytes() (int64, error) {
+// bytes is the offset behind which a fromOffset position is. End is the offset of the next event: a hub refuses what is not
+// below it, and tells the last offset that it has (read: what users of Event Hubs report).
+func (p Position) bytes(end int64) (int64, error) {
 	n, err := strconv.ParseInt(p.offset, 10, 64)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, fmt.Errorf("%w: offset %q is none of this event hub's", ErrPosition, p.offset)
+	case n >= end:
+		return 0, fmt.Errorf("%w: offset %d is beyond the end of the partition, %d", ErrPosition, n, end)
+	case p.inclusive:
+		n--
 	}
 	return n, nil
 }

@@ -377,6 +377,33 @@ func TestAReaderAtTheEndSeesOnlyWhatComesLater(t *testing.T) {
 	}
 }
 
+func TestAReaderThatIsSilencedGetsNothingUntilItIsOpenedAgain(t *testing.T) {
+	f := newFixture(t, iothub.Config{Host: cloud, Partitions: 1})
+	d := f.device(iothub.ID{Device: "d"})
+	f.accept(d, iothub.Message{Body: []byte("1")})
+	reader := func(group string) *azeventhubs.PartitionClient {
+		return f.partition(f.consumer(group), "0", azeventhubs.PartitionClientOptions{StartPosition: earliest(), OwnerLevel: new(int64(1))})
+	}
+	silent, other := reader("$Default"), reader("azx")
+	f.receive(silent, 1)
+	f.receive(other, 1)
+	if err := f.hub.Silence(iothub.Reading{ConsumerGroup: "$default"}); err != nil {
+		t.Fatal(err)
+	}
+	f.accept(d, iothub.Message{Body: []byte("2")})
+	if got := bodies(f.receive(other, 1)); got != "2" {
+		t.Errorf("another consumer group received %q", got)
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, 200*time.Millisecond)
+	defer cancel()
+	if events, err := silent.ReceiveEvents(ctx, 1, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the silenced reader received %q, %v", bodies(events), err)
+	}
+	if got := bodies(f.receive(reader("$Default"), 2)); got != "1 2" {
+		t.Errorf("the next reader received %q", got)
+	}
+}
+
 func TestAHigherOwnerLevelTakesThePartitionOver(t *testing.T) {
 	f := newFixture(t, iothub.Config{Host: cloud, Partitions: 1})
 	d := f.device(iothub.ID{Device: "d"})

@@ -29,6 +29,7 @@ type reader struct {
 	partition int
 	next      int64 // number of the first event not sent
 	buf       []byte
+	silenced  <-chan struct{}
 }
 
 // serveReader serves "{event hub}/ConsumerGroups/{group}/Partitions/{id}".
@@ -60,6 +61,7 @@ func (c *client) serveReader(ctx context.Context, l *amqp10.Link, path string) e
 		return err
 	}
 	defer leave()
+	r.silenced = c.hub.Silenced(iothub.Reading{ConsumerGroup: r.group, Partition: r.partition})
 	if err := l.Accept(amqp10.Terms{}); err != nil {
 		return err
 	}
@@ -103,6 +105,9 @@ func (r *reader) pump(ctx context.Context) error {
 			return err
 		}
 		for _, e := range events {
+			if err := r.heard(ctx); err != nil {
+				return err
+			}
 			r.buf = appendEvent(r.buf[:0], e)
 			if err := r.link.Send(ctx, r.buf); err != nil {
 				return err
@@ -110,6 +115,17 @@ func (r *reader) pump(ctx context.Context) error {
 			r.next = e.SequenceNumber + 1
 		}
 		r.next = after
+	}
+}
+
+// heard returns at once, unless the reader is to be silent: then with the end of its link.
+func (r *reader) heard(ctx context.Context) error {
+	select {
+	case <-r.silenced:
+		<-ctx.Done()
+		return ctx.Err()
+	default:
+		return nil
 	}
 }
 

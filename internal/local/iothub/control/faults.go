@@ -21,6 +21,7 @@ func (s *server) trouble(mux *http.ServeMux) {
 	mux.HandleFunc("GET /endpoint", s.endpoint)
 	mux.HandleFunc("POST /failover", s.failover)
 	mux.HandleFunc("POST /connections/drop", s.drop)
+	mux.HandleFunc("POST /readers/silence", s.silence)
 }
 
 func (s *server) faults(w http.ResponseWriter, _ *http.Request) {
@@ -63,6 +64,15 @@ func (s *server) drop(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]bool{"dropped": s.hub.Drop(id)})
 }
 
+// silence has the readers of a partition get nothing more: iothub.Reading.
+func (s *server) silence(w http.ResponseWriter, r *http.Request) {
+	var reading iothub.Reading
+	if !read(w, r, &reading) {
+		return
+	}
+	s.done(w, s.hub.Silence(reading))
+}
+
 // Faults are those that have not happened yet.
 func (c *Client) Faults(ctx context.Context) (faults []iothub.Fault, err error) {
 	err = c.call(ctx, http.MethodGet, "/faults", nil, &faults)
@@ -94,4 +104,9 @@ func (c *Client) Drop(ctx context.Context, id iothub.ID) (bool, error) {
 	var answer struct{ Dropped bool }
 	err := c.call(ctx, http.MethodPost, "/connections/drop", id, &answer)
 	return answer.Dropped, err
+}
+
+// Silence has those who read a partition now get nothing more, though their links stay.
+func (c *Client) Silence(ctx context.Context, r iothub.Reading) error {
+	return c.call(ctx, http.MethodPost, "/readers/silence", r, nil)
 }
