@@ -113,8 +113,9 @@ func (h *hubSide) watchHeads(ctx context.Context, e *events, w *watch) error {
 	}
 }
 
-// stallPatience is how long messages may wait at the hub for a partition that is silent.
-const stallPatience = 45 * time.Second
+// stallPatience is how long messages may be seen to wait at the hub for a partition that is silent. It may take two looks
+// (headsEvery) to see it, and two more to lose patience: within a minute the partition is opened again.
+const stallPatience = 25 * time.Second
 
 // reopenStalled has the partitions opened again that are silent although the hub has messages for them.
 func (h *hubSide) reopenStalled(dogs map[string]*lease.Watchdog, parts []hub.Partition) {

@@ -73,6 +73,7 @@ type account struct {
 	heads       map[string]int64 // last sequence read, by log and partition
 	written     []Written
 	checkpoints []Checkpoint
+	eras        int           // how often the hub's log was put back to what it was before
 	taken       map[place]int // how often a partition went from one connector to another that was not given up
 }
 
@@ -95,13 +96,23 @@ func (a *account) read(e Event) {
 func (a *account) saved(c Checkpoint) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	c.Log = a.era(c.Log)
 	a.checkpoints = append(a.checkpoints, c)
+}
+
+// era tells a log from what it was before it was put back: numbers are given again. The caller has mu.
+func (a *account) era(log string) string {
+	if a.eras == 0 {
+		return log
+	}
+	return fmt.Sprintf("%s#%d", log, a.eras)
 }
 
 // took notes that a partition went to another connector although the one that had it had not given it up.
 func (a *account) took(in place) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	in.log = a.era(in.log)
 	a.taken[in]++
 }
 

@@ -22,9 +22,9 @@ type Crowd struct {
 }
 
 // startHubHere starts the hub in the test.
-func (r *Rig) startHubHere() {
+func (r *Rig) startHubHere(keeps iothub.Retention) {
 	r.t.Helper()
-	running, err := serve.Start(context.Background(), serve.Options{Dir: filepath.Join(r.Dir, "hub"), NoSync: true})
+	running, err := serve.Start(context.Background(), serve.Options{Dir: filepath.Join(r.Dir, "hub"), NoSync: true, Retention: keeps})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -46,7 +46,9 @@ func (r *Rig) readHub() *reader {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	in.log = logOf(r.Hub.EventHubsConnectionString)
+	r.account.mu.Lock()
+	in.log = r.account.era(logOf(r.Hub.EventHubsConnectionString))
+	r.account.mu.Unlock()
 	properties, err := in.client.GetEventHubProperties(ctx, nil)
 	if err != nil {
 		r.t.Fatalf("properties of the event hub: %v", err)

@@ -38,6 +38,8 @@ type Options struct {
 	Ahead time.Duration
 	// HubHere runs the hub in the test, for a Crowd; Hub is of no use then.
 	HubHere bool
+	// Retention bounds the log of a hub in the test.
+	Retention iothub.Retention
 }
 
 // Rig is the parts of a case.
@@ -70,7 +72,7 @@ func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	r.ahead.Store(int64(o.Ahead))
 	r.Stack = process.NewPlatform(t, azx, o.Platform...)
 	if o.HubHere {
-		r.startHubHere()
+		r.startHubHere(o.Retention)
 	} else {
 		r.StartHub(0, 0, 0)
 	}
@@ -131,10 +133,11 @@ func (r *Rig) FollowHub() {
 	r.reader.stop()
 	r.ReadHub()
 	r.account.mu.Lock()
-	log := logOf(r.Hub.EventHubsConnectionString)
+	log := r.account.era(logOf(r.Hub.EventHubsConnectionString))
 	r.account.events = slices.DeleteFunc(r.account.events, func(e Event) bool { return e.Log == log }) // they are read again
 	r.account.mu.Unlock()
 	r.reader = r.readHub()
+	r.devicesAreBack()
 }
 
 // addConnector prepares a connector with wires of its own to everybody else.
