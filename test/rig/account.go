@@ -66,6 +66,8 @@ type account struct {
 	// skips tells which messages a rule leaves out; nil: none.
 	skips func(Event) bool
 	late  int // requests that may be applied late: the promise allows one for each lane after a time-out
+	// underWay is how many requests a connector has under way at most; 0: not known, and one for each Thing is let pass.
+	underWay int
 
 	mu          sync.Mutex
 	sent        map[numbered]bool // the hub acknowledged them to the device

@@ -88,6 +88,7 @@ func (a *account) inOrder() error {
 		in[e.Device] = place{log: e.Log, partition: e.Partition}
 	}
 	late := 0
+	taken := a.ofTakings()
 	for _, w := range a.written {
 		p := things[w.Thing]
 		if p == nil {
@@ -106,12 +107,12 @@ func (a *account) inOrder() error {
 		case w.Number > p.most && between(p.most+1):
 			f.add("%s got message %d for the first time when its newest was %d", w.Thing, w.Number, p.most)
 		case between(p.last + 1): // what came last was a request from before that arrived late
-			if p.late++; p.late <= a.taken[in[w.Thing]] {
+			if taken.allow(w.Thing, in[w.Thing]) {
 				break // its old reader had it under way when the partition was taken
 			}
 			if late++; late > a.late {
-				f.add("%s got message %d behind message %d, and %d requests had been late already; its partition was taken %d times",
-					w.Thing, w.Number, p.last, p.late-1, a.taken[in[w.Thing]])
+				f.add("%s got message %d behind message %d, and as many requests as may be under way had been late already; its partition was taken %d times",
+					w.Thing, w.Number, p.last, a.taken[in[w.Thing]])
 			}
 		}
 		p.last, p.most = w.Number, max(p.most, w.Number)
@@ -127,11 +128,29 @@ func (a *account) inOrder() error {
 	return f.err()
 }
 
-// progress is how far a Thing has come: its newest message, the one that came last, and how often that was late.
-type progress struct{ most, last, late int }
+// progress is how far a Thing has come: its newest message, and the one that came last.
+type progress struct{ most, last int }
 
-// repeatsAreOfASuffix is I4: nothing is written again that a checkpoint had passed, but for one request of each Thing whenever
-// its partition is taken: the one that its old reader had under way.
+// ofTakings counts requests that old readers had under way when their partitions were taken.
+type ofTakings struct {
+	*account
+	found map[string]int // by Thing, or by partition where it is known how many requests a connector has under way
+}
+
+func (a *account) ofTakings() ofTakings { return ofTakings{a, map[string]int{}} }
+
+// allow takes one more, and reports whether there may be so many.
+func (o ofTakings) allow(thing string, in place) bool {
+	by, each := thing, 1
+	if o.underWay > 0 {
+		by, each = in.log+" "+in.partition, o.underWay
+	}
+	o.found[by]++
+	return o.found[by] <= each*o.taken[in]
+}
+
+// repeatsAreOfASuffix is I4: nothing is written again that a checkpoint had passed, but what a partition's old reader had under
+// way whenever it is taken: one request of each Thing, or so many in all as a connector may have, where that is known.
 func (a *account) repeatsAreOfASuffix() error {
 	const margin = 100 // milliseconds that a request may be on its way
 	f := few{rule: "I4 duplicates"}
@@ -142,7 +161,7 @@ func (a *account) repeatsAreOfASuffix() error {
 	seen := map[numbered]bool{}
 	next := 0
 	passed := map[place]int64{}
-	behind := map[string]int{} // requests of each Thing
+	taken, allowed := a.ofTakings(), false
 	var last Written
 	for _, w := range a.written {
 		m := numbered{w.Thing, w.Number}
@@ -160,11 +179,10 @@ func (a *account) repeatsAreOfASuffix() error {
 		in := place{log: e.Log, partition: e.Partition}
 		if ok && seen[m] && e.Sequence < passed[in] {
 			if !w.follows(last) {
-				behind[w.Thing]++
+				allowed = taken.allow(w.Thing, in)
 			}
-			if last = w; behind[w.Thing] > a.taken[in] {
-				f.add("%s was written again behind its checkpoint, in request %d of that kind, and its partition was taken %d times",
-					e, behind[w.Thing], a.taken[in])
+			if last = w; !allowed {
+				f.add("%s was written again behind its checkpoint, in one request too many of that kind; its partition was taken %d times", e, a.taken[in])
 			}
 		}
 		seen[m] = true

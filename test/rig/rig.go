@@ -34,6 +34,8 @@ type Options struct {
 	Skips func(Event) bool
 	// Late is how many requests may be applied late: one for each lane whose requests were given up.
 	Late int
+	// Lanes is how many lanes connectors have; then the account knows how many requests they have under way. 0: as they are.
+	Lanes int
 	// Ahead is how far the clocks of hub and devices are ahead of the connectors'.
 	Ahead time.Duration
 	// HubHere runs the hub in the test, for a Crowd; Hub is of no use then.
@@ -59,6 +61,7 @@ type Rig struct {
 	secrets    []string
 	after      uint64 // of the platform's ledger
 	hubFlags   []string
+	lanes      int
 	ahead      atomic.Int64 // of the hub's clock and the devices', in nanoseconds
 	hub        *iothub.Hub  // nil where it is a process
 	failedOver bool         // the hub has begun a new log
@@ -68,7 +71,10 @@ type Rig struct {
 func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	t.Helper()
 	r := &Rig{t: t, azx: azx, account: newAccount(), hubFlags: o.Hub}
-	r.account.skips, r.account.late = o.Skips, o.Late
+	r.account.skips, r.account.late, r.lanes = o.Skips, o.Late, o.Lanes
+	if o.Lanes > 0 {
+		r.account.underWay = o.Lanes + max(1, o.Lanes/4) // a second one each for so many lanes that a slow Thing holds up
+	}
 	r.ahead.Store(int64(o.Ahead))
 	r.Stack = process.NewPlatform(t, azx, o.Platform...)
 	if o.HubHere {
@@ -168,6 +174,9 @@ func (r *Rig) Configure(c *Connector, edit func(map[string]any)) {
 		config["platform"].(map[string]any)["urls"] = []string{"ws://" + c.Platform.Address + "/Thingworx/WS"}
 		config["hubs"].([]any)[0].(map[string]any)["endpoints"] = map[string]any{"amqps": c.AMQP.Address, "https": c.HTTPS.Address}
 		config["requestTimeout"] = "2s"
+		if r.lanes > 0 {
+			config["lanes"] = r.lanes
+		}
 		if r.Shared != nil {
 			r.Shared.use(c, config)
 		}

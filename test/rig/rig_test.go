@@ -77,6 +77,18 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 			again(a, 6, 7, 2500)
 			again(a, 8, 9, 2500)
 		}, "I4 duplicates: sequence 6"},
+		"as many as were under way when a partition was taken": {func(a *account) {
+			a.underWay = 2
+			a.took(place{log: "log", partition: "0"})
+			again(a, 8, 9, 2500)
+			again(a, 9, 10, 2500)
+		}, ""},
+		"more than could be under way, of several Things": {func(a *account) {
+			a.underWay = 1
+			a.took(place{log: "log", partition: "0"})
+			again(a, 8, 9, 2500)
+			again(a, 9, 10, 2500)
+		}, "I4 duplicates: sequence 9"},
 		"a repeat that was on its way meanwhile": {func(a *account) { again(a, 6, 10, 2050) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
