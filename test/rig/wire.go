@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ type Wire struct {
 	open    map[*pair]bool
 	dials   int
 	harm    map[Way]*harm // for the next bytes that go this way
+	doubles bool          // replies, on new connections
+	doubled atomic.Int64
 }
 
 // harm befalls the next bytes.
@@ -56,6 +59,7 @@ type harm struct {
 // pair is one connection through a wire.
 type pair struct {
 	near, far *net.TCPConn
+	doubler   *doubler // nil: replies come once
 }
 
 // reset ends both sides at once, as a network does that forgets a connection.
@@ -165,13 +169,16 @@ func (w *Wire) accept(l *net.TCPListener) error {
 			}
 			continue
 		}
-		w.join(&pair{near, far.(*net.TCPConn)})
+		w.join(&pair{near: near, far: far.(*net.TCPConn)})
 	}
 }
 
 func (w *Wire) join(p *pair) {
 	w.mu.Lock()
 	w.open[p] = true
+	if w.doubles {
+		p.doubler = &doubler{wire: w}
+	}
 	w.mu.Unlock()
 	var ways sync.WaitGroup
 	ways.Add(2)
@@ -220,6 +227,9 @@ func (w *Wire) carry(ctx context.Context, p *pair, way Way, to, from *net.TCPCon
 		}
 	})
 	for c := range ahead {
+		if way == Back && p.doubler != nil {
+			c.data = p.doubler.pass(c.data)
+		}
 		switch err := w.await(ctx, way, c); {
 		case err != nil, len(c.data) > 0 && !w.write(p, way, to, c.data), c.err != nil && !errors.Is(c.err, io.EOF):
 			p.reset()
