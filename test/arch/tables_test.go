@@ -100,9 +100,9 @@ var layers = []layer{
 	{"test/bench", join(domain, protocols, []string{"internal/supervise", "internal/checkpoint", "internal/local/..."}),
 		[]string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/go-amqp", "github.com/gobwas/ws", "golang.org/x/sys"},
 		"the bench's source and sink speak the protocols themselves, with less work than the stand-ins; its yardsticks are other clients"},
-	{"test/rig", []string{"internal/supervise", "internal/local/...", "test/azurite", "test/process"},
-		[]string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"},
-		"what fault cases stand on: it reads the hub, and the container, with clients nobody here wrote"},
+	{"test/rig", []string{"alwayson", "internal/supervise", "internal/local/...", "test/azurite", "test/process"},
+		[]string{"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob", "github.com/gobwas/ws"},
+		"what fault cases stand on: it reads the hub, and the container, with clients nobody here wrote; it knows what a reply is, to double it"},
 	{"test", []string{"internal/supervise", "internal/local/..."}, []string{"go.yaml.in/yaml/v4"}, "tests of the built binary: they see what its users see"},
 }
 

@@ -75,6 +75,7 @@ type account struct {
 	heads       map[string]int64 // last sequence read, by log and partition
 	written     []Written
 	checkpoints []Checkpoint
+	takings     []taking
 	eras        int           // how often the hub's log was put back to what it was before
 	taken       map[place]int // how often a partition went from one connector to another that was not given up
 }
@@ -110,12 +111,15 @@ func (a *account) era(log string) string {
 	return fmt.Sprintf("%s#%d", log, a.eras)
 }
 
-// took notes that a partition went to another connector although the one that had it had not given it up.
-func (a *account) took(in place) {
+// took notes that a partition went to another connector, and whether the one that had it had not given it up.
+func (a *account) took(connector string, in place, at time.Time, held bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	in.log = a.era(in.log)
-	a.taken[in]++
+	a.takings = append(a.takings, taking{connector, in, at, len(a.checkpoints)})
+	if held {
+		a.taken[in]++
+	}
 }
 
 // add takes entries of the platform's ledger.

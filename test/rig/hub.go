@@ -99,7 +99,7 @@ func (r *Rig) Saved(within time.Duration) {
 		defer r.account.mu.Unlock()
 		saved := map[place]int64{}
 		for _, c := range r.account.checkpoints {
-			saved[place{log: c.Log, partition: c.Partition}] = c.Sequence
+			saved[place{log: c.Log, partition: c.Partition}] = c.Sequence // of a connector that reads alone: none is refused
 		}
 		log := r.account.era(logOf(r.Hub.EventHubsConnectionString))
 		for _, e := range r.account.events {

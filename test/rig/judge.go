@@ -3,6 +3,7 @@ package rig
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // clockStep is how much the time of a file may be behind that of a clock, in milliseconds: the file system uses the
@@ -39,21 +40,18 @@ func (a *account) checkpointsAreSafe(ends map[Event]int64) error {
 	for _, events := range logs {
 		slices.SortFunc(events, func(x, y Event) int { return cmp.Compare(x.Sequence, y.Sequence) })
 	}
-	last := map[place]int64{}
-	for _, c := range a.checkpoints {
+	saves := a.saves()
+	for i, c := range a.checkpoints {
+		saves.follow(func(time.Time) bool { return saves.checkpoints < i }, func(time.Time) bool { return true })
 		if c.Gone {
-			clear(last)
 			continue
 		}
 		in := place{log: c.Log, partition: c.Partition}
 		if c.Unleased {
 			f.add("%s wrote %d of partition %s at %s without a lease", c.Connector, c.Sequence, c.Partition, c.At.Format("15:04:05.000"))
 		}
-		if before, ok := last[in]; ok && c.Sequence < before && !c.Refused {
+		if before, ok := saves.stored[in]; ok && c.Sequence < before && !c.Refused {
 			f.add("partition %s goes back from %d to %d", c.Partition, before, c.Sequence)
-		}
-		if !c.Refused {
-			last[in] = c.Sequence
 		}
 		for _, e := range logs[in] {
 			if e.Sequence > c.Sequence {
@@ -159,25 +157,15 @@ func (a *account) repeatsAreOfASuffix() error {
 		at[numbered{e.Device, e.Number}] = e
 	}
 	seen := map[numbered]bool{}
-	next := 0
-	passed := map[place]int64{}
+	saves := a.saves()
 	taken, allowed := a.ofTakings(), false
 	var last Written
 	for _, w := range a.written {
 		m := numbered{w.Thing, w.Number}
-		for ; next < len(a.checkpoints) && a.checkpoints[next].At.UnixMilli() < w.Received-margin; next++ {
-			c := a.checkpoints[next]
-			if c.Gone {
-				clear(passed)
-			}
-			if c.Gone || c.Refused {
-				continue
-			}
-			passed[place{log: c.Log, partition: c.Partition}] = c.Sequence + 1
-		}
+		saves.follow(func(at time.Time) bool { return at.UnixMilli() < w.Received-margin }, func(at time.Time) bool { return at.UnixMilli() <= w.Received })
 		e, ok := at[m]
 		in := place{log: e.Log, partition: e.Partition}
-		if ok && seen[m] && e.Sequence < passed[in] {
+		if passed, saved := saves.stored[in]; ok && seen[m] && saved && e.Sequence <= passed {
 			if !w.follows(last) {
 				allowed = taken.allow(w.Thing, in)
 			}

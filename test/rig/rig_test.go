@@ -63,32 +63,52 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 		"another time than the device's":        {func(a *account) { a.written[3].Time++ }, "I3 order: message 1 of b has the time"},
 		"a repeat that a checkpoint had passed": {func(a *account) { again(a, 6, 10, 2500) }, "I4 duplicates: sequence 6"},
 		"what was under way when a partition was taken": {func(a *account) {
-			a.took(place{log: "log", partition: "0"})
+			a.took("azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin), true)
 			again(a, 6, 7, 2500)
 			again(a, 8, 9, 2500)
 		}, ""},
 		"more than was under way when a partition was taken": {func(a *account) {
-			a.took(place{log: "log", partition: "0"})
+			a.took("azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin), true)
 			again(a, 6, 7, 2500)
 			again(a, 8, 9, 2600)
 		}, "I4 duplicates: sequence 8"},
 		"what was under way, in a partition that was not taken": {func(a *account) {
-			a.took(place{log: "log", partition: "1"})
+			a.took("azx-2", place{log: "log", partition: "1"}, time.UnixMilli(begin), true)
 			again(a, 6, 7, 2500)
 			again(a, 8, 9, 2500)
 		}, "I4 duplicates: sequence 6"},
 		"as many as were under way when a partition was taken": {func(a *account) {
 			a.underWay = 2
-			a.took(place{log: "log", partition: "0"})
+			a.took("azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin), true)
 			again(a, 8, 9, 2500)
 			again(a, 9, 10, 2500)
 		}, ""},
 		"more than could be under way, of several Things": {func(a *account) {
 			a.underWay = 1
-			a.took(place{log: "log", partition: "0"})
+			a.took("azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin), true)
 			again(a, 8, 9, 2500)
 			again(a, 9, 10, 2500)
 		}, "I4 duplicates: sequence 9"},
+		"a partition whose checkpoint was taken away goes on where another knew it": {func(a *account) {
+			a.takings = []taking{{"azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin + 500), 1}}
+			a.saved(Checkpoint{Gone: true, At: time.UnixMilli(begin + 2100)})
+			a.took("azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin+2200), false)
+			again(a, 5, 10, 2500)
+		}, ""},
+		"it goes on before that": {func(a *account) {
+			a.takings = []taking{{"azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin + 500), 1}}
+			a.saved(Checkpoint{Gone: true, At: time.UnixMilli(begin + 2100)})
+			a.took("azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin+2200), false)
+			again(a, 4, 10, 2500)
+		}, "I4 duplicates: sequence 4"},
+		"its owner repeats although it keeps it": {func(a *account) {
+			a.saved(Checkpoint{Gone: true, At: time.UnixMilli(begin + 2100)})
+			again(a, 5, 10, 2500)
+		}, "I4 duplicates: sequence 5"},
+		"a checkpoint that is written anew behind what its writer knew": {func(a *account) {
+			a.saved(Checkpoint{Gone: true, At: time.UnixMilli(begin + 2100)})
+			a.saved(Checkpoint{Connector: "azx-1", Partition: "0", Sequence: 8, Log: "log", At: time.UnixMilli(begin + 2200)})
+		}, "I2 checkpoint safety: partition 0 goes back from 9 to 8"},
 		"a repeat that was on its way meanwhile": {func(a *account) { again(a, 6, 10, 2050) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

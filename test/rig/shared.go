@@ -32,7 +32,7 @@ type Shared struct {
 	Blobs  *azblob.Client // past all wires
 
 	told  func(Checkpoint)
-	taken func(place)
+	taken func(connector string, in place, at time.Time, held bool)
 
 	order  sync.Mutex // held while a write passes: they are known in the order in which they were stored
 	mu     sync.Mutex
@@ -134,9 +134,7 @@ func (s *Shared) note(connector string, at place, owner string, seen time.Time) 
 	s.fresh[connector][at] = seen
 	if before := s.owners[at]; before != connector {
 		s.moves[at]++
-		if before != "" {
-			s.taken(at)
-		}
+		s.taken(connector, at, seen, before != "")
 	}
 	s.owners[at] = connector
 }
