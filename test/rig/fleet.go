@@ -13,7 +13,6 @@ import (
 	"azx/internal/local/iothub"
 	"azx/internal/local/iothub/control"
 	"azx/internal/supervise"
-	"azx/test/process"
 )
 
 // Device is a device that numbers its messages.
@@ -96,19 +95,6 @@ func (r *Rig) connect(ctx context.Context, d control.Device, method func(*device
 	r.t.Cleanup(connected.Close)
 	r.secrets = append(r.secrets, credentials.Key)
 	return &Device{Device: connected, ID: d.ID.Device, rig: r}
-}
-
-// devicesAreBack waits until all devices are connected again: what they send before may reach the hub in another order.
-func (r *Rig) devicesAreBack() {
-	r.t.Helper()
-	process.Eventually(r.t, time.Minute, "all devices are connected", func() error {
-		for _, d := range r.Devices {
-			if !d.Connected() {
-				return fmt.Errorf("%s is not", d.ID)
-			}
-		}
-		return nil
-	})
 }
 
 // SendNext sends the device's next number, and notes it once the hub has acknowledged it.

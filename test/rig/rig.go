@@ -143,7 +143,6 @@ func (r *Rig) FollowHub() {
 	r.account.events = slices.DeleteFunc(r.account.events, func(e Event) bool { return e.Log == log }) // they are read again
 	r.account.mu.Unlock()
 	r.reader = r.readHub()
-	r.devicesAreBack()
 }
 
 // addConnector prepares a connector with wires of its own to everybody else.

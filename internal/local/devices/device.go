@@ -107,9 +107,6 @@ func (d *Device) Send(ctx context.Context, body []byte) error {
 // Post sends a JSON body like Send, but does not wait for the hub.
 func (d *Device) Post(body []byte) { d.client.Publish(d.topic(), 1, false, body) }
 
-// Connected reports whether there is a connection. What is sent without one is sent later, and may overtake what follows.
-func (d *Device) Connected() bool { return d.client.IsConnectionOpen() }
-
 // Close says goodbye to the hub.
 func (d *Device) Close() { d.client.Disconnect(250) }
 
