@@ -22,6 +22,12 @@ func TestF14AContainerThatIsDamagedIsMendedOrNamed(t *testing.T) {
 	evenly(r, 2, 4)
 	load := r.Load(300)
 	r.Grows(recovery, 300)
+	c.Until(recovery, "all partitions have checkpoints", func() error { return some(t, r, "/checkpoint/", 4) })
+	for _, one := range r.Connectors { // so that each of them knows where all partitions are: one that nobody knows would wait
+		one.End(0)
+		one.Run()
+	}
+	evenly(r, 2, 4)
 
 	for _, name := range blobs(t, r, "/ownership/") {
 		if _, err := r.Shared.Blobs.DeleteBlob(t.Context(), rig.ContainerName, name, nil); err != nil {

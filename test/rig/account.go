@@ -122,6 +122,13 @@ func (a *account) took(connector string, in place, at time.Time, held bool) {
 	}
 }
 
+// starts notes that a connector starts: it looks at all checkpoints.
+func (a *account) starts(connector string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.takings = append(a.takings, taking{connector: connector, at: time.Now(), after: len(a.checkpoints)})
+}
+
 // add takes entries of the platform's ledger.
 func (a *account) add(entries []process.Entry) {
 	a.mu.Lock()

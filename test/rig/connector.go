@@ -56,6 +56,7 @@ func (c *Connector) Start() {
 	if c.Env != nil {
 		command.Env = append(os.Environ(), c.Env...)
 	}
+	c.rig.account.starts(c.Name)
 	c.Child = process.Start(c.rig.t, command)
 	c.lives++
 }

@@ -165,7 +165,7 @@ func (a *account) repeatsAreOfASuffix() error {
 		saves.follow(func(at time.Time) bool { return at.UnixMilli() < w.Received-margin }, func(at time.Time) bool { return at.UnixMilli() <= w.Received })
 		e, ok := at[m]
 		in := place{log: e.Log, partition: e.Partition}
-		if passed, saved := saves.stored[in]; ok && seen[m] && saved && e.Sequence <= passed {
+		if passed, saved := saves.passed[in]; ok && seen[m] && saved && e.Sequence <= passed {
 			if !w.follows(last) {
 				allowed = taken.allow(w.Thing, in)
 			}

@@ -95,6 +95,13 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 			a.took("azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin+2200), false)
 			again(a, 5, 10, 2500)
 		}, ""},
+		"its old owner writes its checkpoint when the new one has looked": {func(a *account) {
+			a.takings = []taking{{"azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin + 500), 1}}
+			a.saved(Checkpoint{Gone: true, At: time.UnixMilli(begin + 2100)})
+			a.took("azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin+2200), false)
+			a.saved(Checkpoint{Connector: "azx-1", Partition: "0", Sequence: 9, Log: "log", At: time.UnixMilli(begin + 2250)})
+			again(a, 5, 10, 2500)
+		}, ""},
 		"it goes on before that": {func(a *account) {
 			a.takings = []taking{{"azx-2", place{log: "log", partition: "0"}, time.UnixMilli(begin + 500), 1}}
 			a.saved(Checkpoint{Gone: true, At: time.UnixMilli(begin + 2100)})

@@ -2,7 +2,7 @@ package rig
 
 import "time"
 
-// taking is a partition that has got another owner.
+// taking is a partition that has got another owner; or, of the zero place, a connector that starts and looks at all checkpoints.
 type taking struct {
 	connector string
 	in        place
@@ -16,13 +16,16 @@ type saves struct {
 	account     *account
 	checkpoints int // that were followed
 	takings     int
-	stored      map[place]int64
+	stored      map[place]int64            // the last one
+	passed      map[place]int64            // what its owner does not write again
 	known       map[string]map[place]int64 // by connector
 	gone        map[place]bool             // taken away, and not written anew
+	behind      map[place]string           // who went on where it knew it last, and has written none since
 }
 
 func (a *account) saves() *saves {
-	return &saves{account: a, stored: map[place]int64{}, known: map[string]map[place]int64{}, gone: map[place]bool{}}
+	return &saves{account: a, stored: map[place]int64{}, passed: map[place]int64{}, known: map[string]map[place]int64{},
+		gone: map[place]bool{}, behind: map[place]string{}}
 }
 
 // follow goes on for as long as what comes next is in time.
@@ -56,16 +59,31 @@ func (s *saves) save(c Checkpoint) {
 		s.stored[in] = c.Sequence
 		delete(s.gone, in)
 		s.knows(c.Connector, in)
+		if by, ok := s.behind[in]; ok && by != c.Connector {
+			return // its old owner wrote it when the new one had looked already
+		}
+		s.passed[in] = c.Sequence
+		delete(s.behind, in)
 	}
 }
 
 func (s *saves) take(t taking) {
+	if (t.in == place{}) {
+		for in := range s.stored {
+			if !s.gone[in] {
+				s.knows(t.connector, in)
+			}
+		}
+		return
+	}
 	at, knew := s.known[t.connector][t.in]
 	switch _, stored := s.stored[t.in]; {
 	case s.gone[t.in] && knew:
-		s.stored[t.in] = at
+		s.stored[t.in], s.passed[t.in], s.behind[t.in] = at, at, t.connector
 	case s.gone[t.in]: // it waits until somebody who knows gets it
 	case stored:
+		s.passed[t.in] = s.stored[t.in]
+		delete(s.behind, t.in)
 		s.knows(t.connector, t.in)
 	}
 }
