@@ -21,6 +21,7 @@ type script struct {
 // TestScriptsOfThePackagesAreES5ForAnotherParser has every script of both packages read by acorn, and some that it must refuse:
 // among them one that leaves no trace in the tree that the builder checks.
 func TestScriptsOfThePackagesAreES5ForAnotherParser(t *testing.T) {
+	t.Parallel()
 	packages, err := extension.Packages()
 	if err != nil {
 		t.Fatal(err)

@@ -158,6 +158,7 @@ func (h *hub) partition(client *azeventhubs.ConsumerClient, id string) azeventhu
 }
 
 func TestGoClientReadsRuntimeInformation(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	client := h.consumer(group)
 	about, err := client.GetEventHubProperties(within(t), nil)
@@ -179,6 +180,7 @@ func TestGoClientReadsRuntimeInformation(t *testing.T) {
 }
 
 func TestGoClientGetsAMessageCompletely(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	client := h.consumer(group)
@@ -214,6 +216,7 @@ func TestGoClientGetsAMessageCompletely(t *testing.T) {
 }
 
 func TestGoClientStartsWhereItIsTold(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	client := h.consumer(group)
@@ -272,6 +275,7 @@ func TestGoClientStartsWhereItIsTold(t *testing.T) {
 }
 
 func TestGoClientIsRefusedForAReason(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	for _, v := range []struct {
 		name       string
@@ -300,6 +304,7 @@ func TestGoClientIsRefusedForAReason(t *testing.T) {
 }
 
 func TestAHigherOwnerLevelStealsThePartition(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	client := h.consumer(group)
@@ -331,6 +336,7 @@ func TestAHigherOwnerLevelStealsThePartition(t *testing.T) {
 // TestGoClientConnectsInEveryMode shows the other ways to reach a local hub; that with CustomEndpoint is
 // the one of all other tests.
 func TestGoClientConnectsInEveryMode(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", "localhost")
 	withPort := func(port int) string {
 		return "sb://" + net.JoinHostPort("localhost", fmt.Sprint(port))

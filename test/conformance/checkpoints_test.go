@@ -58,6 +58,7 @@ func openStore(t *testing.T, c checkpoint.Container) *checkpoint.Blob {
 }
 
 func TestTheStoreInBlobsConformsOverAzurite(t *testing.T) {
+	t.Parallel()
 	all := containers{server: azurite.Start(t)}
 	for name, reach := range map[string]func(t *testing.T, name string, c *container.Client) checkpoint.Container{
 		"with the account's key": func(_ *testing.T, name string, _ *container.Client) checkpoint.Container {
@@ -130,6 +131,7 @@ func expectTheirs(t *testing.T, s checkpoint.Store) {
 }
 
 func TestMicrosoftsStoreForGoSharesTheContainer(t *testing.T) {
+	t.Parallel()
 	all := containers{server: azurite.Start(t)}
 	name, client := all.create(t)
 	ours := stored(t, checkpoint.Container{Name: name, ConnectionString: secret.Literal(all.server.ConnectionString())})
@@ -159,6 +161,7 @@ func TestMicrosoftsStoreForGoSharesTheContainer(t *testing.T) {
 }
 
 func TestMicrosoftsStoreForNodeSharesTheContainer(t *testing.T) {
+	t.Parallel()
 	all := containers{server: azurite.Start(t)}
 	name, _ := all.create(t)
 	ours := stored(t, checkpoint.Container{Name: name, ConnectionString: secret.Literal(all.server.ConnectionString())})

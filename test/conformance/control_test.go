@@ -44,6 +44,7 @@ func (h *hub) everything() (all []*azeventhubs.ReceivedEventData) {
 // TestRoutesDecideWhatTheEndpointGets does the same each time: makes a device, has it send a message and go, and changes
 // its twin.
 func TestRoutesDecideWhatTheEndpointGets(t *testing.T) {
+	t.Parallel()
 	route := func(name, source, condition, endpoint string) iothub.Route {
 		return iothub.Route{Name: name, Source: source, Condition: condition, Endpoint: endpoint}
 	}
@@ -127,6 +128,7 @@ func checkSource(t *testing.T, device string, e *azeventhubs.ReceivedEventData) 
 
 // TestAFailoverIsSeenByEveryClient fails a hub over while a back end reads.
 func TestAFailoverIsSeenByEveryClient(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", cloudHost)
 	d := h.devices(1)[0]
 	h.publish(d, nil, "before")
@@ -186,6 +188,7 @@ func TestAFailoverIsSeenByEveryClient(t *testing.T) {
 
 // TestFaultsReachTheClientOfTheirKind has the service API refuse twice and work again.
 func TestFaultsReachTheClientOfTheirKind(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", cloudHost)
 	d := h.devices(1)[0]
 	err := h.controls().SetFaults(within(t),

@@ -13,6 +13,7 @@ import (
 
 // TestProtonIsADevice has the strictest peer there is do all that a device does over AMQP.
 func TestProtonIsADevice(t *testing.T) {
+	t.Parallel()
 	c := newCore(t)
 	identity := c.register(iothub.ID{Device: "pump-1"})
 	token, err := iothub.SignToken(c.Info.HostName+"/devices/pump-1", "", identity.PrimaryKey, time.Now().Add(time.Hour))

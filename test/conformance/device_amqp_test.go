@@ -129,6 +129,7 @@ var deviceKinds = []struct {
 }
 
 func TestTheSDKReadsAndReportsItsTwinAndHearsOfChanges(t *testing.T) {
+	t.Parallel()
 	for _, v := range deviceKinds {
 		t.Run(v.name, func(t *testing.T) {
 			c := newCore(t)
@@ -158,6 +159,7 @@ func (c *core) desire(id iothub.ID, properties object) {
 }
 
 func TestTheSDKsTelemetryIsInTheLogWithItsProperties(t *testing.T) {
+	t.Parallel()
 	for _, v := range deviceKinds {
 		t.Run(v.name, func(t *testing.T) {
 			c := newCore(t)
@@ -186,6 +188,7 @@ func TestTheSDKsTelemetryIsInTheLogWithItsProperties(t *testing.T) {
 
 // TestFault5 has the number of its fault in docs/conformance.md.
 func TestFault5TheCorrelationIDsOfMethodsAreValidUUIDs(t *testing.T) {
+	t.Parallel()
 	valid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	for _, v := range deviceKinds {
 		t.Run(v.name, func(t *testing.T) {
@@ -216,6 +219,7 @@ func TestFault5TheCorrelationIDsOfMethodsAreValidUUIDs(t *testing.T) {
 }
 
 func TestASecondConnectionOfADeviceEndsTheFirst(t *testing.T) {
+	t.Parallel()
 	for _, transports := range [][2]string{{"amqp", "amqp"}, {"mqtt", "amqp"}, {"amqp", "mqtt"}} {
 		t.Run(transports[0]+" by "+transports[1], func(t *testing.T) {
 			c := newCore(t)
@@ -239,6 +243,7 @@ func TestASecondConnectionOfADeviceEndsTheFirst(t *testing.T) {
 }
 
 func TestADisabledDeviceIsSentAwayAndComesNotBack(t *testing.T) {
+	t.Parallel()
 	c := newCore(t)
 	identity := c.register(iothub.ID{Device: "pump-1"})
 	d := c.again(identity, "amqp")

@@ -11,6 +11,7 @@ import (
 // TestADeviceOverHTTPSSendsAndReceives runs Microsoft's HTTPS transport, with a back end of the service SDK at the other
 // end, and reads the events with azeventhubs.
 func TestADeviceOverHTTPSSendsAndReceives(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", cloudHost)
 	id := iothub.ID{Device: deviceNames[1]} // in partition 0
 	child := process.Start(t, h.throughHTTPS("device_http.js", "AZX_CONNECTION="+h.add(id), "AZX_SERVICE="+h.service.String(),

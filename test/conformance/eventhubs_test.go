@@ -77,6 +77,7 @@ func ownLoopback() string {
 }
 
 func TestNodeClientReadsInEveryMode(t *testing.T) {
+	t.Parallel()
 	const count = 20 // of each device
 	sent := map[*hub][]device{}
 	for _, m := range nodeModes(t) {
@@ -185,6 +186,7 @@ func checkEvent(t *testing.T, e nodeEvent) {
 
 // TestNodeProducerSendsBatches reads back with the Go client what Microsoft's producers for Node sent to a local hub.
 func TestNodeProducerSendsBatches(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", cloudHost)
 	out := h.succeeds(process.Command{Name: "node", Args: []string{"eventhubs_producer.js"}, Env: append(os.Environ(),
 		"NODE_EXTRA_CA_CERTS="+h.ca, "AZX_EVENTS="+h.ownerOfEvents().String(), "AZX_CUSTOM_ENDPOINT=sb://"+h.dial("", h.ports.AMQPS), "AZX_RUN="+h.mark)})

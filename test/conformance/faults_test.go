@@ -27,6 +27,7 @@ func faulty(t *testing.T, bodies ...string) (h *hub, partition string) {
 }
 
 func TestFault1EventsComeSettledSoThatAReaderWhoNeverAcceptsGoesOn(t *testing.T) {
+	t.Parallel()
 	h, partition := faulty(t)
 	const count = 100
 	h.publish(h.devices(1)[0], nil, numbers(0, count)...)
@@ -49,6 +50,7 @@ func TestFault1EventsComeSettledSoThatAReaderWhoNeverAcceptsGoesOn(t *testing.T)
 }
 
 func TestFault2EveryPerformativeHasAllOfItsFields(t *testing.T) {
+	t.Parallel()
 	h, partition := faulty(t)
 	p := rawDial(h, 0)
 	p.read(partition)
@@ -109,6 +111,7 @@ func (p *rawPeer) attachRefused() {
 }
 
 func TestFault3DeliveryIDsCountMessagesAndTransferIDsCountFrames(t *testing.T) {
+	t.Parallel()
 	large := strings.Repeat("x", 3000)
 	h, partition := faulty(t, large, "small")
 	p := rawDial(h, 512)
@@ -140,6 +143,7 @@ func TestFault3DeliveryIDsCountMessagesAndTransferIDsCountFrames(t *testing.T) {
 }
 
 func TestFault3AnAbsentFrameSizeIsNoLimit(t *testing.T) {
+	t.Parallel()
 	h, partition := faulty(t, strings.Repeat("x", 60_000))
 	p := rawDial(h, 0)
 	p.read(partition)
@@ -151,6 +155,7 @@ func TestFault3AnAbsentFrameSizeIsNoLimit(t *testing.T) {
 }
 
 func TestFault4FramesForAnEndedSessionHarmNobody(t *testing.T) {
+	t.Parallel()
 	h, partition := faulty(t)
 	late := map[string][]byte{
 		"a detach":      rawFrameOf(codeDetach, nil, uint32(0), true),
@@ -189,6 +194,7 @@ func TestFault4FramesForAnEndedSessionHarmNobody(t *testing.T) {
 }
 
 func TestFault6AfterACloseTheHubReadsOnUntilThePeerHangsUp(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", cloudHost)
 	for _, v := range []struct {
 		name  string
@@ -215,6 +221,7 @@ func TestFault6AfterACloseTheHubReadsOnUntilThePeerHangsUp(t *testing.T) {
 }
 
 func TestFault7AConnectionMayBeginWithoutSASL(t *testing.T) {
+	t.Parallel()
 	h, partition := faulty(t)
 	for name, begin := range map[string]func(p *rawPeer){
 		"without": func(*rawPeer) {},

@@ -71,6 +71,7 @@ func (h *hub) putToken(conn *amqp.Conn, resource, token string) int32 {
 }
 
 func TestGoAMQPIsLedToTheEventEndpoint(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	resource := h.host() + "/messages/events"
 	for _, auth := range []struct {
@@ -124,6 +125,7 @@ func (h *hub) redirection(t *testing.T, conn *amqp.Conn, source string) map[stri
 }
 
 func TestGoAMQPIsRefusedForAReason(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	resource := h.host() + "/messages/events"
 	t.Run("SASL PLAIN with a token signed with another key", func(t *testing.T) {
@@ -193,6 +195,7 @@ func (h *hub) next(receiver *amqp.Receiver, each func(*amqp.Message)) *amqp.Mess
 }
 
 func TestGoAMQPReceivesInEverySettlementMode(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	client := h.consumer(group)
@@ -242,6 +245,7 @@ func TestGoAMQPReceivesInEverySettlementMode(t *testing.T) {
 }
 
 func TestAnUnsettledReaderGetsNoMoreThanItsCredit(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	partition := h.partitionOf(h.consumer(group), d)
@@ -271,6 +275,7 @@ func TestAnUnsettledReaderGetsNoMoreThanItsCredit(t *testing.T) {
 }
 
 func TestADrainGivesBackTheCreditThatIsLeft(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	partition := h.partitionOf(h.consumer(group), d)
@@ -319,6 +324,7 @@ func checked(t *testing.T, m *amqp.Message, want []string, mark string) []string
 }
 
 func TestALargeMessageComesInManySmallFrames(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	partition := h.partitionOf(h.consumer(group), d)

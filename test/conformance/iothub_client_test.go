@@ -65,6 +65,7 @@ func (p talker) hearsOutcomes(want map[string]string) {
 
 // TestMessagesGoFromTheServiceClientToTheDeviceAndTheirOutcomeComesBack has Microsoft's code at both ends.
 func TestMessagesGoFromTheServiceClientToTheDeviceAndTheirOutcomeComesBack(t *testing.T) {
+	t.Parallel()
 	for _, v := range []struct {
 		transport string
 		messages  []cloudMessage
@@ -133,6 +134,7 @@ func sameItems(got, want []any) bool {
 }
 
 func TestAMessageThatExpiresIsReported(t *testing.T) {
+	t.Parallel()
 	c := newCore(t)
 	c.register(iothub.ID{Device: "pump-1"})
 	back := c.backEnd(cloudMessage{Device: "pump-1", ID: "short", Ack: "full", Body: "x", Lives: 1})
@@ -140,6 +142,7 @@ func TestAMessageThatExpiresIsReported(t *testing.T) {
 }
 
 func TestTheServiceClientKnowsWhatTheHubRefuses(t *testing.T) {
+	t.Parallel()
 	for _, v := range []struct {
 		name     string
 		limits   iothub.Limits

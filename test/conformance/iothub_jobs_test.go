@@ -16,6 +16,7 @@ import (
 // TestTheJobClientSchedulesJobsAndTheRegistryClientExportsDevices runs the job client of azure-iothub, and the bulk jobs of its registry
 // client through Azurite. The checks are in iothub_jobs.js; a real hub would keep what they make.
 func TestTheJobClientSchedulesJobsAndTheRegistryClientExportsDevices(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", "localhost")
 	storage := azurite.Start(t)
 	add := process.Start(t, process.Command{Name: string(azx), Args: []string{"hub", "device", "add", "peer-1", "--dir", h.dir}})

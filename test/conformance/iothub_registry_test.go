@@ -11,6 +11,7 @@ import (
 // TestTheServiceClientManagesDevicesOverHTTPS runs the registry and the client of azure-iothub: what they create, change,
 // query and call. The checks are in iothub_registry.js; a real hub would keep what they make.
 func TestTheServiceClientManagesDevicesOverHTTPS(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", "localhost")
 	add := process.Start(t, process.Command{Name: string(azx), Args: []string{"hub", "device", "add", "peer-1", "--dir", h.dir}})
 	peer := process.Start(t, process.Command{Name: "node", Args: []string{"twoway.js"}, Env: append(os.Environ(),

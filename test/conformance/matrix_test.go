@@ -13,6 +13,7 @@ import (
 
 // TestTheMatrixNamesTheVersionsThatRun compares docs/conformance.md with go.mod and the lock file's packages.
 func TestTheMatrixNamesTheVersionsThatRun(t *testing.T) {
+	t.Parallel()
 	root, err := process.ModuleRoot()
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ func (h *hub) toDevice() *amqp.Sender {
 
 // TestMosquittoGetsMessagesFromTheCloud sends to a device before and while it is connected.
 func TestMosquittoGetsMessagesFromTheCloud(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", cloudHost)
 	d := h.devices(1)[0]
 	sender := h.toDevice()

@@ -74,6 +74,7 @@ func (h *hub) succeeds(c process.Command) string {
 }
 
 func TestMosquittoIsRefusedWithoutTheRightPassword(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	otherKey := base64Key("another key than the device's")
@@ -96,6 +97,7 @@ func TestMosquittoIsRefusedWithoutTheRightPassword(t *testing.T) {
 }
 
 func TestMosquittoSubscribesToItsOwnTopicsOnly(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	for _, v := range []struct {
@@ -123,6 +125,7 @@ func TestMosquittoSubscribesToItsOwnTopicsOnly(t *testing.T) {
 // TestTwentyThousandMessagesComeOutInOrder sends with one mosquitto_pub and reads one partition with
 // azeventhubs, whose default prefetch is far smaller.
 func TestTwentyThousandMessagesComeOutInOrder(t *testing.T) {
+	t.Parallel()
 	const count = 20_000
 	h := newHub(t)
 	d := h.devices(1)[0]

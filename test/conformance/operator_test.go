@@ -72,6 +72,7 @@ func inside(value any, members ...string) any {
 }
 
 func TestAnOperatorReachesDevicesAndModulesOfTheSDK(t *testing.T) {
+	t.Parallel()
 	for _, v := range deviceKinds {
 		t.Run(v.name, func(t *testing.T) {
 			c := newCore(t)
@@ -101,6 +102,7 @@ func TestAnOperatorReachesDevicesAndModulesOfTheSDK(t *testing.T) {
 }
 
 func TestAnOperatorSendsToADeviceOfTheSDKAndHearsTheOutcome(t *testing.T) {
+	t.Parallel()
 	for _, v := range deviceKinds {
 		if v.id.Module != "" {
 			continue // has no messages
@@ -129,6 +131,7 @@ func TestAnOperatorSendsToADeviceOfTheSDKAndHearsTheOutcome(t *testing.T) {
 }
 
 func TestAnOperatorHearsWhyTheHubRefuses(t *testing.T) {
+	t.Parallel()
 	c := newCore(t)
 	o := newOperator(t, c)
 	c.register(iothub.ID{Device: "pump-1"})
@@ -154,6 +157,7 @@ func TestAnOperatorHearsWhyTheHubRefuses(t *testing.T) {
 }
 
 func TestAnOperatorWithAWrongKeyIsTold(t *testing.T) {
+	t.Parallel()
 	c := newCore(t)
 	c.register(iothub.ID{Device: "pump-1"})
 	c.Info.ServiceConnectionString = strings.Replace(c.Info.ServiceConnectionString, "SharedAccessKey=", "SharedAccessKey=AAAA", 1)
@@ -165,6 +169,7 @@ func TestAnOperatorWithAWrongKeyIsTold(t *testing.T) {
 }
 
 func TestAnOperatorIsToldOfWhatTheHubDoesNotGrant(t *testing.T) {
+	t.Parallel()
 	c := newCore(t)
 	o := newOperator(t, c)
 	c.register(iothub.ID{Device: "pump-1"})
@@ -183,6 +188,7 @@ func TestAnOperatorIsToldOfWhatTheHubDoesNotGrant(t *testing.T) {
 }
 
 func TestAnOperatorsCommandIsRepeatedAtABusyHubOnlyIfItDidNotBegin(t *testing.T) {
+	t.Parallel()
 	c := newCore(t)
 	o := newOperator(t, c)
 	c.register(iothub.ID{Device: "pump-1"})

@@ -98,6 +98,7 @@ func (s *presenceSite) sign(want string) int64 {
 // TestADeviceClientThatIsKilledIsLateAndOfflineInTime has Microsoft's device client send and drop its connection without a
 // DISCONNECT. Where the hub tells of connections the device is late at once, else when it was silent for long enough.
 func TestADeviceClientThatIsKilledIsLateAndOfflineInTime(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, evidence string
 		route          bool
@@ -134,6 +135,7 @@ func TestADeviceClientThatIsKilledIsLateAndOfflineInTime(t *testing.T) {
 
 // TestAModuleClientThatIsKilledIsLateAndOfflineInTime is that for Microsoft's module client, and for the device that it speaks for.
 func TestAModuleClientThatIsKilledIsLateAndOfflineInTime(t *testing.T) {
+	t.Parallel()
 	s := newPresenceSite(t)
 	s.stack.AddDevice("press", "--edge")
 	module := s.stack.AddDevice("press", "--module", "meter")
@@ -158,6 +160,7 @@ func TestAModuleClientThatIsKilledIsLateAndOfflineInTime(t *testing.T) {
 // TestTheHeartbeatSampleOfTheDocumentationKeepsItsDeviceOnline runs the sample as docs/devices.md prints it, and only its five
 // minutes are shorter.
 func TestTheHeartbeatSampleOfTheDocumentationKeepsItsDeviceOnline(t *testing.T) {
+	t.Parallel()
 	root, err := process.ModuleRoot()
 	if err != nil {
 		t.Fatal(err)

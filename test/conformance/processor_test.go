@@ -205,6 +205,7 @@ func numbers(a, b int) []string {
 }
 
 func TestTwoProcessorsShareThePartitionsAndLoseNothing(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	devices := h.devices(len(deviceNames))
 	store := newMemoryStore()
@@ -247,6 +248,7 @@ func TestTwoProcessorsShareThePartitionsAndLoseNothing(t *testing.T) {
 }
 
 func TestAProcessorGoesOnBehindItsCheckpoint(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	d := h.devices(1)[0]
 	store := newMemoryStore()

@@ -48,6 +48,7 @@ func (h *hub) batch(client *azeventhubs.ProducerClient, o azeventhubs.EventDataB
 }
 
 func TestGoProducerSendsBatches(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", cloudHost)
 	producer, client := h.producer(h.ownerOfEvents()), h.consumer(group)
 	ids := h.partitionIDs()
@@ -120,6 +121,7 @@ func (h *hub) enqueued(client *azeventhubs.ConsumerClient, ids []string) (n int6
 }
 
 func TestGoProducerIsRefusedForAReason(t *testing.T) {
+	t.Parallel()
 	h := localHub(t, "--host", cloudHost)
 	for _, v := range []struct {
 		name       string

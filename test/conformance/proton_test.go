@@ -32,6 +32,7 @@ type protonEvent struct {
 }
 
 func TestProtonReadsAllPartitionsOverSmallWindows(t *testing.T) {
+	t.Parallel()
 	h := newHub(t)
 	devices := h.devices(len(deviceNames))
 	large := strings.Repeat("0123456789abcdef", 200*1024/16)

@@ -25,6 +25,7 @@ const arriveWithin = 30 * time.Second
 // TestDeviceMessagesArriveTypedWithTheirTime sends with Microsoft's device client over MQTT and reads
 // every base type back over REST.
 func TestDeviceMessagesArriveTypedWithTheirTime(t *testing.T) {
+	t.Parallel()
 	at := newSite(t)
 	thing, device := at.device("sdk-device", "AZX_DEVICE_CONNECTION_STRING")
 	at.thing(thing, "sequence:INTEGER", "temperature:NUMBER", "running:BOOLEAN", "label:STRING",
@@ -57,6 +58,7 @@ func TestDeviceMessagesArriveTypedWithTheirTime(t *testing.T) {
 // TestModuleMessagesArriveOnTheDevicesThing sends with Microsoft's module client over MQTT: on an
 // output and directly.
 func TestModuleMessagesArriveOnTheDevicesThing(t *testing.T) {
+	t.Parallel()
 	at := newSite(t)
 	thing, module := at.module("edge-1", "press", "AZX_MODULE_CONNECTION_STRING")
 	at.thing(thing, "press_temperature:NUMBER:press::temperature")

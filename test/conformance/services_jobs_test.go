@@ -28,6 +28,7 @@ type readJob struct {
 // TestTheJobClientReadsWhatTheServicesSchedule schedules jobs over 500 devices through ConnectionServicesHub. Fifty of them are
 // devices of Microsoft's SDK that answer, one job is cancelled while it runs; Microsoft's job client reads the same as our services.
 func TestTheJobClientReadsWhatTheServicesSchedule(t *testing.T) {
+	t.Parallel()
 	stack := process.NewStack(t, azx, process.Flags{Hub: []string{"--host", "localhost"}})
 	at := &site{t: t, stack: stack, platform: stack.Platform}
 	stack.AddHubThing(hubThing)

@@ -140,6 +140,7 @@ func (s *site) ledgerHas(thing, property string, fits func(process.Entry) bool) 
 // TestThePlatformReachesADevice writes, calls and reads twins over REST; at the other end is Microsoft's device client.
 // All remote names differ from those of the Thing.
 func TestThePlatformReachesADevice(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"mqtt", "amqp"} {
 		t.Run(transport, func(t *testing.T) {
 			at := twoWay(t)
@@ -228,6 +229,7 @@ func (s *site) twinHas(thing, mode string) error {
 
 // TestThePlatformReachesAModule does the same with Microsoft's module client: a module takes no messages.
 func TestThePlatformReachesAModule(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"mqtt", "amqp"} {
 		t.Run(transport, func(t *testing.T) {
 			at := twoWay(t)
@@ -254,6 +256,7 @@ func TestThePlatformReachesAModule(t *testing.T) {
 // TestWithFeedbackOffAForeignBackEndGetsAllItsRecords has Microsoft's service client send beside a connector that sends,
 // too.
 func TestWithFeedbackOffAForeignBackEndGetsAllItsRecords(t *testing.T) {
+	t.Parallel()
 	at := twoWay(t)
 	connection := at.stack.AddDevice("pump-7")
 	at.stack.AddDeviceThing("pump-7", hubThing, "--property", "target:INTEGER")

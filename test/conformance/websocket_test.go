@@ -54,6 +54,7 @@ func (h *hub) add(id iothub.ID) string {
 
 // TestClientsOverWebSocketWorkAsOverTheirOwnPorts has Microsoft's clients do all a device does, through the HTTPS port.
 func TestClientsOverWebSocketWorkAsOverTheirOwnPorts(t *testing.T) {
+	t.Parallel()
 	const count = 20
 	for _, c := range []struct {
 		name, transport string

@@ -17,6 +17,7 @@ import (
 // in. In the end the platform has acknowledged every message of every device, and the first time that it saw
 // each of them was in the order the device sent them.
 func TestAConnectorKilledInTheMiddleLosesNothing(t *testing.T) {
+	t.Parallel()
 	const devices, each = 20, 500
 	stack := process.NewStack(t, azx)
 	var fleet []*device

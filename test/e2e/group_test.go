@@ -26,6 +26,7 @@ const answerWithin = 35 * time.Second
 // TestAGroupSharesTheRequestsAndOutlivesTheLossOfAConnector has three connectors in one routing group, makes 3,000
 // service calls and 3,000 writes, and kills one connector in the middle.
 func TestAGroupSharesTheRequestsAndOutlivesTheLossOfAConnector(t *testing.T) {
+	t.Parallel()
 	const devices, half = 20, 1500
 	stack := process.NewStack(t, azx)
 	stack.AddHubThing(hubThing)

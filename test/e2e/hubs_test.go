@@ -120,6 +120,7 @@ func listens(d *device) <-chan string {
 
 // TestOneBadHubDoesNotStopTheOther is F33: a wrong key from the start, mended; then the hub is killed.
 func TestOneBadHubDoesNotStopTheOther(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.key("HostName=" + p.second.Hub.HostName + ";SharedAccessKeyName=service;SharedAccessKey=d3Jvbmcga2V5IG9mIGEgdGVzdA==")
 	p.configure()
@@ -160,6 +161,7 @@ func TestOneBadHubDoesNotStopTheOther(t *testing.T) {
 // TestAHubThatWaitingDoesNotMendIsTriedAgainWithWhatHasChanged has a second hub that is not where the file says, then one
 // that lacks its consumer group, then two of those.
 func TestAHubThatWaitingDoesNotMendIsTriedAgainWithWhatHasChanged(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.key(p.second.Hub.ServiceConnectionString)
 	nobodys := func(_, second map[string]any) { second["consumerGroup"] = "nobodys" }
@@ -197,6 +199,7 @@ func TestAHubThatWaitingDoesNotMendIsTriedAgainWithWhatHasChanged(t *testing.T) 
 
 // TestABadRoutingGroupOfAnyHubStopsTheStart has it on the second hub, in the file and on its hub Thing.
 func TestABadRoutingGroupOfAnyHubStopsTheStart(t *testing.T) {
+	t.Parallel()
 	p := newPair(t)
 	p.key(p.second.Hub.ServiceConnectionString)
 	refused := func(says ...string) {

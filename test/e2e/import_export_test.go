@@ -24,6 +24,7 @@ const exportedDevices = 6500
 // TestAnImportByExportThatIsKilledFiveTimesHasTheEndStateOfOneByQuery imports the devices of one hub into two platforms: by query at
 // once, and by an export through a storage account, killed at each thousand.
 func TestAnImportByExportThatIsKilledFiveTimesHasTheEndStateOfOneByQuery(t *testing.T) {
+	t.Parallel()
 	queried, exported := process.NewPlatform(t, azx), process.NewPlatform(t, azx)
 	addMany(t, startHub(t, queried), exportedDevices)
 	if err := os.CopyFS(filepath.Join(exported.Dir, "hub"), os.DirFS(filepath.Join(queried.Dir, "hub"))); err != nil {

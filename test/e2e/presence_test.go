@@ -57,6 +57,7 @@ func goneOnce(t *testing.T, stack *process.Stack, things []string, times int) {
 // TestASilentDeviceIsOfflineOnceAlthoughItsConnectorsAreKilled has devices speak. One of three connectors is killed, later all,
 // and all are restarted when the devices have gone: each is told to have gone, once for each time that it fell silent.
 func TestASilentDeviceIsOfflineOnceAlthoughItsConnectorsAreKilled(t *testing.T) {
+	t.Parallel()
 	store := azurite.Start(t)
 	newContainer(t, store.ConnectionString())
 	stack := process.NewStack(t, azx, process.Flags{Hub: []string{"--partitions", "4"}})
@@ -72,7 +73,7 @@ func TestASilentDeviceIsOfflineOnceAlthoughItsConnectorsAreKilled(t *testing.T) 
 	names := []string{"azx-1", "azx-2", "azx-3"}
 	var connectors []*process.Child
 	for _, name := range names {
-		stack.ConfigureFor(hubThing, name, shared(store.ConnectionString()), silentFor("24s", "8s"))
+		stack.ConfigureFor(hubThing, name, shared(store.ConnectionString()), silentFor("16s", "8s"))
 		connectors = append(connectors, stack.ConnectAs(name))
 	}
 	speak := func() {
@@ -113,6 +114,7 @@ func restartAll(stack *process.Stack, names []string, running []*process.Child, 
 
 // TestPresenceOfADeviceIsOnlineThenLateThenOfflineWithItsEvidence has a device speak and drop its connection.
 func TestPresenceOfADeviceIsOnlineThenLateThenOfflineWithItsEvidence(t *testing.T) {
+	t.Parallel()
 	stack := process.NewStack(t, azx)
 	stack.AddHubThing(hubThing)
 	stack.AddDeviceThing("press", hubThing, "--property", "n:INTEGER")

@@ -41,6 +41,7 @@ func newContainer(t *testing.T, connectionString string) {
 // killed, one is stopped for longer than its leases last and goes on then. Every message is on the platform, and the first
 // time that it saw each of a device's was in order; after a stop that drained nothing comes again.
 func TestThreeConnectorsShareAHubAndLoseNothing(t *testing.T) {
+	t.Parallel()
 	const devices, each = 24, 1200
 	store := azurite.Start(t)
 	newContainer(t, store.ConnectionString())
