@@ -46,7 +46,15 @@ part_conformance() { # clients that others wrote, unmodified, Microsoft's SDKs f
   install_debian test/conformance/debian-packages || return
   install_peers test/conformance || return
   install_peers test/azurite || return
-  go_test -vet=off -count=1 -timeout 5m ./test/conformance/...
+  build_azx || return
+  # Every test has a hub of its own, and most of them wait.
+  go_test -vet=off -count=1 -parallel 4 -timeout 5m ./test/conformance/...
+}
+
+# build_azx builds the azx that the parts behind it test; it is quick when nothing has changed.
+build_azx() {
+  export AZX_UNDER_TEST=$PWD/bin/azx-under-test
+  go build -trimpath -buildvcs=false -ldflags=-s -o "$AZX_UNDER_TEST" ./cmd/azx
 }
 
 # install_debian FILE: installs the Debian packages that FILE names, one a line, unless they are there.
@@ -118,11 +126,13 @@ part_e2e() { # the built binary as its users run it: the documents' commands, th
   need npm nodejs npm || return
   install_peers test/azurite || return
   unpack_debian prometheus usr/bin/promtool || return
+  build_azx || return
   local packages
-  packages=$(go list ./test/... | grep -v -e '^azx/test/arch' -e '^azx/test/conformance' -e '^azx/test/browser' -e '^azx/test/faults') || return
-  # Most of these tests wait, so two packages, and four tests of each, run side by side on two cores.
+  packages=$(go list ./test/... | grep -v -e '^azx/test/\(arch\|conformance\|browser\|faults\|e2e\)') || return
+  # Most of these tests wait, so two packages, and six tests of each, run side by side on two cores: the longest package,
+  # and then one after the other of the rest.
   # shellcheck disable=SC2086
-  go_test -vet=off -count=1 -p 2 -parallel 4 -timeout 8m $packages
+  go_test -vet=off -count=1 -p 2 -parallel 6 -timeout 8m ./test/e2e $packages
 }
 
 # The cases of the quick tier: together they check every invariant of docs/reliability.md.
@@ -132,6 +142,7 @@ part_faults() { # the fault cases of the quick tier: crashes, cut networks, full
   need node nodejs npm || return
   need npm nodejs npm || return
   install_peers test/azurite || return
+  build_azx || return
   # Cases wait more than they compute, so four at a time keep two cores busy.
   go_test -vet=off -count=1 -timeout 8m -parallel 4 -run "^Test($QUICK_FAULTS[A-Z]|ThePage)" ./test/faults
 }
@@ -159,10 +170,15 @@ part_browser() { # the platform's page in Debian's Chromium; screenshots go to b
   need npm nodejs npm || return
   install_debian test/browser/debian-packages || return
   install_peers test/browser || return
+  build_azx || return
   go_test -vet=off -count=1 -timeout 4m ./test/browser/...
 }
 
 part_fuzz-short() { # every fuzz target, 5 s each
+  if [ -n "$fuzzers" ]; then
+    wait "$fuzzers" || true # what it could not build is tried again
+    fuzzers=
+  fi
   scripts/fuzz.sh 5s
 }
 
@@ -173,11 +189,21 @@ part_fuzz-long() { # every fuzz target, 60 s each
 need go golang
 begin=$SECONDS
 passed=0
-ahead= # the process that installs, while it does
+ahead=   # the process that installs, while it does
+fuzzers= # the process that builds the fuzz targets, while it does
+folder=  # where it puts them
+
+# clean_up ends what runs ahead.
+clean_up() {
+  # shellcheck disable=SC2086
+  [ -z "$ahead$fuzzers" ] || kill $ahead $fuzzers 2>/dev/null || true
+  [ -z "$folder" ] || rm -rf "$folder"
+}
+trap clean_up EXIT
+
 if [[ " $* " == *" unit "* && " $* " == *" conformance "* ]]; then
   install_ahead &
   ahead=$!
-  trap '[ -z "$ahead" ] || kill "$ahead" 2>/dev/null || true' EXIT
 fi
 for part in "$@"; do
   what=$(sed -n "s/^part_$part() { # //p" "$0")
@@ -187,6 +213,12 @@ for part in "$@"; do
   fi
   printf '\n== %s: %s\n' "$part" "$what"
   started=$SECONDS
+  if [ "$part" = e2e ] && [[ " $* " == *" fuzz-short "* ]]; then
+    folder=$(mktemp -d)
+    export AZX_FUZZ_BINARIES=$folder
+    scripts/fuzz.sh build &
+    fuzzers=$!
+  fi
   # A function called in a condition runs without errexit: each part ends at its own failures.
   if "part_$part"; then
     passed=$((passed + 1))

@@ -73,7 +73,7 @@ func TestADryRunShowsWhatTheConnectorThenWrites(t *testing.T) {
 		}
 		return nil
 	})
-	look(t, stack, 4, dryRun, "look through another one: --consumer-group '$Default'")
+	look(t, stack, 4, append(dryRun, "--start", "earliest"), "look through another one: --consumer-group '$Default'")
 	connector.Stop()
 	look(t, stack, 0, dryRun, "0 messages")
 }
