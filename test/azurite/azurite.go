@@ -16,7 +16,7 @@ import (
 )
 
 // startWithin is how long Node may take to load it, on a busy machine.
-const startWithin = time.Minute
+const startWithin = 3 * time.Minute
 
 // Account and its key are those of every Azurite, and public.
 const (

@@ -16,7 +16,7 @@ import (
 // them once at the very beginning.
 const (
 	known, unknown = 300, 5000
-	lasts          = 15 * time.Second
+	lasts          = 10 * time.Second
 	heldUp         = 5 * time.Second // from the hub's acceptance to the platform's acknowledgement
 )
 
