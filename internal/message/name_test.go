@@ -38,15 +38,54 @@ func TestAThingNameThatNoIDGivesIsTold(t *testing.T) {
 	}
 }
 
+// alphabet is that of Azure's device ids (read).
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + "-:.+%_#*?!(),=@;$'"
+
+// deviceIDs are ids of up to 128 characters. Every second one has more of what the escape itself is made of.
+func deviceIDs() *rapid.Generator[string] {
+	id := func(of string) *rapid.Generator[string] {
+		return rapid.StringOfN(rapid.SampledFrom([]rune(of)), 1, 128, -1)
+	}
+	return rapid.OneOf(id(alphabet), id("_x0F:.me"+alphabet[len(alphabet)-18:]))
+}
+
 func TestEveryDeviceIDComesBack(t *testing.T) {
-	alphabet := "ABab019-:.+%_#*?!(),=@;$'xX3F"
 	rapid.Check(t, func(t *rapid.T) {
-		id := rapid.StringOfN(rapid.SampledFrom([]rune(alphabet)), 1, 128, -1).Draw(t, "id")
+		id := deviceIDs().Draw(t, "id")
 		thing := ThingName(id)
 		if back, ok := DeviceID(thing); !ok || back != id {
 			t.Fatalf("%q maps to %q and back to %q, %v", id, thing, back, ok)
 		}
+		if strings.Trim(thing, alphabet[:62]+"-_.") != "" || thing[0] == '.' || thing == "me" {
+			t.Fatalf("%q maps to %q, which is no plain name", id, thing)
+		}
 	})
+}
+
+func TestTwoDeviceIDsNeverShareAName(t *testing.T) {
+	for _, pair := range [][2]string{{"Pump1", "pump1"}, {"me", "_x6D_e"}, {".a", "_x2E_a"}, {"a:", "a_x3A_"}, {"me", "Me"}} {
+		if one, other := ThingName(pair[0]), ThingName(pair[1]); one == other {
+			t.Errorf("%q and %q are both %q", pair[0], pair[1], one)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		one := deviceIDs().Draw(t, "one")
+		for _, other := range []string{deviceIDs().Draw(t, "other"), ThingName(one), strings.ToLower(one), strings.ToUpper(one)} {
+			if same := ThingName(one) == ThingName(other); same != (one == other) {
+				t.Fatalf("%q and %q are both %q", one, other, ThingName(one))
+			}
+		}
+	})
+}
+
+func TestEveryCharacterOfAnIDIsTakenAtEachEndAndUpToTheLongest(t *testing.T) {
+	for _, c := range alphabet {
+		for _, id := range []string{string(c), string(c) + "me", "me" + string(c), strings.Repeat(string(c), 128)} {
+			if back, ok := DeviceID(ThingName(id)); !ok || back != id {
+				t.Errorf("%q maps to %q and back to %q, %v", id, ThingName(id), back, ok)
+			}
+		}
+	}
 }
 
 func TestTheNameOfAPlainIDAllocatesNothing(t *testing.T) {
