@@ -130,6 +130,8 @@ func checkpointClearCommand(file, hub *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clear PARTITION -c azx.yaml",
 		Short: "Take a partition's checkpoint away, so that it begins as start says",
+		Long: `Take a partition's checkpoint away, so that it begins as start says. What is known of the presence of its devices goes with it, since
+that was as of the checkpoint: they are known again once they are heard of.`,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := load(cmd, *file)

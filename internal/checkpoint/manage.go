@@ -110,21 +110,27 @@ func (f *File) Set(partition string, at delivery.Checkpoint) error {
 	return nil
 }
 
-// Clear removes a partition's checkpoint: it begins as the setting start says. It reports whether there was one.
+// Clear removes a partition's checkpoint, and what is known of its devices as of there: it begins as the setting start says,
+// as one that was never read. It reports whether there was anything. The checkpoint goes last, so that clearing can be repeated.
 func (f *File) Clear(partition string) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	switch {
+	case f.closed:
 		return false, ErrClosed
+	case !validPartition(partition):
+		return false, invalidPartition("clear", partition)
 	}
-	if _, ok := f.at[partition]; !ok {
-		return false, nil
-	}
-	if err := os.Remove(filepath.Join(f.dir, partition+suffix)); err != nil {
-		return true, fmt.Errorf("clear checkpoint: %w", err)
+	was := false
+	for _, of := range []string{snapshotSuffix, suffix} {
+		err := os.Remove(filepath.Join(f.dir, partition+of))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return was, fmt.Errorf("clear checkpoint: %w", err)
+		}
+		was = was || err == nil
 	}
 	delete(f.at, partition)
-	return true, nil
+	return was, nil
 }
 
 // All returns the checkpoints by partition.

@@ -67,22 +67,28 @@ func (b *Blob) Set(ctx context.Context, partition string, at delivery.Checkpoint
 	return b.Replace(ctx, partition, at)
 }
 
-// Clear removes a partition's checkpoint: it begins as the setting start says. It reports whether there was one. It is
-// refused while a connector reads any partition of the log.
-func (b *Blob) Clear(ctx context.Context, partition string) (bool, error) {
+// Clear removes a partition's checkpoint, and what is known of its devices as of there: it begins as the setting start says,
+// as one that was never read. It reports whether there was anything, and is refused while a connector reads any partition of the
+// log. The checkpoint goes last, so that clearing can be repeated.
+func (b *Blob) Clear(ctx context.Context, partition string) (was bool, err error) {
 	if !validPartition(partition) {
 		return false, invalidPartition("clear", partition)
 	}
 	if err := errors.Join(b.usable(ctx), b.unused(ctx)); err != nil {
 		return false, err
 	}
-	was, err := b.blobs.remove(ctx, b.checkpointName(partition))
-	if err == nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		delete(b.known, partition)
+	for _, name := range []string{b.snapshotName(partition), b.checkpointName(partition)} {
+		there, err := b.blobs.remove(ctx, name)
+		if err != nil {
+			return was, err
+		}
+		was = was || there
 	}
-	return was, err
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.known, partition)
+	delete(b.snapshots, partition)
+	return was, nil
 }
 
 // All returns the checkpoints by partition, as they were last seen.

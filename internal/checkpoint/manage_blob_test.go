@@ -46,8 +46,22 @@ func TestAPersonMayMoveACheckpointInAContainerAndTakeItAway(t *testing.T) {
 		}
 		storetest.Expect(t, openBlob(t, service), "0", to)
 	}
-	if was, err := b.Clear(t.Context(), "0"); !was || err != nil {
-		t.Errorf("got %v, %v", was, err)
+	for _, partition := range []string{"0", "1"} { // of the second one there is no checkpoint yet
+		if err := b.SaveSnapshot(t.Context(), partition, []byte("known")); err != nil {
+			t.Fatal(err)
+		}
+		if was, err := b.Clear(t.Context(), partition); !was || err != nil {
+			t.Errorf("partition %s: got %v, %v", partition, was, err)
+		}
+		if left, err := openBlob(t, service).LoadSnapshot(t.Context(), partition); left != nil || err != nil {
+			t.Errorf("partition %s: its devices are still known: %q, %v", partition, left, err)
+		}
+		if err := b.SaveSnapshot(t.Context(), partition, []byte("anew")); err != nil {
+			t.Errorf("partition %s: a snapshot behind that: %v", partition, err)
+		}
+		if _, err := b.Clear(t.Context(), partition); err != nil {
+			t.Error(err)
+		}
 	}
 	if was, err := b.Clear(t.Context(), "0"); was || err != nil {
 		t.Errorf("again: %v, %v", was, err)

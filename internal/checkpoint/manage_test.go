@@ -46,8 +46,16 @@ func TestAPersonMayMoveACheckpointBackAndTakeItAway(t *testing.T) {
 	closeFile(t, f)
 	f = mustOpen(t, dir, plant)
 	expect(t, f, "0", 2)
-	if was, err := f.Clear("0"); !was || err != nil {
-		t.Errorf("got %v, %v", was, err)
+	for _, partition := range []string{"0", "1"} { // of the second one there is no checkpoint yet
+		if err := f.SaveSnapshot(t.Context(), partition, []byte("known")); err != nil {
+			t.Fatal(err)
+		}
+		if was, err := f.Clear(partition); !was || err != nil {
+			t.Errorf("partition %s: got %v, %v", partition, was, err)
+		}
+		if left, err := f.LoadSnapshot(t.Context(), partition); left != nil || err != nil {
+			t.Errorf("partition %s: its devices are still known: %q, %v", partition, left, err)
+		}
 	}
 	if was, err := f.Clear("0"); was || err != nil {
 		t.Errorf("again: %v, %v", was, err)
@@ -58,6 +66,9 @@ func TestAPersonMayMoveACheckpointBackAndTakeItAway(t *testing.T) {
 	}
 	if f.Set("x", at(1)) == nil || f.Set("0", delivery.Checkpoint{}) == nil {
 		t.Error("nonsense was set")
+	}
+	if was, err := f.Clear("../0"); was || err == nil {
+		t.Error("a file elsewhere was cleared")
 	}
 	closeFile(t, f)
 	if f.Set("0", at(1)) == nil {
