@@ -132,7 +132,7 @@ func checkpointClearCommand(file, hub *string) *cobra.Command {
 		Short: "Take a partition's checkpoint away, so that it begins as start says",
 		Long: `Take a partition's checkpoint away, so that it begins as start says. What is known of the presence of its devices goes with it, since
 that was as of the checkpoint: they are known again once they are heard of.`,
-		Args:  cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := load(cmd, *file)
 			if err != nil {

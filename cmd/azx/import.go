@@ -30,6 +30,10 @@ within another is written with a dot.
 To list devices takes the right to read the registry, as the policy registryRead has it, which a connector's policy may lack: give
 another connection string with --registry-connection-string-file.
 
+With --declare a Thing gets remote properties for what its device reports in its twin, or has sent within the last hour, with the base
+types that the values have by themselves. A property that is there is never changed. It takes the grant manageThings, and counts for
+Things that are made, with --update also for those that are there.
+
 The hub's query language finds the devices, as fast as the quota of queries lets it. For large hubs the hub can export all of them
 to a blob container instead: --export-container-uri-file names a file with the container's URI, whose signature allows to read, write and
 delete. What it exported is removed at the end. That takes the right to change the registry, and --where is refused.
@@ -68,6 +72,8 @@ devices. Exit codes: 0 done, 5 done but for devices that are named, 3 refused, 4
 	cmd.Flags().StringVar(&o.Where, "where", "", "which devices, as the hub's query language has it behind WHERE (default all)")
 	cmd.Flags().StringArrayVar(&rules, "rule", nil, "which template: TEMPLATE, edge=TEMPLATE, TAG=TEMPLATE or TAG:VALUE=TEMPLATE; may be repeated")
 	cmd.Flags().BoolVar(&o.Update, "update", false, "write twins and tags also to Things that are there")
+	cmd.Flags().StringSliceVar(&o.Declare, "declare", nil, "give Things remote properties for what their device has: twin (reports), messages (has sent within an hour), or both")
+	cmd.Flags().StringVar(&o.Group, "consumer-group", "", "for --declare messages: the consumer group to look through (default $Default)")
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "change nothing, and print what would be done")
 	cmd.Flags().StringVar(&o.Registry, "registry-connection-string-file", "", "a file with a connection string of the hub that may read its registry (default that of the connector)")
 	cmd.Flags().StringVar(&o.Export, "export-container-uri-file", "", "a file with the URI of a blob container, with its signature, that the hub exports its devices to (default: they are queried)")
@@ -155,6 +161,9 @@ func printOutcome(out io.Writer, o app.ImportOutcome) {
 	if o.Thing != o.Device {
 		text += " for device " + o.Device
 	}
+	if len(o.Declared) > 0 {
+		text += " with " + o.Declared.String()
+	}
 	if o.Reason != "" {
 		text += ": " + o.Reason
 	}
@@ -169,9 +178,12 @@ func reportImport(out io.Writer, r app.ImportResult, dryRun bool) {
 	if more := r.Failed - len(r.Reasons); more > 0 {
 		fmt.Fprintf(out, "and %d more\n", more)
 	}
-	nothing := ""
-	if dryRun {
-		nothing = "; nothing was changed"
+	more := ""
+	if r.Declared > 0 {
+		more = fmt.Sprintf(", %d properties declared", r.Declared)
 	}
-	fmt.Fprintf(out, "%s: %d created, %d updated, %d left, %d failed%s\n", plural(r.Done(), "device"), r.Created, r.Updated, r.Skipped, r.Failed, nothing)
+	if dryRun {
+		more += "; nothing was changed"
+	}
+	fmt.Fprintf(out, "%s: %d created, %d updated, %d left, %d failed%s\n", plural(r.Done(), "device"), r.Created, r.Updated, r.Skipped, r.Failed, more)
 }

@@ -23,6 +23,7 @@ import (
 	"azx/internal/dial"
 	"azx/internal/fault"
 	"azx/internal/iothub"
+	"azx/internal/mapping"
 	"azx/internal/secret"
 )
 
@@ -225,6 +226,14 @@ func (h heldThings) Create(ctx context.Context, t devices.Thing) error {
 	return nil
 }
 
+func (h heldThings) Declare(_ context.Context, _ devices.Thing, properties []mapping.Property, _ bool) ([]mapping.Property, error) {
+	return properties, nil
+}
+
+func (h heldThings) TemplateProperties(context.Context, string) (map[string]bool, error) {
+	return nil, nil
+}
+
 // importing runs an importer over a hub with these pages of devices. told has "status: message" of each event.
 func importing(t *testing.T, leave chan struct{}, pages ...answer) (i *importer, told chan string) {
 	t.Helper()
@@ -280,6 +289,8 @@ func TestAnImportByServiceTellsHowItEnded(t *testing.T) {
 			parameters("queryCondition", "a ="), []string{"failed", "a value is missing"}},
 		"a platform that fails": {[]answer{gives(200, `[{"deviceId":"gone"}]`)}, parameters(), []string{"failed", "it was deleted"}},
 		"a row that is no twin": {[]answer{gives(200, `[5]`)}, parameters(), []string{"completed 1 devices"}},
+		"properties of what is reported": {[]answer{gives(200, `[{"deviceId":"pump","properties":{"reported":{"n":5,"on":true,"$version":3}}}]`)},
+			parameters("declare", "twin"), []string{"completed 1 devices, 2 properties declared"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -292,5 +303,12 @@ func TestAnImportByServiceTellsHowItEnded(t *testing.T) {
 				t.Errorf("told %s", got)
 			}
 		})
+	}
+}
+
+func TestAnImportByServiceTakesNoSampleOfMessages(t *testing.T) {
+	i, _ := importing(t, nil)
+	if _, err := i.start(t.Context(), parameters("declare", "messages")); fault.ClassOf(err) != fault.Rejected || !strings.Contains(fault.HintOf(err), "azx import --declare") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -64,6 +64,9 @@ func (i *importer) start(_ context.Context, params *infotable.Table) (infotable.
 	h := &hubImport{id: newJobID(), query: query, Import: devices.Import{
 		Hub: i.thing, Source: query, Things: i.things, Rules: rules,
 	}}
+	if err := h.declare(text(params, "declare")); err != nil {
+		return infotable.Nothing(), err
+	}
 	h.Update, _ = params.First("update").Boolean()
 	h.DryRun, _ = params.First("dryRun").Boolean()
 	if !i.busy.CompareAndSwap(false, true) {
@@ -102,8 +105,13 @@ func (i *importer) carry(ctx context.Context, h *hubImport) {
 		if hint := fault.HintOf(err); hint != "" {
 			message += "; " + hint
 		}
-	} else if h.DryRun {
-		message += "; nothing was changed"
+	} else {
+		if h.Sample != nil {
+			message += fmt.Sprintf(", %d properties declared", result.Declared)
+		}
+		if h.DryRun {
+			message += "; nothing was changed"
+		}
 	}
 	i.busy.Store(false) // who hears of the end may ask for another one
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)

@@ -26,6 +26,7 @@ import (
 	local "azx/internal/local/iothub"
 	"azx/internal/local/iothub/https"
 	"azx/internal/local/iothub/jobs"
+	"azx/internal/mapping"
 )
 
 // pipes are a listener whose connections are pipes in memory: they do not keep synthetic time from passing.
@@ -156,6 +157,10 @@ type noThings struct{}
 func (noThings) Find(context.Context, []string) (map[string]devices.Found, error) { return nil, nil }
 func (noThings) Create(context.Context, devices.Thing) error                      { return nil }
 func (noThings) Update(context.Context, devices.Thing) error                      { return nil }
+func (noThings) Declare(context.Context, devices.Thing, []mapping.Property, bool) ([]mapping.Property, error) {
+	return nil, nil
+}
+func (noThings) TemplateProperties(context.Context, string) (map[string]bool, error) { return nil, nil }
 
 // importOf is an import as azx import makes it, and how long it says at the start that it takes.
 func importOf(t *testing.T, client *iothub.Client, o ImportOptions) (i devices.Import, atLeast time.Duration) {

@@ -46,6 +46,8 @@ type ImportOptions struct {
 	Where    string // a condition of the hub's query language; "" for all devices
 	Rules    []ImportRule
 	Update   bool
+	Declare  []string // samples for remote properties that Things get: DeclareTwin, DeclareMessages; none: nothing is declared
+	Group    string   // for DeclareMessages: the consumer group to look through; "": "$Default"
 	DryRun   bool
 	Registry string                                   // a file with a connection string that may read the registry; "": the hub's
 	State    string                                   // file that keeps how far it is; "" for none
@@ -86,6 +88,9 @@ func Import(ctx context.Context, o ImportOptions) (result ImportResult, err erro
 		return result, err
 	}
 	defer done()
+	if i.Sample, err = c.samples(group.Context(), o); err != nil {
+		return result, err
+	}
 	if o.State != "" {
 		i.State = devices.File(o.State)
 	}

@@ -9,6 +9,7 @@ import (
 	"azx/internal/devices"
 	"azx/internal/fault"
 	"azx/internal/iothub"
+	"azx/internal/mapping"
 	"azx/internal/platform"
 )
 
@@ -28,8 +29,8 @@ func (k *carrier) openLife() error {
 	k.life = &devices.Life{
 		Hub: k.thing, Registry: twins{k}, Things: lifeThings{k.setup}, Rules: rules,
 		Create: k.hub.Lifecycle.OnCreate == config.CreatedCreate, Disable: k.hub.Lifecycle.OnDelete == config.DeletedDisable,
-		Adopt: k.hub.Lifecycle.OnMoved == config.MovedAdopt,
-		Name:  k.aside.Translator.Names.Thing, Others: k.otherLives, Changed: k.thingChanged, Meter: k.meter.Egress(k.thing), Log: k.Log,
+		Adopt: k.hub.Lifecycle.OnMoved == config.MovedAdopt, Declare: bool(k.hub.Lifecycle.Declare),
+		Name: k.aside.Translator.Names.Thing, Others: k.otherLives, Changed: k.thingChanged, Meter: k.meter.Egress(k.thing), Log: k.Log,
 	}
 	return nil
 }
@@ -126,6 +127,11 @@ func (l lifeThings) Disable(ctx context.Context, name string) error {
 // Adopt is devices.LifeThings'.
 func (l lifeThings) Adopt(ctx context.Context, name, hub string) error {
 	return l.setup.SetGateway(ctx, name, hub)
+}
+
+// Declare is devices.LifeThings'.
+func (l lifeThings) Declare(ctx context.Context, t devices.Thing, properties []mapping.Property, dry bool) ([]mapping.Property, error) {
+	return l.setup.Declare(ctx, t.Name, properties, dry)
 }
 
 // Tell is devices.LifeThings'.

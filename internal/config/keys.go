@@ -149,6 +149,7 @@ var (
 			path: "hubs[].lifecycle.rules", otherwise: "`AzureIotThing`",
 			about: "templates of Things that are made: `TEMPLATE`, `edge=TEMPLATE`, `TAG=TEMPLATE` or `TAG:VALUE=TEMPLATE`; the first that fits counts",
 		},
+		{path: "hubs[].lifecycle.declare", about: "`on`: Things that are made get remote properties for what their device has sent or reported"},
 		{path: "hubs[].timeField", about: "a field of the body with the message's time", otherwise: "none"},
 		{
 			path: "hubs[].retention", otherwise: "`24h`, the least that a hub has",

@@ -10,6 +10,8 @@ type Lifecycle struct {
 	OnNoDevice OnNoDevice `yaml:"onNoDevice"`
 	// Rules give Things that are made their templates, as those of azx import; without one that fits it is AzureIotThing.
 	Rules []string `yaml:"rules"`
+	// Declare gives Things that are made remote properties for what their device has reported or, if that is why they are made, sent.
+	Declare Switch `yaml:"declare"`
 }
 
 // OnCreate says what is done when a device was made.

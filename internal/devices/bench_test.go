@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+
+	"azx/internal/mapping"
 )
 
 func write(t *testing.T, path, text string) {
@@ -64,6 +66,10 @@ type instant struct{}
 func (instant) Find(context.Context, []string) (map[string]Found, error) { return nil, nil }
 func (instant) Create(context.Context, Thing) error                      { return nil }
 func (instant) Update(context.Context, Thing) error                      { return nil }
+func (instant) Declare(context.Context, Thing, []mapping.Property, bool) ([]mapping.Property, error) {
+	return nil, nil
+}
+func (instant) TemplateProperties(context.Context, string) (map[string]bool, error) { return nil, nil }
 
 // BenchmarkImport imports 100,000 devices into a platform that takes no time, with its place in a file. The issue wants
 // 5,000 devices a second.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+
+	"azx/internal/mapping"
 )
 
 // Device is a device as its hub knows it. The parts of its twin are JSON as the hub wrote it.
@@ -54,6 +56,11 @@ type Things interface {
 	Create(ctx context.Context, t Thing) error
 	// Update writes gatewayThing, twin and tags of a Thing that is there. It keeps its template.
 	Update(ctx context.Context, t Thing) error
+	// Declare gives a Thing that is there remote properties, but none that it has; with dry it changes nothing. It returns those
+	// that were declared, or would be.
+	Declare(ctx context.Context, t Thing, properties []mapping.Property, dry bool) ([]mapping.Property, error)
+	// TemplateProperties gives the names of the properties that Things have from a template.
+	TemplateProperties(ctx context.Context, template string) (map[string]bool, error)
 }
 
 // State keeps how far an import is, so that one that was killed goes on.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"azx/internal/fault"
+	"azx/internal/mapping"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,10 +53,13 @@ type platform struct {
 	calls  int
 	fail   func(verb, thing string) error // before a call changes anything; nil: never
 	cut    func(thing string) bool        // its making is cut off behind the Thing itself; nil: never
+
+	has      map[string]bool     // properties that Things have from each template
+	declared map[string][]string // by Thing
 }
 
 func newPlatform(things ...Thing) *platform {
-	p := &platform{things: map[string]Thing{}}
+	p := &platform{things: map[string]Thing{}, declared: map[string][]string{}}
 	for _, t := range things {
 		p.things[strings.ToLower(t.Name)] = t
 	}
@@ -104,6 +109,29 @@ func (p *platform) Update(_ context.Context, t Thing) error {
 	t.Template = p.things[strings.ToLower(t.Name)].Template
 	p.things[strings.ToLower(t.Name)] = t
 	return nil
+}
+
+func (p *platform) Declare(_ context.Context, t Thing, properties []mapping.Property, dry bool) (done []mapping.Property, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.call("declare", t.Name); err != nil {
+		return nil, err
+	}
+	for _, one := range properties {
+		if text := Declared([]mapping.Property{one}).String(); !p.has[one.EdgeName] && !slices.Contains(p.declared[t.Name], text) {
+			done = append(done, one)
+			if !dry {
+				p.declared[t.Name] = append(p.declared[t.Name], text)
+			}
+		}
+	}
+	return done, nil
+}
+
+func (p *platform) TemplateProperties(_ context.Context, template string) (map[string]bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.has, p.call("template", template)
 }
 
 // device has a tag n, and is an edge device every tenth time.

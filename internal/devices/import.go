@@ -28,6 +28,9 @@ type Import struct {
 	Rules Rules
 	// Update also writes twins and tags to Things that are there; else they are left as they are.
 	Update bool
+	// Sample says what a device has been seen to send or report: its Thing gets remote properties for that, wherever it is created or
+	// updated. nil: nothing is declared.
+	Sample func(Device) Sample
 	// DryRun changes nothing, and says what would be done.
 	DryRun bool
 	// Parallel is how many Things are written at once; 0: 8.
@@ -75,6 +78,7 @@ type run struct {
 	at    Place
 	names names
 	begun map[string]bool // Things that a run which ended was making
+	known templates
 }
 
 // open finds where to begin.

@@ -43,7 +43,7 @@ func TestEachDeviceBecomesAThingWithItsTwinAndTheTemplateOfItsRule(t *testing.T)
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
-	if len(each) != 250 || each[249] != (Outcome{"dev-000249", "dev-000249", "PumpThing", Created, ""}) {
+	if len(each) != 250 || !reflect.DeepEqual(each[249], Outcome{"dev-000249", "dev-000249", "PumpThing", Created, "", nil}) {
 		t.Errorf("%d outcomes", len(each))
 	}
 	if want := []Progress{{100, 250, Counts{Created: 100}}, {200, 250, Counts{Created: 200}}, {250, 250, Counts{Created: 250}}}; !reflect.DeepEqual(told, want) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"azx/internal/fault"
+	"azx/internal/mapping"
 	"azx/internal/message"
 )
 
@@ -53,6 +54,8 @@ type LifeThings interface {
 	Disable(ctx context.Context, name string) error
 	// Adopt gives a Thing its gatewayThing.
 	Adopt(ctx context.Context, name, hub string) error
+	// Declare is Things'.
+	Declare(ctx context.Context, t Thing, properties []mapping.Property, dry bool) ([]mapping.Property, error)
 	// Tell fires the event. One that the platform does not take is dropped.
 	Tell(ctx context.Context, e LifeEvent) error
 }
@@ -83,6 +86,7 @@ type Life struct {
 	Create   bool // the Thing at its device's creation
 	Disable  bool // the Thing at its device's deletion
 	Adopt    bool // the Thing of a device that is here and not at its hub any more
+	Declare  bool // remote properties of Things that are made, for what their device has sent or reported
 	// Name gives a device the name of its Thing.
 	Name func(device string) (string, error)
 	// Others are the other hubs that are served, by hub Thing.
@@ -155,7 +159,7 @@ func (l *Life) created(ctx context.Context, e *LifeEvent) (string, error) {
 			return "", err
 		}
 		if !enabled {
-			return ResultMade, l.make(ctx, e.Thing, d, false)
+			return ResultMade, l.make(ctx, e.Thing, d, nil, false)
 		}
 		result = ResultEnabled
 		l.Changed(e.Thing)
@@ -223,9 +227,13 @@ func (l *Life) moved(ctx context.Context, e *LifeEvent, owner string) (string, e
 	return ResultAdopted, nil
 }
 
-func (l *Life) make(ctx context.Context, name string, d Device, again bool) error {
+// make makes the Thing of a device; m is the message for which that is done, nil if it is another reason.
+func (l *Life) make(ctx context.Context, name string, d Device, m *message.Message, again bool) error {
 	t := Thing{Name: name, Template: l.Rules.Template(d), Hub: l.Hub, Device: d}
 	if err := l.Things.Make(ctx, t, again); err != nil {
+		return err
+	}
+	if err := l.declare(ctx, t, m); err != nil {
 		return err
 	}
 	l.Changed(name)
@@ -243,7 +251,7 @@ func (l *Life) Missing(ctx context.Context, m *message.Message) (err error) {
 			err = fault.Reject("make a Thing", "it was deleted since it sent this", "hub %s has no device %q", l.Hub, m.DeviceID)
 		}
 		if err == nil {
-			err = l.make(waiting, message.ThingName(m.DeviceID), d, again)
+			err = l.make(waiting, message.ThingName(m.DeviceID), d, m, again)
 			again = true
 		}
 		return err

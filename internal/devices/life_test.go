@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"azx/internal/fault"
+	"azx/internal/mapping"
 	"azx/internal/message"
 )
 
@@ -31,6 +32,7 @@ type site struct {
 	done     []string          // what was changed and told
 	away     int               // so many calls fail
 	cut      bool              // the next Thing is left half made
+	refuses  error             // what it says to declarations
 }
 
 func (s *site) call(line string) error {
@@ -85,6 +87,16 @@ func (s *site) Disable(_ context.Context, name string) error {
 func (s *site) Adopt(_ context.Context, name, hub string) error {
 	s.owner[name] = hub
 	return s.call("adopt " + name + " by " + hub)
+}
+
+func (s *site) Declare(_ context.Context, t Thing, properties []mapping.Property, _ bool) ([]mapping.Property, error) {
+	if err := s.refuses; err != nil {
+		if fault.ClassOf(err) == fault.Transient {
+			s.refuses = nil
+		}
+		return nil, err
+	}
+	return properties, s.call("declare " + Declared(properties).String())
 }
 
 func (s *site) Tell(_ context.Context, e LifeEvent) error {

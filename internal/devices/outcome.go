@@ -1,5 +1,11 @@
 package devices
 
+import (
+	"strings"
+
+	"azx/internal/mapping"
+)
+
 // Verdict is what became of a device, or in a dry run what would.
 type Verdict string
 
@@ -17,7 +23,20 @@ type Outcome struct {
 	Thing    string
 	Template string // of a Thing that was created
 	Verdict  Verdict
-	Reason   string // of one that failed or was skipped
+	Reason   string // of one that failed or was skipped, or why some of what its device sends is not declared
+	Declared Declared
+}
+
+// Declared are the remote properties that a Thing was given, or would be.
+type Declared []mapping.Property
+
+// String names them for people: "mode STRING, temperature NUMBER"; "" without any.
+func (d Declared) String() string {
+	texts := make([]string, len(d))
+	for i, p := range d {
+		texts[i] = p.EdgeName + " " + p.Type.String()
+	}
+	return strings.Join(texts, ", ")
 }
 
 // Counts of outcomes.
@@ -26,6 +45,8 @@ type Counts struct {
 	Updated int `json:"updated"`
 	Skipped int `json:"skipped"`
 	Failed  int `json:"failed"`
+
+	Declared int `json:"declared,omitempty"` // properties
 }
 
 // Done is how many devices there were.
@@ -59,6 +80,7 @@ type Place struct {
 }
 
 func (p *Place) count(o Outcome) {
+	p.Declared += len(o.Declared)
 	switch o.Verdict {
 	case Created:
 		p.Created++

@@ -104,10 +104,13 @@ func (r *run) place(ctx context.Context, t Thing, there Found, isThere bool) (Ou
 	default:
 		o.Verdict, write = Updated, r.Things.Update
 	}
-	if r.DryRun {
-		return o, nil
+	var err error
+	if !r.DryRun {
+		err = r.retry(ctx, func() error { return write(ctx, t) })
 	}
-	err := r.retry(ctx, func() error { return write(ctx, t) })
+	if err == nil && r.Sample != nil {
+		err = r.declare(ctx, t, isThere, &o)
+	}
 	if err != nil && fault.ClassOf(err) == fault.Rejected {
 		return refused(t, err), nil
 	}

@@ -70,6 +70,9 @@ var baseProperties = map[string]bool{
 	"twinDesired": true, "twinReported": true, "twinTags": true, "twinUpdated": true,
 }
 
+// IsBase tells whether the platform's base templates define a property of that name, which no device may write.
+func IsBase(name string) bool { return baseProperties[name] }
+
 // Gateway returns the gatewayThing of the Thing, "" when unknown.
 func (t *Table) Gateway() string { return t.gateway }
 

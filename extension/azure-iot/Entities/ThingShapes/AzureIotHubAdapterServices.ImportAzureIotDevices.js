@@ -4,5 +4,6 @@ var result = Things[hub].ImportAzureIotDevices({
     queryCondition: queryCondition,
     rules: rules,
     update: update,
-    dryRun: dryRun
+    dryRun: dryRun,
+    declare: declare
 });

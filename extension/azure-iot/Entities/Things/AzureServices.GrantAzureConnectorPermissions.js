@@ -62,16 +62,24 @@ ThingTemplates["AzureBlobStorageTemplate"].AddInstanceVisibilityPermission({ pri
 me.AddRunTimePermission(toGroup("ServiceInvoke", "AddAdapterServices"));
 me.AddVisibilityPermission({ principal: organization, principalType: "Organization" });
 
-// what import, life cycle and first messages take, by choice: a connector then makes Things, and disables those of devices
+// what import, life cycle and first messages take, by choice: a connector then makes Things, gives them remote properties that they
+// do not have, and disables those of devices
 if (manageThings) {
     Resources["EntityServices"].AddRunTimePermission(toGroup("ServiceInvoke", "CreateThing"));
     Resources["EntityServices"].AddVisibilityPermission({ principal: organization, principalType: "Organization" });
     Resources["CollectionFunctions"].AddCollectionDesignTimePermission({
         collectionName: "Things", type: "Create", principal: group, principalType: "Group", allow: true
     });
-    onInstances({ AzureIotThing: ["DisableThing", "EnableThing"] }, toGroup, "ServiceInvoke");
+    onInstances({ AzureIotThing: ["DeclareRemoteProperties", "DisableThing", "EnableThing"] }, toGroup, "ServiceInvoke");
     onInstances({ AzureIotThing: ["gatewayThing"] }, toGroup, "PropertyRead");
     onInstances({ AzureIotThing: ["gatewayThing"] }, toGroup, "PropertyWrite");
+    ThingTemplates["AzureIotThing"].AddRunTimePermission(toGroup("ServiceInvoke", "GetInstancePropertyDefinitions"));
+    ThingTemplates["AzureIotThing"].AddVisibilityPermission({ principal: organization, principalType: "Organization" });
+    // what DeclareRemoteProperties calls inside
+    onInstances({ AzureIotThing: ["AddPropertyDefinition", "GetAzureRemoteProperties", "RestartThing"] }, toSystem, "ServiceInvoke");
+    ThingTemplates["AzureIotThing"].AddInstanceDesignTimePermission({
+        type: "Update", principal: "System", principalType: "User", allow: true
+    });
 }
 
 // what those services call inside
