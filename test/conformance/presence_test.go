@@ -20,7 +20,8 @@ const (
 	offlineAfter = 8 * time.Second
 )
 
-// presenceSite is a hub, a platform and a connector that looks whether clients are alive.
+// presenceSite is a hub, a platform and a connector that looks whether clients are alive, and makes and disables the Things of devices that
+// the hub tells of.
 type presenceSite struct {
 	t     *testing.T
 	stack *process.Stack
@@ -30,9 +31,58 @@ func newPresenceSite(t *testing.T) *presenceSite {
 	s := &presenceSite{t, process.NewStack(t, azx)}
 	s.stack.AddHubThing("Plant1Hub")
 	s.stack.ConfigureFor("Plant1Hub", "azx-1", func(config map[string]any) {
-		config["hubs"].([]any)[0].(map[string]any)["presence"] = map[string]any{"timeout": offlineAfter.String(), "late": lateAfter.String()}
+		hub := config["hubs"].([]any)[0].(map[string]any)
+		hub["presence"] = map[string]any{"timeout": offlineAfter.String(), "late": lateAfter.String()}
+		hub["lifecycle"] = map[string]any{"onCreate": "create", "onDelete": "disable"}
 	})
 	return s
+}
+
+// made registers the device press, and returns its connection string. It has a Thing: with follow, Microsoft's registry client
+// makes the device, and the connector the Thing.
+func (s *presenceSite) made(follow bool) (device string) {
+	s.t.Helper()
+	if !follow {
+		device = s.stack.AddDevice("press")
+		s.stack.AddDeviceThing("press", "Plant1Hub", "--property", "n:INTEGER")
+		return device
+	}
+	_, key, _ := strings.Cut(s.registry("AZX_MAKE=press").UntilPrinted(time.Minute, "key "), "key ")
+	s.lives("createDeviceIdentity", true)
+	return fmt.Sprintf("HostName=%s:%d;DeviceId=press;SharedAccessKey=%s", s.stack.Hub.HostName, s.stack.Hub.Ports.MQTT, key)
+}
+
+// deleted has Microsoft's registry client delete the device: its Thing is disabled.
+func (s *presenceSite) deleted() {
+	s.t.Helper()
+	if child := s.registry("AZX_DELETE=press"); child.Wait(time.Minute) != 0 {
+		s.t.Fatal(child.Stderr())
+	}
+	s.lives("deleteDeviceIdentity", false)
+}
+
+func (s *presenceSite) registry(do string) *process.Child {
+	s.t.Helper()
+	return s.node([]string{"--require", "./websocket_reach.js", "registry_life.js"}, "AZX_OWNER="+s.stack.Hub.OwnerConnectionString,
+		fmt.Sprintf("AZX_REACH=127.0.0.1:%d", s.stack.Hub.Ports.HTTPS), do)
+}
+
+// lives waits until the platform has been told what happened to the device, and its Thing is, or is not, enabled.
+func (s *presenceSite) lives(operation string, enabled bool) {
+	s.t.Helper()
+	process.Eventually(s.t, time.Minute, "the platform hears of "+operation, func() error {
+		all, err := s.stack.Platform.Events("ConnectionServicesHub")
+		told := slices.ContainsFunc(all, func(e process.Fired) bool {
+			return e.Event == "AzureThingLifecycleEvent" && e.Row("deviceId") == "press" && e.Row("status") == operation
+		})
+		if err != nil || !told {
+			return fmt.Errorf("it has heard of %v: %v", all, err)
+		}
+		return nil
+	})
+	if is, err := s.stack.Platform.Result("Things/press", "IsEnabled", map[string]any{}); err != nil || string(is) != fmt.Sprint(enabled) {
+		s.t.Errorf("after %s the Thing is enabled: %s, %v", operation, is, err)
+	}
 }
 
 // node starts a program that is killed at the end of the test at the latest.
@@ -109,11 +159,12 @@ func TestADeviceClientThatIsKilledIsLateAndOfflineInTime(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := newPresenceSite(t)
 			if c.route {
-				s.stack.Control("POST", "/routes", iothub.Route{Name: "connections", Source: "DeviceConnectionStateEvents", Endpoint: iothub.BuiltInEndpoint})
+				for _, source := range []string{"DeviceConnectionStateEvents", "DeviceLifecycleEvents"} {
+					s.stack.Control("POST", "/routes", iothub.Route{Name: source, Source: source, Endpoint: iothub.BuiltInEndpoint})
+				}
 			}
-			device := s.stack.AddDevice("press")
-			s.stack.AddDeviceThing("press", "Plant1Hub", "--property", "n:INTEGER")
 			s.stack.ConnectAs("azx-1")
+			device := s.made(c.route)
 			client := s.node([]string{"presence.js"}, "AZX_DEVICE="+device)
 			client.UntilPrinted(time.Minute, "sent")
 			s.until("presence", "online")
@@ -128,6 +179,9 @@ func TestADeviceClientThatIsKilledIsLateAndOfflineInTime(t *testing.T) {
 			}
 			if want := []int64{begins[0], late, seen + offlineAfter.Milliseconds()}; !slices.Equal(begins, want) {
 				t.Errorf("online, late, offline began at %d, want %d", begins, want)
+			}
+			if c.route {
+				s.deleted()
 			}
 		})
 	}

@@ -45,6 +45,20 @@ func TestDevicesOfTheHubBecomeThings(t *testing.T) {
 	if len(written) != 4 || !written["gatewayThing"] || !written["twinDesired"] || !written["twinReported"] || !written["twinTags"] {
 		t.Errorf("of pump-7 were written: %v", written)
 	}
+	press := connectDevice(t, stack, "press")
+	press.reports(`{"rate":5,"mode":"eco"}`)
+	stack.Send("press", `{"n":7,"on":true,"a b":1}`)
+	declare := append(run[:len(run):len(run)], "--where", "deviceId = 'press'", "--declare", "twin,messages")
+	const lacks = "created press of AzureIotThing with mode STRING, n NUMBER, on BOOLEAN, rate NUMBER: no property can be called [\"a b\"]"
+	look(t, stack, 0, append(declare[:len(declare):len(declare)], "--dry-run"), lacks, "0 failed, 4 properties declared; nothing was changed")
+	look(t, stack, 0, declare, "1 created, 0 updated, 0 left, 0 failed, 4 properties declared\n")
+	look(t, stack, 0, append(declare[:len(declare):len(declare)], "--update"), "0 created, 1 updated, 0 left, 0 failed\n")
+	look(t, stack, 3, append(run[:len(run):len(run)], "--declare", "tags"), "want twin or messages")
+	stack.ConnectAs("azx-1")
+	stack.Send("press", `{"n":8,"on":false}`)
+	reads(t, stack.Platform, "press", "n", "8")
+	reads(t, stack.Platform, "press", "on", "false")
+
 	stack.AddHubThing("Plant2")
 	stack.AddDevice("moved")
 	stack.AddDeviceThing("moved", "Plant2")

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,82 @@ func TestAKeyWithTheLeastRightsDoesTheWholeMainJob(t *testing.T) {
 		t.Errorf("the connector ended with exit code %d", code)
 	}
 	reads(t, admin, "azx-1", "healthState", `"stopping"`)
+
+	stack.ConfigureFor(hubThing, "azx-1", lives(stack, map[string]any{"onCreate": "create", "onDelete": "disable", "declare": "on"}), as("key"))
+	stack.AddDevice("mine-1")
+	declare := []string{"import", "-c", "azx-1.yaml", "--where", "deviceId = 'mine-1'", "--declare", "twin"}
+	look(t, stack, 5, declare, "device mine-1 failed: make Thing mine-1", "may not")
+	admin.Call("Things/AzureServices", "GrantAzureConnectorPermissions", map[string]any{"manageThings": true})
+	look(t, stack, 0, declare, "1 created, 0 updated, 0 left, 0 failed")
+	tellsLives(stack)
+	stack.ConnectAs("azx-1")
+	t.Run("with manageThings it makes and disables Things", func(t *testing.T) { managesThings(t, stack) })
+	t.Run("and does nothing else", func(t *testing.T) {
+		onlyManages(t, admin, key)
+		onlyThat(t, admin, key, stranger, "make a Thing")
+	})
+}
+
+// managesThings has a Thing made for a message, with a property for it, and one at the creation of its device, disabled at its deletion.
+func managesThings(t *testing.T, stack *process.Stack) {
+	stack.Control("DELETE", "/routes?name=lives", nil)
+	stack.AddDevice("spoke-1")
+	stack.Send("spoke-1", `{"n":7}`)
+	reads(t, stack.Platform, "spoke-1", "n", "7")
+	tellsLives(stack)
+	stack.AddDevice("made-1")
+	fired(t, stack.Platform, lifeEvent, `"made-1"`, `"createDeviceIdentity"`)
+	isEnabled(t, stack.Platform, "made-1", true)
+	deleteDevice(t, stack.Platform, hubThing, "made-1")
+	isEnabled(t, stack.Platform, "made-1", false)
+}
+
+// onlyManages calls each service that manageThings gives the connector's user, of a Thing that somebody else has made, and what is
+// next to them.
+func onlyManages(t *testing.T, admin *process.Platform, key string) {
+	connector := process.NewRealPlatform(t, admin.URL, key)
+	lacks := map[string]any{"properties": rowsOf(map[string]any{"name": "extra", "baseType": "NUMBER"})}
+	type call struct {
+		entity, service string
+		with            map[string]any
+	}
+	for _, c := range []call{
+		{"Resources/EntityServices", "CreateThing", map[string]any{"name": "mine-2", "thingTemplateName": "AzureIotThing"}},
+		{"ThingTemplates/AzureIotThing", "GetInstancePropertyDefinitions", map[string]any{}},
+		{"Things/pump-7", "DeclareRemoteProperties", lacks},
+		{"Things/pump-7", "DisableThing", map[string]any{}},
+		{"Things/pump-7", "EnableThing", map[string]any{}},
+	} {
+		if _, err := connector.TryCall(c.entity, c.service, c.with); err != nil {
+			t.Errorf("%s of %s: %v", c.service, c.entity, err)
+		}
+	}
+	if err := connector.WriteProperty("pump-7", "gatewayThing", hubThing); err != nil {
+		t.Error(err)
+	}
+	if _, err := connector.ReadProperty("pump-7", "gatewayThing"); err != nil {
+		t.Error(err)
+	}
+	if remote, err := admin.TryCall("Things/pump-7", "GetAzureRemoteProperties", map[string]any{}); err != nil || !strings.Contains(string(remote), `"name":"extra"`) {
+		t.Errorf("the Thing has %s, %v", remote, err)
+	}
+	for _, c := range []call{
+		{"Resources/EntityServices", "DeleteThing", map[string]any{"name": "mine-2"}},
+		{"Resources/EntityServices", "CreateThingTemplate", map[string]any{"name": "Mine", "thingTemplateName": "AzureIotThing"}},
+		{"Resources/EntityServices", "AddShapeToThing", map[string]any{"name": "pump-7", "thingShapeName": "RoutedEgress"}},
+		{"ThingTemplates/AzureIotThing", "AddPropertyDefinition", map[string]any{"name": "more", "type": "NUMBER"}},
+		{"Things/pump-7", "AddPropertyDefinition", map[string]any{"name": "more", "type": "NUMBER"}},
+		{"Things/pump-7", "RemovePropertyDefinition", map[string]any{"name": "extra"}},
+		{"Things/pump-7", "SetRemotePropertyBinding", map[string]any{"propertyName": "target", "sourcePropertyName": "other"}},
+		{"Things/pump-7", "RestartThing", map[string]any{}},
+		{"Things/pump-7", "AddRunTimePermission", map[string]any{"type": "ServiceInvoke", "principal": "azx", "principalType": "User"}},
+		{"Things/" + hubThing, "DisableThing", map[string]any{}},
+		{"Things/ConnectionServicesHub", "DisableThing", map[string]any{}},
+	} {
+		if _, err := connector.TryCall(c.entity, c.service, c.with); err == nil || !strings.Contains(err.Error(), " may not ") && !strings.Contains(err.Error(), ": 404 ") {
+			t.Errorf("the connector may call %s of %s: %v", c.service, c.entity, err)
+		}
+	}
 }
 
 // userKey makes a user with an application key.
@@ -95,8 +172,8 @@ func mainJob(t *testing.T, stack *process.Stack, connector *process.Child) {
 	fired(t, platform, "ClearCacheEntry", `"cacheKey":"pump-7"`)
 }
 
-// onlyThat tries what neither key may do, and what the connector's may and a stranger's may not.
-func onlyThat(t *testing.T, admin *process.Platform, key, stranger string) {
+// onlyThat tries what neither key may do, but for what was granted by choice, and what the connector's may and a stranger's may not.
+func onlyThat(t *testing.T, admin *process.Platform, key, stranger string, granted ...string) {
 	connector, other := process.NewRealPlatform(t, admin.URL, key), process.NewRealPlatform(t, admin.URL, stranger)
 	for name, try := range map[string]func(p *process.Platform) error{
 		"delete a Thing": func(p *process.Platform) error {
@@ -131,6 +208,9 @@ func onlyThat(t *testing.T, admin *process.Platform, key, stranger string) {
 		},
 	} {
 		for who, p := range map[string]*process.Platform{"the connector": connector, "a stranger": other} {
+			if p == connector && slices.Contains(granted, name) {
+				continue
+			}
 			err := try(p)
 			refused := err != nil && strings.Contains(err.Error(), " may not ")
 			unseen := err != nil && strings.Contains(err.Error(), ": 404 ") // also a property that may not be read

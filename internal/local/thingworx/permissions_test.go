@@ -153,6 +153,10 @@ func TestMakingThingsIsGrantedByChoiceAlone(t *testing.T) {
 	_, err := p.Call(t.Context(), EntityGroup, "AzxConnectors", "AddMember", infotable.Single("member", text("azx")))
 	must(t, err)
 	admin := WithCaller(t.Context(), Caller{User: "Administrator"})
+	lacks := infotable.New(infotable.Column("name", tString), infotable.Column("baseType", tString))
+	lacks.Add(text("extra"), text("NUMBER"))
+	lacks.Add(text("n"), text("STRING")) // of dev-0, which has it as another type
+	declare := infotable.OneRow(cell("properties", infotable.FromTable(lacks)))
 	steps := []struct {
 		kind            EntityKind
 		entity, service string
@@ -160,17 +164,53 @@ func TestMakingThingsIsGrantedByChoiceAlone(t *testing.T) {
 	}{
 		{EntityResource, "EntityServices", "CreateThing", infotable.OneRow(cell("name", text("new-1")), cell("thingTemplateName", text("AzureIotThing")))},
 		{EntityThing, "new-1", "EnableThing", nil},
+		{EntityThing, "new-1", "DeclareRemoteProperties", declare},
 		{EntityThing, "new-1", "DisableThing", nil},
+		{EntityThing, "dev-0", "DeclareRemoteProperties", declare}, // somebody else's
+		{EntityTemplate, "AzureIotThing", "GetInstancePropertyDefinitions", nil},
 	}
 	for _, more := range []bool{false, true} {
 		_, err = p.Call(admin, EntityThing, "AzureServices", "GrantAzureConnectorPermissions", infotable.Single("manageThings", infotable.Boolean(more)))
 		must(t, err)
-		for n, s := range steps {
-			_, err := p.Call(ctx, s.kind, s.entity, s.service, s.with)
-			if (err == nil) != more && (more || n == 0) {
+		for _, s := range steps {
+			if _, err := p.Call(ctx, s.kind, s.entity, s.service, s.with); (err == nil) != more {
 				t.Errorf("with manageThings %t, %s of %s: %v", more, s.service, s.entity, err)
 			}
 		}
 	}
+	before, err := p.Thing(t.Context(), "dev-0")
+	must(t, err)
+	if n, _ := before.Property("n"); n.Type == tString {
+		t.Error("a property that was there has changed")
+	}
+	if extra, ok := before.Property("extra"); !ok || extra.Type != tNumber || extra.Remote == nil || extra.Remote.EdgeName != "extra" {
+		t.Errorf("the property is %+v", extra)
+	}
+	define := infotable.OneRow(cell("name", text("more")), cell("type", text("NUMBER")))
+	_, err = p.Call(ctx, EntityThing, "dev-0", "AddPropertyDefinition", define)
+	refused(t, err, Forbidden, "may not invoke service AddPropertyDefinition")
+	_, err = p.Call(ctx, EntityResource, "EntityServices", "DeleteThing", infotable.Single("name", text("new-1")))
+	refused(t, err, Forbidden, "may not invoke service DeleteThing")
 	refused(t, p.DeleteThing(ctx, "dev-0"), Forbidden, "may not delete")
+}
+
+// TestWhoMadeAThingOwnsIt: the owner may all with it, whatever is denied to others, and until somebody else owns it (read).
+func TestWhoMadeAThingOwnsIt(t *testing.T) {
+	p := hubs(t, Options{})
+	maker, other := person(t, p, "maker"), person(t, p, "other")
+	to := func(allow bool, cells ...infotable.Cell) *infotable.Table {
+		return infotable.OneRow(append(cells, cell("principal", text("maker")), cell("principalType", text("User")), cell("allow", infotable.Boolean(allow)))...)
+	}
+	_, err := p.Call(t.Context(), EntityResource, "CollectionFunctions", "AddCollectionDesignTimePermission",
+		to(true, cell("collectionName", text("Things")), cell("type", text("Create"))))
+	must(t, err)
+	must(t, p.CreateThing(maker, ThingSpec{Name: "mine", Template: "AzureIotThing"}))
+	for _, right := range []string{"Update", "Delete"} {
+		_, err = p.Call(t.Context(), EntityThing, "mine", "AddDesignTimePermission", to(false, cell("type", text(right))))
+		must(t, err)
+	}
+	_, err = p.Call(maker, EntityThing, "mine", "AddPropertyDefinition", infotable.OneRow(cell("name", text("n")), cell("type", text("NUMBER"))))
+	must(t, err)
+	refused(t, p.DeleteThing(other, "mine"), NotFound, "may see")
+	must(t, p.DeleteThing(maker, "mine"))
 }

@@ -3,7 +3,7 @@
 //
 // AUTH takes an application key. BIND makes a connection stand for RemoteThings or routing groups, all names or none.
 // After a BIND, and when remote bindings of a bound Thing change, the edge gets NotifyPropertyUpdate (captured). GET, PUT
-// and POST reach properties, services and events of Things, and services of Resources and Subsystems. The other way, an
+// and POST reach properties, services and events of Things, and services of templates, Resources and Subsystems. The other way, an
 // edge gets GET and PUT of remote-bound properties and POST of bound services of the Things that it stands for, by the
 // edge's names.
 package alwayson

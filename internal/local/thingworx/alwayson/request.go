@@ -38,7 +38,7 @@ func (f *Front) serve(ctx context.Context, s *wire.Session, r *wire.Request) (*i
 		return f.call(ctx, r)
 	case r.Entity != wire.Thing:
 		return nil, thingworx.Refuse(thingworx.NotFound,
-			"%s of a %s of entity type 0x%02X: only Things, and services of Resources and Subsystems, are served",
+			"%s of a %s of entity type 0x%02X: only Things, and services of templates, Resources and Subsystems, are served",
 			r.Code, r.Kind, uint8(r.Entity))
 	case r.Code == wire.Post && r.Kind == wire.Event:
 		return nil, f.platform.Fire(ctx, r.Name, r.Target, r.Params)
@@ -56,6 +56,8 @@ func (f *Front) call(ctx context.Context, r *wire.Request) (*infotable.Table, er
 	switch r.Entity {
 	case wire.Thing:
 		return f.platform.Call(ctx, thingworx.EntityThing, r.Name, r.Target, r.Params)
+	case wire.ThingTemplate:
+		return f.platform.Call(ctx, thingworx.EntityTemplate, r.Name, r.Target, r.Params)
 	case wire.Resource:
 		return f.platform.Call(ctx, thingworx.EntityResource, r.Name, r.Target, r.Params)
 	case wire.Subsystem:
