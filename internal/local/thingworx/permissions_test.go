@@ -212,5 +212,13 @@ func TestWhoMadeAThingOwnsIt(t *testing.T) {
 	_, err = p.Call(maker, EntityThing, "mine", "AddPropertyDefinition", infotable.OneRow(cell("name", text("n")), cell("type", text("NUMBER"))))
 	must(t, err)
 	refused(t, p.DeleteThing(other, "mine"), NotFound, "may see")
+	organization(t, p, "Office", "other")
+	_, err = p.Call(t.Context(), EntityThing, "mine", "AddVisibilityPermission", infotable.OneRow(cell("principal", text("Office")), cell("principalType", text("Organization"))))
+	must(t, err)
+	_, err = p.Call(t.Context(), EntityThing, "mine", "AddRunTimePermission",
+		infotable.OneRow(cell("type", text("ServiceInvoke")), cell("resource", text("AddPropertyDefinition")), cell("principal", text("other")), cell("principalType", text("User"))))
+	must(t, err)
+	_, err = p.Call(other, EntityThing, "mine", "AddPropertyDefinition", infotable.OneRow(cell("name", text("more")), cell("type", text("NUMBER"))))
+	refused(t, err, Forbidden, "user other may not change Thing mine: no grant")
 	must(t, p.DeleteThing(maker, "mine"))
 }

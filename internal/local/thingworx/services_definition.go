@@ -45,14 +45,14 @@ func definitionServices() []*service {
 				required("name", tString), optional("description", tString), optional("category", tString),
 				optional("parameters", tTable), optional("resultType", tTable), optional("remote", tBoolean),
 				optional("remoteServiceName", tString), optional("timeout", tInteger),
-			}, tNothing}, always: true, run: addServiceDefinition},
+			}, tNothing}, always: true, run: designing(addServiceDefinition)},
 		{ServiceInfo: ServiceInfo{"RemoveServiceDefinition", "Remove an own service", []Param{required("name", tString)}, tNothing},
-			always: true, run: removeServiceDefinition},
+			always: true, run: designing(removeServiceDefinition)},
 		{ServiceInfo: ServiceInfo{"SetRemoteServiceBinding", "Bind a service to the edge", []Param{
 			required("serviceName", tString), optional("sourceServiceName", tString), optional("timeout", tInteger),
-		}, tNothing}, always: true, run: setRemoteServiceBinding},
+		}, tNothing}, always: true, run: designing(setRemoteServiceBinding)},
 		{ServiceInfo: ServiceInfo{"RemoveRemoteServiceBinding", "Take a service from the edge",
-			[]Param{required("serviceName", tString)}, tNothing}, always: true, run: removeRemoteServiceBinding},
+			[]Param{required("serviceName", tString)}, tNothing}, always: true, run: designing(removeRemoteServiceBinding)},
 		{ServiceInfo: ServiceInfo{"GetRemoteServiceBinding", "How a service is bound",
 			[]Param{required("serviceName", tString)}, tTable}, always: true, run: getRemoteServiceBinding},
 	}

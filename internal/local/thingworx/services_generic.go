@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"azx/alwayson/infotable"
+	"azx/internal/local/thingworx/security"
 )
 
 // genericServices are those of GenericThing that are served here; parameters are the platform's own (read).
@@ -23,9 +24,9 @@ func genericServices() []*service {
 			optional("defaultValue", tString), optional("remote", tBoolean), optional("remotePropertyName", tString),
 			optional("timeout", tInteger), optional("pushType", tString), optional("pushThreshold", tNumber),
 			optional("remoteBindingAspects", tJSON),
-		}, tNothing}, always: true, run: addPropertyDefinition},
+		}, tNothing}, always: true, run: designing(addPropertyDefinition)},
 		{ServiceInfo: ServiceInfo{"RemovePropertyDefinition", "Remove an own property", []Param{required("name", tString)},
-			tNothing}, always: true, run: removePropertyDefinition},
+			tNothing}, always: true, run: designing(removePropertyDefinition)},
 		{ServiceInfo: ServiceInfo{"GetPropertyDefinitions", "Properties of the Thing", []Param{
 			optional("category", tString), optional("type", tTypeName), optional("dataShape", infotable.TypeDataShapeName),
 		}, tTable}, always: true, run: getPropertyDefinitions},
@@ -35,9 +36,9 @@ func genericServices() []*service {
 			required("propertyName", tString), optional("sourcePropertyName", tString), optional("pushType", tString),
 			optional("pushThreshold", tNumber), optional("foldType", tString), optional("timeout", tInteger),
 			optional("cacheTime", tInteger), optional("aspects", tJSON),
-		}, tNothing}, always: true, run: setRemotePropertyBinding},
+		}, tNothing}, always: true, run: designing(setRemotePropertyBinding)},
 		{ServiceInfo: ServiceInfo{"RemoveRemotePropertyBinding", "Make a property local",
-			[]Param{required("propertyName", tString)}, tNothing}, always: true, run: removeRemotePropertyBinding},
+			[]Param{required("propertyName", tString)}, tNothing}, always: true, run: designing(removeRemotePropertyBinding)},
 		{ServiceInfo: ServiceInfo{"GetRemotePropertyBinding", "How a property is bound",
 			[]Param{required("propertyName", tString)}, tTable}, always: true, run: getRemotePropertyBinding},
 		{ServiceInfo: ServiceInfo{"GetPropertyValues", "Present values, one column per property", nil, tTable},
@@ -48,6 +49,16 @@ func genericServices() []*service {
 			[]Param{required("values", tTable)}, tNothing}, run: updatePropertyValues},
 	}
 	return slices.Concat(own, definitionServices(), eventServices(), configurationServices(), historyServices(), permissionServices(), aboutServices())
+}
+
+// designing refuses whoever may not change what the Thing is made of, besides the right to call the service (inferred).
+func designing(run func(*Platform, *call) (infotable.Value, error)) func(*Platform, *call) (infotable.Value, error) {
+	return func(p *Platform, c *call) (infotable.Value, error) {
+		if err := p.mayDesign(c.ctx, security.Update, EntityThing, c.thing.name); err != nil {
+			return nothing(), err
+		}
+		return run(p, c)
+	}
 }
 
 func enableThing(p *Platform, c *call) (infotable.Value, error) {
