@@ -32,7 +32,8 @@ func (s Sample) Message(m *message.Message) {
 	if m.ModuleID != "" {
 		prefix = m.ModuleID + mapping.ModuleSeparator
 	}
-	for _, r := range readings {
+	for i := range readings.Len() {
+		r := readings.At(i)
 		if !strings.Contains(string(r.Key), mapping.ModuleSeparator) {
 			s.add(prefix+string(r.Key), r.Kind)
 		}
@@ -45,7 +46,8 @@ func (s Sample) Reported(report json.RawMessage) {
 	if err != nil {
 		return
 	}
-	for _, r := range readings {
+	for i := range readings.Len() {
+		r := readings.At(i)
 		if !strings.HasPrefix(string(r.Key), "$") {
 			s.add(string(r.Key), r.Kind)
 		}
