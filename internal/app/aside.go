@@ -58,9 +58,16 @@ type deadLetters struct{ store *quarantine.Store }
 
 // Put is ingress.Quarantine's.
 func (d deadLetters) Put(ctx context.Context, dead []ingress.Dead) error {
-	return together(ctx, dead, func(ctx context.Context, one ingress.Dead) error {
-		return d.store.Put(ctx, record(one))
-	})
+	for chunk := range slices.Chunk(dead, maxPuts) {
+		records := make([]quarantine.Record, len(chunk))
+		for i := range chunk {
+			records[i] = record(chunk[i])
+		}
+		if err := d.store.Put(ctx, records...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shelf is a quarantine.Shelf, which goes by devices of all hubs, as ingress.Shelf, which goes by Things of one.

@@ -155,6 +155,11 @@ func (j *journal) append(ctx context.Context, line unnumbered, applied func(plac
 	if err != nil {
 		return err
 	}
+	return j.stored(ctx, b)
+}
+
+// stored returns when a batch is on disk. If ctx ends first, it may be or not.
+func (j *journal) stored(ctx context.Context, b *batch) error {
 	select {
 	case j.turn <- struct{}{}:
 		// b is still pending, or was committed by whoever had the turn before.

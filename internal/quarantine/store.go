@@ -80,23 +80,53 @@ func openStore(dir string, limits Limits, d disk) (*Store, error) {
 	return s, nil
 }
 
-// Put stores a record and returns only when it is on disk; records that come together share one sync.
-// The store sets ID, and Time if it is zero. Errors: a Problem of class Transient when the store is full
-// (ErrFull) or the disk fails, Rejected for a record over MaxLine; when ctx ends, its error, and the
-// record may be stored or not.
-func (s *Store) Put(ctx context.Context, r Record) error {
+const opStore = "store dead letter"
+
+// Put stores records in their order, and returns only when they are on disk: they share a sync, also with those of other callers.
+// The store sets ID, and Time if it is zero. Errors: a Problem of class Transient when the store is full (ErrFull) or the disk
+// fails, Rejected for a record over MaxLine; when ctx ends, its error. After an error each of the records may be stored or not.
+func (s *Store) Put(ctx context.Context, records ...Record) error {
+	if err := ctx.Err(); err != nil {
+		return storeError(opStore, err)
+	}
+	var batches []*batch
+	var failed error
+	for _, r := range records {
+		b, free, err := s.enqueue(ctx, r)
+		if err != nil {
+			failed = err
+			break
+		}
+		defer free()
+		if n := len(batches); n == 0 || batches[n-1] != b {
+			batches = append(batches, b)
+		}
+	}
+	for _, b := range batches { // also after an error, for room is taken until they have ended
+		if err := s.journal.stored(ctx, b); err != nil && failed == nil {
+			failed = storeError(opStore, err)
+		}
+	}
+	return failed
+}
+
+// enqueue has a record written with the next batch; free gives back the room it was promised.
+func (s *Store) enqueue(ctx context.Context, r Record) (b *batch, free func(), err error) {
 	line, err := prepare(r, s.now)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	free, err := s.reserve(ctx, r.Reason, line.size())
-	if err != nil {
-		return storeError("store dead letter", err)
+	if free, err = s.reserve(ctx, r.Reason, line.size()); err != nil {
+		return nil, nil, storeError(opStore, err)
 	}
-	defer free()
-	return storeError("store dead letter", s.journal.append(ctx, line, func(at place) {
+	b, err = s.journal.enqueue(line, func(at place) {
 		s.book.add(at.in, lineAccount{id: at.id, reason: r.Reason, bytes: at.length})
-	}))
+	})
+	if err != nil {
+		free()
+		return nil, nil, storeError(opStore, err)
+	}
+	return b, free, nil
 }
 
 // reserve takes room for a record until free is called: it is on disk by then, or not stored. Before it refuses, it looks

@@ -282,6 +282,36 @@ func TestRecordsThatComeTogetherShareASync(t *testing.T) {
 	}
 }
 
+func TestRecordsPutTogetherKeepTheirOrderAndShareASync(t *testing.T) {
+	dir := t.TempDir()
+	d := &faultyDisk{}
+	s := openTestStore(t, dir, Limits{Total: 20_000}, d)
+	put(t, s, 0)
+	d.syncs = 0
+	many := make([]Record, 20)
+	want := []int64{0}
+	for i := range many {
+		many[i] = letter("dev-1", i+1)
+		want = append(want, int64(i+1))
+	}
+	if err := s.Put(t.Context(), many...); err != nil {
+		t.Fatal(err)
+	}
+	if d.syncs != 1 {
+		t.Errorf("%d syncs for %d records", d.syncs, len(many))
+	}
+	if got := sequences(stored(t, dir)); !slices.Equal(got, want) {
+		t.Errorf("stored are %v", got)
+	}
+	if err := s.Put(t.Context(), slices.Repeat(many, 5)...); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	got := sequences(stored(t, dir))
+	if n := len(got); n == len(want) || !slices.Equal(got[len(want):], slices.Repeat(want[1:], 5)[:n-len(want)]) {
+		t.Errorf("of those that do not fit together are stored %v", got[len(want):])
+	}
+}
+
 func TestAPutWhoseContextEndsDoesNotWait(t *testing.T) {
 	s := openTestStore(t, t.TempDir(), Limits{}, realDisk{})
 	ctx, cancel := context.WithCancel(t.Context())
