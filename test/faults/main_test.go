@@ -22,6 +22,7 @@ var (
 	race     = flag.Bool("race-built", false, "build azx with the race detector")
 	long     = flag.Bool("long", false, "cases in full length")
 	seed     = flag.Uint64("seed", 1, "seed of everything that is random")
+	receiver = flag.String("receiver", "", "what the connectors read with, fast or sdk; default: theirs")
 )
 
 // azx is the binary under test.
@@ -61,6 +62,7 @@ func run(m *testing.M) int {
 func start(t *testing.T, o rig.Options) (r *rig.Rig, c *rig.Connector, chance *rand.Rand) {
 	t.Parallel()
 	t.Logf("seed %d", *seed)
+	o.Receiver = *receiver
 	r = rig.New(t, azx, o)
 	return r, r.Connectors[0], rand.New(rand.NewPCG(*seed, 0))
 }

@@ -32,6 +32,8 @@ type Options struct {
 	Edit func(config map[string]any)
 	// Skips tells which messages a rule leaves out.
 	Skips func(Event) bool
+	// Receiver is what the connectors read with, "fast" or "sdk"; empty is their default.
+	Receiver string
 	// Late is how many requests may be applied late: one for each lane whose requests were given up.
 	Late int
 	// Lanes is how many lanes connectors have; then the account knows how many requests they have under way. 0: as they are.
@@ -62,6 +64,7 @@ type Rig struct {
 	after      uint64 // of the platform's ledger
 	hubFlags   []string
 	lanes      int
+	receiver   string
 	ahead      atomic.Int64 // of the hub's clock and the devices', in nanoseconds
 	hub        *iothub.Hub  // nil where it is a process
 	failedOver bool         // the hub has begun a new log
@@ -70,7 +73,7 @@ type Rig struct {
 // New starts a hub, a platform and devices, and prepares connectors, which the case starts.
 func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	t.Helper()
-	r := &Rig{t: t, azx: azx, account: newAccount(), hubFlags: o.Hub}
+	r := &Rig{t: t, azx: azx, account: newAccount(), hubFlags: o.Hub, receiver: o.Receiver}
 	r.account.skips, r.account.late, r.lanes = o.Skips, o.Late, o.Lanes
 	if o.Lanes > 0 {
 		r.account.underWay = o.Lanes + max(1, o.Lanes/4) // a second one each for so many lanes that a slow Thing holds up
@@ -181,6 +184,11 @@ func (r *Rig) Configure(c *Connector, edit func(map[string]any)) {
 		}
 		if edit != nil {
 			edit(config)
+		}
+		for _, hub := range config["hubs"].([]any) {
+			if r.receiver != "" {
+				hub.(map[string]any)["receiver"] = r.receiver
+			}
 		}
 	}
 	r.ConfigureFor(HubThing, c.Name, wires)
