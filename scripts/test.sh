@@ -147,15 +147,21 @@ part_faults() { # the fault cases of the quick tier: crashes, cut networks, full
   go_test -vet=off -count=1 -timeout 8m -parallel 4 -run "^Test($QUICK_FAULTS[A-Z]|ThePage)" ./test/faults
 }
 
-part_faults-long() { # every fault case in full length with three seeds, the connector built with the race detector
+part_faults-long() { # every fault case in full length with three seeds and both receivers, the connector built with the race detector
   need node nodejs npm || return
   need npm nodejs npm || return
   install_peers test/azurite || return
-  local seed
+  local seed receiver failed=0
+  mkdir -p bin/faults
   for seed in 1 2 3; do
-    echo "seed $seed"
-    go_test -vet=off -count=1 -timeout 60m -parallel 2 ./test/faults -long -race-built -seed "$seed" || return
+    receiver=fast
+    [ "$seed" != 2 ] || receiver=sdk
+    echo "seed $seed, receiver $receiver"
+    go test -json -vet=off -count=1 -timeout 80m -parallel 2 ./test/faults -long -race-built -seed "$seed" -receiver "$receiver" |
+      tee "bin/faults/seed-$seed.json" | go run ./test/results || failed=1
   done
+  go run ./test/results bin/faults/seed-?.json || failed=1
+  return $failed
 }
 
 part_mutants() { # faults planted into azx: each has to be found by a fault case

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,14 +24,20 @@ var (
 	race     = flag.Bool("race-built", false, "build azx with the race detector")
 	long     = flag.Bool("long", false, "cases in full length")
 	seed     = flag.Uint64("seed", 1, "seed of everything that is random")
-	receiver = flag.String("receiver", "", "what the connectors read with, fast or sdk; default: theirs")
+	receiver = flag.String("receiver", "sdk", "what the connectors read with, fast or sdk")
 )
 
-// azx is the binary under test.
-var azx process.Binary
+// azx is the binary under test, of a commit.
+var (
+	azx    process.Binary
+	commit = "unknown commit"
+)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output(); err == nil {
+		commit = strings.TrimSpace(string(out))
+	}
 	os.Exit(run(m))
 }
 
@@ -61,10 +69,22 @@ func run(m *testing.M) int {
 // start is a rig with its first connector, beside other cases. Chance is what the seed makes of it.
 func start(t *testing.T, o rig.Options) (r *rig.Rig, c *rig.Connector, chance *rand.Rand) {
 	t.Parallel()
-	t.Logf("seed %d", *seed)
+	t.Logf("seed %d, %s", *seed, how()) // test/results reads it
 	o.Receiver = *receiver
 	r = rig.New(t, azx, o)
 	return r, r.Connectors[0], rand.New(rand.NewPCG(*seed, 0))
+}
+
+// how tells how the cases are run.
+func how() string {
+	words := []string{*receiver, scale("quick", "long")}
+	if *race {
+		words = append(words, "race-built")
+	}
+	if *tag != "" {
+		words = append(words, *tag)
+	}
+	return strings.Join(append(words, commit), ", ")
 }
 
 // between is a random time.

@@ -32,7 +32,7 @@ type Options struct {
 	Edit func(config map[string]any)
 	// Skips tells which messages a rule leaves out.
 	Skips func(Event) bool
-	// Receiver is what the connectors read with, "fast" or "sdk"; empty is their default.
+	// Receiver is what the connectors read with, "fast" or "sdk"; "" is their default.
 	Receiver string
 	// Late is how many requests may be applied late: one for each lane whose requests were given up.
 	Late int

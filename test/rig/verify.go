@@ -45,6 +45,7 @@ func (r *Rig) Judge() {
 		}
 	}
 	sent, accepted, written := r.account.counts()
+	// test/results reads this line.
 	r.t.Logf("%d sent, %d accepted by the hub, %d written, %d times again; %d checkpoints",
 		sent, accepted, written, r.account.repeats(), len(r.account.checkpoints))
 }
