@@ -36,6 +36,8 @@ type Connector struct {
 	peak  int64 // bytes of memory, over all its processes
 	lives int
 	base  resources
+
+	told, before tally // what its process said last, and what those before it did
 }
 
 // resources are what a process may leak.
@@ -59,6 +61,7 @@ func (c *Connector) Start() {
 	c.rig.account.starts(c.Name)
 	c.Child = process.Start(c.rig.t, command)
 	c.lives++
+	c.before, c.told = c.before.plus(c.told), tally{}
 }
 
 // Ready waits until messages can flow.
@@ -204,11 +207,12 @@ next:
 	return sum
 }
 
-// measure notes the most memory that the process has had.
+// measure notes what a process takes with it: its counts, and the most memory that it has had.
 func (c *Connector) measure() {
 	if c.Child == nil {
 		return
 	}
+	c.tell()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.Pid()))
 	if err != nil {
 		return // it has ended

@@ -129,6 +129,36 @@ func TestTheAccountFindsWhatBreaksAnInvariant(t *testing.T) {
 	}
 }
 
+func TestTheSumsOfConnectorsHaveToFitTheAccount(t *testing.T) {
+	honest := facts{accepted: 100, writes: 97, again: 5, records: 8}
+	said := tally{delivered: 97, quarantined: 8}
+	for name, c := range map[string]struct {
+		facts facts
+		said  tally
+		whole bool
+		want  string // "" for nothing
+	}{
+		"all is well": {honest, said, true, ""},
+		"one was killed, and its last counts are not known":        {honest, tally{delivered: 60, quarantined: 2}, false, ""},
+		"more delivered than the platform took":                    {honest, tally{delivered: 98, quarantined: 8}, false, "98 delivered, the platform took 97"},
+		"a message ended nowhere":                                  {honest, tally{delivered: 91, quarantined: 8, retries: 9}, true, "99 messages that ended"},
+		"more ended than came":                                     {honest, tally{delivered: 97, quarantined: 8, skipped: 1}, true, "106 messages that ended"},
+		"another number put aside":                                 {honest, tally{delivered: 97, quarantined: 7}, true, "7 put aside, the quarantine has 8"},
+		"nobody counts a write":                                    {honest, tally{delivered: 96, quarantined: 8}, true, "the platform took 97"},
+		"a write whose answer was lost, so that it was sent twice": {honest, tally{delivered: 96, quarantined: 8, retries: 1}, true, ""},
+		"a write that came to its end when its partition was lost": {honest, tally{delivered: 96, quarantined: 8, withdrawn: 1}, true, ""},
+		"a rule that leaves messages out":                          {facts{accepted: 100, writes: 97, skips: true}, tally{delivered: 97, skipped: 3}, true, ""},
+		"a replay":                                                 {facts{accepted: 100, writes: 100, records: 3}, tally{delivered: 97, quarantined: 3, replayed: 3}, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := sumsFit(c.facts, c.said, c.whole)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 // echo is a server that sends back what it gets.
 func echo(t *testing.T) (address string) {
 	t.Helper()

@@ -17,6 +17,9 @@ import (
 // memoryBound is what a connector may need, I5.
 const memoryBound = 256 << 20
 
+// truthWithin is how long counts may be behind what they count.
+const truthWithin = 10 * time.Second
+
 // Verify waits until everything has come to its end, and checks all invariants. Connectors that run are asked for their
 // own account, and go on.
 func (r *Rig) Verify(within time.Duration) {
@@ -44,6 +47,7 @@ func (r *Rig) Judge() {
 			r.t.Error(err)
 		}
 	}
+	r.sums()
 	sent, accepted, written := r.account.counts()
 	// test/results reads this line.
 	r.t.Logf("%d sent, %d accepted by the hub, %d written, %d times again; %d checkpoints",
@@ -108,9 +112,8 @@ func (c *Connector) keepsSecrets(secrets []string) error {
 // those of the account, and it has not more open than when it was ready for the first time.
 func (c *Connector) tellsTheTruth() {
 	c.rig.t.Helper()
-	within := 10 * time.Second
-	c.UntilReady(within)
-	process.Eventually(c.rig.t, within, "I9 truth: "+c.Name+" has the numbers of the ledger", func() error {
+	c.UntilReady(truthWithin)
+	process.Eventually(c.rig.t, truthWithin, "I9 truth: "+c.Name+" has the numbers of the ledger", func() error {
 		m, err := c.Metrics()
 		if err != nil {
 			return err
@@ -125,7 +128,7 @@ func (c *Connector) tellsTheTruth() {
 		}
 		return nil
 	})
-	process.Eventually(c.rig.t, within, "I7 clean: "+c.Name+" has not more open than at its start", func() error {
+	process.Eventually(c.rig.t, truthWithin, "I7 clean: "+c.Name+" has not more open than at its start", func() error {
 		m, err := c.Metrics()
 		if err != nil {
 			return err
