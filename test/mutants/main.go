@@ -1,5 +1,5 @@
-// Command mutants plants one fault after the other into azx and runs the fault cases that have to find it. It prints which
-// case finds what, and fails if a planted fault is not found.
+// Command mutants plants one fault after the other into azx and runs the fault cases that have to find it, after it has seen
+// that they pass without. It prints which case finds what and by which words, and fails if a planted fault is not found.
 package main
 
 import (
@@ -39,64 +39,101 @@ func run(ctx context.Context, only string) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the cases: %w\n%s", err, out)
 	}
-	var tried []mutant
+	mutants := slices.DeleteFunc(all(), func(m mutant) bool { return only != "" && m.tag != only })
+	if len(mutants) == 0 {
+		return fmt.Errorf("there is no %s", only)
+	}
+	if err := sound(ctx, dir, tests, columnsOf(mutants)); err != nil {
+		return err
+	}
 	var survived []string
-	for _, m := range all() {
-		if only != "" && m.tag != only {
-			continue
-		}
-		azx, err := process.Build(ctx, dir, m.tag)
-		if err != nil {
-			return err
-		}
-		if m.failed, err = cases(ctx, tests, azx, m.cases); err != nil {
+	for i := range mutants {
+		m := &mutants[i]
+		if err := m.try(ctx, dir, tests); err != nil {
 			return fmt.Errorf("%s: %w", m.tag, err)
-		}
-		if err := os.Remove(string(azx)); err != nil {
-			return err
 		}
 		if len(m.failed) == 0 {
 			survived = append(survived, m.tag)
 		}
-		fmt.Printf("%s: found by %s\n", m.tag, strings.Join(m.failed, " "))
-		tried = append(tried, m)
 	}
-	printMatrix(tried)
+	printMatrix(mutants)
 	if len(survived) > 0 {
 		return fmt.Errorf("not found: %s", strings.Join(survived, ", "))
 	}
 	return nil
 }
 
-// cases runs cases with a binary and returns those that failed.
-func cases(ctx context.Context, tests string, azx process.Binary, which []string) (failed []string, err error) {
-	pattern := "^Test(" + strings.Join(which, "|") + ")[A-Z]"
-	cmd := exec.CommandContext(ctx, tests, "-test.v", "-test.parallel", "2", "-test.timeout", "5m", "-test.run", pattern, "-azx", string(azx))
-	cmd.Dir = filepath.Join("test", "faults")
-	out, err := cmd.CombinedOutput()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		return nil, err
+// sound checks that the cases pass where no fault is planted: else they show nothing.
+func sound(ctx context.Context, dir, tests string, cases []string) error {
+	azx, err := process.Build(ctx, dir)
+	if err != nil {
+		return err
 	}
-	ended := regexp.MustCompile(`(?m)^--- (PASS|FAIL): Test(F[0-9]{2})`).FindAllStringSubmatch(string(out), -1)
-	if len(ended) != len(which) {
-		return nil, fmt.Errorf("%d of %d cases ended:\n%s", len(ended), len(which), out)
+	for _, id := range cases {
+		passed, out, err := runCase(ctx, tests, azx, id)
+		if err != nil {
+			return err
+		}
+		if !passed {
+			return fmt.Errorf("%s fails although no fault is planted:\n%s", id, out)
+		}
+		fmt.Printf("without a planted fault %s passes\n", id)
 	}
-	for _, e := range ended {
-		if e[1] == "FAIL" {
-			failed = append(failed, e[2])
+	return os.Remove(string(azx))
+}
+
+// try runs the cases of a mutant, and notes which of them find it.
+func (m *mutant) try(ctx context.Context, dir, tests string) error {
+	azx, err := process.Build(ctx, dir, m.tag)
+	if err != nil {
+		return err
+	}
+	line := regexp.MustCompile(`(?m)^ +\w+\.go:\d+: (.*(?:` + m.shown + `).*)$`)
+	for _, id := range m.cases {
+		passed, out, err := runCase(ctx, tests, azx, id)
+		found := line.FindSubmatch(out)
+		switch {
+		case err != nil:
+			return err
+		case passed:
+			fmt.Printf("%s: %s passes\n", m.tag, id)
+		case found == nil:
+			fmt.Printf("%s: %s fails, but not by what the fault does:\n%s", m.tag, id, out)
+		default:
+			m.failed = append(m.failed, id)
+			fmt.Printf("%s: %s finds it: %s\n", m.tag, id, found[1])
 		}
 	}
-	slices.Sort(failed)
-	return failed, nil
+	return os.Remove(string(azx))
+}
+
+// runCase runs a case with a binary, and returns all that it prints.
+func runCase(ctx context.Context, tests string, azx process.Binary, id string) (passed bool, out []byte, err error) {
+	cmd := exec.CommandContext(ctx, tests, "-test.v", "-test.timeout", "5m", "-test.run", "^Test"+id+"[A-Z]", "-azx", string(azx))
+	cmd.Dir = filepath.Join("test", "faults")
+	out, err = cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return false, nil, err
+	}
+	ended := regexp.MustCompile(`(?m)^--- (PASS|FAIL): Test` + id).FindSubmatch(out)
+	if ended == nil {
+		return false, nil, fmt.Errorf("%s did not end:\n%s", id, out)
+	}
+	return string(ended[1]) == "PASS", out, nil
+}
+
+// columnsOf are the cases that mutants have to be found by.
+func columnsOf(mutants []mutant) (cases []string) {
+	for _, m := range mutants {
+		cases = append(cases, m.cases...)
+	}
+	slices.Sort(cases)
+	return slices.Compact(cases)
 }
 
 // printMatrix prints who found what: x found it, - did not, nothing: was not tried.
 func printMatrix(tried []mutant) {
-	var columns []string
-	for _, m := range tried {
-		columns = append(columns, m.cases...)
-	}
-	columns = slices.Compact(slices.Sorted(slices.Values(columns)))
+	columns := columnsOf(tried)
 	table := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(table, "\nplanted fault\t%s\n", strings.Join(columns, "\t"))
 	for _, m := range tried {
