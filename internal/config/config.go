@@ -93,7 +93,7 @@ type Hub struct {
 
 	// AllowThings are globs of the Things this hub may write to; needed with extensions: none.
 	AllowThings    []string       `yaml:"allowThings"`
-	Receiver       Receiver       `yaml:"receiver"`       // default sdk
+	Receiver       Receiver       `yaml:"receiver"`       // default fast
 	OnUnknownThing OnUnknownThing `yaml:"onUnknownThing"` // default keep
 	Lifecycle      Lifecycle      `yaml:"lifecycle"`
 	// TimeField is a top-level body field with the message's time, "" for none.
@@ -255,7 +255,7 @@ func (h *Hub) setDefaults() {
 		ConsumerGroup:  "azx",
 		Transport:      dial.TransportAuto,
 		Extensions:     ExtensionsAzx,
-		Receiver:       ReceiverSDK,
+		Receiver:       ReceiverFast,
 		OnUnknownThing: UnknownKeep,
 		Lifecycle:      Lifecycle{OnCreate: CreatedTell, OnDelete: DeletedTell, OnMoved: MovedRefuse, OnNoDevice: NoDeviceRefuse},
 		Retention:      24 * time.Hour,

@@ -89,7 +89,7 @@ func TestTheFullFileIsReadWhole(t *testing.T) {
 			Start:  Start{At: time.Date(2026, 1, 31, 11, 0, 0, 0, time.UTC)},
 			CAFile: filepath.Join("testdata", "ca.pem"), Transport: dial.TransportWebSocket, Endpoints: Endpoints{AMQPS: "127.0.0.1:5671", HTTPS: "[::1]:443"},
 			Extensions: ExtensionsNone, AllowThings: []string{"pump-*", "line[1-4]-*"},
-			Receiver: ReceiverFast, OnUnknownThing: UnknownQuarantine,
+			Receiver: ReceiverSDK, OnUnknownThing: UnknownQuarantine,
 			Lifecycle: Lifecycle{OnCreate: CreatedTell, OnDelete: DeletedTell, OnMoved: MovedRefuse, OnNoDevice: NoDeviceRefuse, Rules: []string{"edge=GatewayThing", "tags.kind:pump=PumpThing"}},
 			TimeField: "ts", Retention: 72 * time.Hour,
 			Bind: BindGroup, Tier: "S2", Units: 3, Feedback: true, WriteVia: "method:write", WriteWindow: 50 * time.Millisecond,

@@ -24,7 +24,7 @@ var (
 	race     = flag.Bool("race-built", false, "build azx with the race detector")
 	long     = flag.Bool("long", false, "cases in full length")
 	seed     = flag.Uint64("seed", 1, "seed of everything that is random")
-	receiver = flag.String("receiver", "sdk", "what the connectors read with, fast or sdk")
+	receiver = flag.String("receiver", "fast", "what the connectors read with, fast or sdk")
 )
 
 // azx is the binary under test, of a commit.
