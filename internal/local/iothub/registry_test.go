@@ -3,6 +3,7 @@ package iothub
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,20 @@ func TestADeviceHasFiftyModulesOfItsOwn(t *testing.T) {
 	}
 	_, err := h.Registry().Add(Spec{ID: ID{Device: "edge", Module: "more"}})
 	wantCode(t, err, TooManyModules)
+}
+
+func TestWhoAsksForModulesLeavesTheListOfAllDevicesWhole(t *testing.T) {
+	h := newHub(t, Config{})
+	mustAdd(t, h, ID{Device: "a"})
+	mustAdd(t, h, ID{Device: "b"})
+	mustAdd(t, h, ID{Device: "b", Module: "m"})
+	before := slices.Clone(h.Registry().List())
+	if modules, err := h.Registry().Modules("b"); err != nil || len(modules) != 1 {
+		t.Fatal(modules, err)
+	}
+	if after := h.Registry().List(); !slices.EqualFunc(before, after, func(a, b Identity) bool { return a.ID == b.ID }) {
+		t.Errorf("there were %v, now there are %v", before, after)
+	}
 }
 
 func TestADeviceThatIsMadeAgainBeginsAnew(t *testing.T) {

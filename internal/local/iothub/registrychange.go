@@ -118,7 +118,13 @@ func (r *Registry) Modules(device string) ([]Identity, error) {
 	if _, err := r.Get(ID{Device: device}); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(r.List(), func(i Identity) bool { return i.Device != device || i.Module == "" }), nil
+	var modules []Identity
+	for _, i := range r.List() {
+		if i.Device == device && i.Module != "" {
+			modules = append(modules, i)
+		}
+	}
+	return modules, nil
 }
 
 func (r *Registry) create(spec Spec, added map[ID]Identity) (Identity, error) {
