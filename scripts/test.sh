@@ -53,7 +53,7 @@ part_conformance() { # clients that others wrote, unmodified, Microsoft's SDKs f
 
 # build_azx builds the azx that the parts behind it test; it is quick when nothing has changed.
 build_azx() {
-  export AZX_UNDER_TEST=$PWD/bin/azx-under-test
+  export AZX_UNDER_TEST=$PWD/bin/under-test/azx # scripts find it on their PATH by its name
   go build -trimpath -buildvcs=false -ldflags=-s -o "$AZX_UNDER_TEST" ./cmd/azx
 }
 
