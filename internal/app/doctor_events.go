@@ -54,11 +54,14 @@ func (d *hubDoctor) consumerGroup(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	for _, l := range looks { // one that was told is enough: of the others, some may have had no time to ask
+		if errors.Is(l.err, hub.ErrNoConsumerGroup) {
+			return "", &HubError{l.err} // the connector ends with that, too
+		}
+	}
 	var held []string
 	for _, p := range d.events.partitions {
 		switch l := looks[p.ID]; {
-		case errors.Is(l.err, hub.ErrNoConsumerGroup):
-			return "", &HubError{l.err} // the connector ends with that, too
 		case errors.Is(l.err, hub.ErrStolen):
 			held = append(held, p.ID)
 		case l.err != nil:
