@@ -57,17 +57,18 @@ func (c *connector) closeQuarantine() error {
 type deadLetters struct{ store *quarantine.Store }
 
 // Put is ingress.Quarantine's.
-func (d deadLetters) Put(ctx context.Context, dead []ingress.Dead) error {
+func (d deadLetters) Put(ctx context.Context, dead []ingress.Dead) (stored int, err error) {
 	for chunk := range slices.Chunk(dead, maxPuts) {
 		records := make([]quarantine.Record, len(chunk))
 		for i := range chunk {
 			records[i] = record(chunk[i])
 		}
-		if err := d.store.Put(ctx, records...); err != nil {
-			return err
+		n, err := d.store.PutAll(ctx, records)
+		if stored += n; err != nil {
+			return stored, err
 		}
 	}
-	return nil
+	return stored, nil
 }
 
 // shelf is a quarantine.Shelf, which goes by devices of all hubs, as ingress.Shelf, which goes by Things of one.

@@ -21,8 +21,8 @@ type Dead struct {
 
 // Quarantine stores messages with their original bytes.
 type Quarantine interface {
-	// Put returns once all of them are durable.
-	Put(ctx context.Context, dead []Dead) error
+	// Put returns once all of them are durable, in their order. With an error it returns how many of the first ones are.
+	Put(ctx context.Context, dead []Dead) (stored int, err error)
 }
 
 // Shelf keeps the last messages of each device that has no Thing.
@@ -211,7 +211,16 @@ func (a *Aside) stop() {
 // storeAll stores a batch, again and again until it works or ctx ends, and tells each task. What is to be
 // forgotten comes last, so that nothing is dropped before all that was handed over with it is durable.
 func (a *Aside) storeAll(ctx context.Context, batch []task) error {
-	for _, store := range []func(context.Context, []task) error{a.quarantineAll, a.keepAll, a.forgetAll} {
+	dead := only(batch, quarantine)
+	quarantineRest := func(ctx context.Context, _ []task) error {
+		if len(dead) == 0 {
+			return nil
+		}
+		stored, err := a.Quarantined.Put(ctx, dead)
+		dead = dead[stored:] // a quarantine that is full has room now and then: nothing goes in twice
+		return err
+	}
+	for _, store := range []func(context.Context, []task) error{quarantineRest, a.keepAll, a.forgetAll} {
 		if err := a.untilStored(ctx, func() error { return store(ctx, batch) }); err != nil {
 			return err
 		}
@@ -243,13 +252,6 @@ func only(batch []task, do action) []Dead {
 		}
 	}
 	return dead
-}
-
-func (a *Aside) quarantineAll(ctx context.Context, batch []task) error {
-	if dead := only(batch, quarantine); len(dead) > 0 {
-		return a.Quarantined.Put(ctx, dead)
-	}
-	return nil
 }
 
 func (a *Aside) keepAll(ctx context.Context, batch []task) error {

@@ -124,20 +124,23 @@ func (w *fakeWriter) sequences() []int64 {
 
 func accept(*delivery.Queued) *delivery.Outcome { return &delivery.Outcome{} }
 
-// fakeQuarantine remembers; while err is set it fails.
+// fakeQuarantine remembers; while err is set it fails, and takes no more than there is room for.
 type fakeQuarantine struct {
 	mu   sync.Mutex
 	err  error
+	room int
 	dead []Dead
 }
 
-func (q *fakeQuarantine) Put(_ context.Context, dead []Dead) error {
+func (q *fakeQuarantine) Put(_ context.Context, dead []Dead) (stored int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.err == nil {
-		q.dead = append(q.dead, dead...)
+	if stored = len(dead); q.err != nil {
+		stored = min(stored, q.room)
+		q.room -= stored
 	}
-	return q.err
+	q.dead = append(q.dead, dead[:stored]...)
+	return stored, q.err
 }
 
 func (q *fakeQuarantine) heal() {

@@ -82,14 +82,21 @@ func openStore(dir string, limits Limits, d disk) (*Store, error) {
 
 const opStore = "store dead letter"
 
-// Put stores records in their order, and returns only when they are on disk: they share a sync, also with those of other callers.
-// The store sets ID, and Time if it is zero. Errors: a Problem of class Transient when the store is full (ErrFull) or the disk
-// fails, Rejected for a record over MaxLine; when ctx ends, its error. After an error each of the records may be stored or not.
-func (s *Store) Put(ctx context.Context, records ...Record) error {
+// Put stores a record, and returns only when it is on disk. It errs as PutAll does.
+func (s *Store) Put(ctx context.Context, r Record) error {
+	_, err := s.PutAll(ctx, []Record{r})
+	return err
+}
+
+// PutAll stores records in their order, and returns only when they are on disk: they share a sync, also with those of other
+// callers. The store sets ID, and Time if it is zero. With an error it returns how many of them, from the first one on, are
+// stored all the same. Errors: a Problem of class Transient when the store is full (ErrFull) or the disk fails, Rejected for a
+// record over MaxLine; when ctx ends, its error, and those behind the count may be stored or not.
+func (s *Store) PutAll(ctx context.Context, records []Record) (stored int, err error) {
 	if err := ctx.Err(); err != nil {
-		return storeError(opStore, err)
+		return 0, storeError(opStore, err)
 	}
-	var batches []*batch
+	var batches []*batch // of each record that is under way
 	var failed error
 	for _, r := range records {
 		b, free, err := s.enqueue(ctx, r)
@@ -98,16 +105,18 @@ func (s *Store) Put(ctx context.Context, records ...Record) error {
 			break
 		}
 		defer free()
-		if n := len(batches); n == 0 || batches[n-1] != b {
-			batches = append(batches, b)
-		}
+		batches = append(batches, b)
 	}
-	for _, b := range batches { // also after an error, for room is taken until they have ended
-		if err := s.journal.stored(ctx, b); err != nil && failed == nil {
+	for n, b := range batches { // also after an error, for room is taken until they have ended
+		err := s.journal.stored(ctx, b)
+		if err == nil && stored == n {
+			stored++
+		}
+		if err != nil && failed == nil {
 			failed = storeError(opStore, err)
 		}
 	}
-	return failed
+	return stored, failed
 }
 
 // enqueue has a record written with the next batch; free gives back the room it was promised.

@@ -294,8 +294,8 @@ func TestRecordsPutTogetherKeepTheirOrderAndShareASync(t *testing.T) {
 		many[i] = letter("dev-1", i+1)
 		want = append(want, int64(i+1))
 	}
-	if err := s.Put(t.Context(), many...); err != nil {
-		t.Fatal(err)
+	if n, err := s.PutAll(t.Context(), many); n != len(many) || err != nil {
+		t.Fatal(n, err)
 	}
 	if d.syncs != 1 {
 		t.Errorf("%d syncs for %d records", d.syncs, len(many))
@@ -303,12 +303,13 @@ func TestRecordsPutTogetherKeepTheirOrderAndShareASync(t *testing.T) {
 	if got := sequences(stored(t, dir)); !slices.Equal(got, want) {
 		t.Errorf("stored are %v", got)
 	}
-	if err := s.Put(t.Context(), slices.Repeat(many, 5)...); !errors.Is(err, ErrFull) {
+	told, err := s.PutAll(t.Context(), slices.Repeat(many, 5))
+	if !errors.Is(err, ErrFull) {
 		t.Errorf("got %v", err)
 	}
 	got := sequences(stored(t, dir))
-	if n := len(got); n == len(want) || !slices.Equal(got[len(want):], slices.Repeat(want[1:], 5)[:n-len(want)]) {
-		t.Errorf("of those that do not fit together are stored %v", got[len(want):])
+	if n := len(got); told == 0 || n != len(want)+told || !slices.Equal(got[len(want):], slices.Repeat(want[1:], 5)[:n-len(want)]) {
+		t.Errorf("of those that do not fit together are stored %v, and told are %d", got[len(want):], told)
 	}
 }
 
