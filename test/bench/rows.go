@@ -41,7 +41,7 @@ func (r *row) receiverName() string { return cmp.Or(r.receiver, "sdk") }
 func rows() []row {
 	small, large := source.Small(), source.Large()
 	return []row{
-		{key: "connector-200", title: "azx run, 200 B, TLS", body: small, tls: true},
+		{key: "connector-200", title: "azx run, receiver sdk, 200 B, TLS", body: small, tls: true, receiver: "sdk"},
 		{key: "connector-200-fast", title: "azx run, fast receiver, 200 B, TLS", body: small, tls: true, receiver: "fast"},
 		{key: "connector-200-100k", title: "azx run, fast receiver, 200 B, TLS, 100,000 Things", body: small, tls: true, receiver: "fast", things: 100_000},
 		{key: "connector-200-16m", title: "azx run, fast receiver, 200 B, TLS, memory: 16MiB", body: small, tls: true, receiver: "fast", memory: "16MiB"},
@@ -56,7 +56,7 @@ func rows() []row {
 		{key: "go-amqp-200-plain", title: "bare go-amqp receive, 200 B, plain", body: small, peer: "go-amqp", atSource: true},
 		{key: "azeventhubs-200-tls", title: "azeventhubs receive, 200 B, TLS", body: small, tls: true, peer: "azeventhubs", atSource: true},
 		{key: "amqp10-200-tls", title: "internal/amqp10 receive, 200 B, TLS", body: small, tls: true, peer: "amqp10", atSource: true},
-		{key: "connector-2k", title: "azx run, 2 KB, TLS", body: large, tls: true},
+		{key: "connector-2k", title: "azx run, receiver sdk, 2 KB, TLS", body: large, tls: true, receiver: "sdk"},
 		{key: "connector-2k-fast", title: "azx run, fast receiver, 2 KB, TLS", body: large, tls: true, receiver: "fast"},
 		{key: "telegraf-2k", title: "Telegraf, 1,000 messages a POST, 2 KB, TLS", body: large, tls: true, peer: telegrafPeer},
 		{key: "go-amqp-2k-tls", title: "bare go-amqp receive, 2 KB, TLS", body: large, tls: true, peer: "go-amqp", atSource: true},
