@@ -2,9 +2,12 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"azx/internal/message"
 )
@@ -40,4 +43,36 @@ func TestWhatWasWrittenIsForgottenAlsoAtAStopAndInOneStepForEachThing(t *testing
 	if err := a.Failing(); err != nil {
 		t.Errorf("failing: %v", err)
 	}
+}
+
+func TestAQuarantineThatHasRoomForSomeStoresEachOnceAndSettlesNoneBeforeTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := &fakeQuarantine{err: errors.New("disk full"), room: 3}
+		a := NewAside(full, nil, KeepUnknown, nil, nil, slog.New(slog.DiscardHandler))
+		settled := 0
+		for i := range int64(10) {
+			a.add(task{dead: Dead{Message: msg(i, "a", `no JSON`)}, do: quarantine, then: func() { settled++ }})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- a.Run(ctx) }()
+		elapse(time.Minute)
+		if len(full.dead) != 3 || settled != 0 {
+			t.Errorf("with room for three: %d are stored and %d settled, want 3 and 0", len(full.dead), settled)
+		}
+		full.heal()
+		elapse(time.Minute)
+		for n, d := range full.dead {
+			if d.Sequence != int64(n) {
+				t.Fatalf("message %d is stored as number %d", d.Sequence, n)
+			}
+		}
+		if len(full.dead) != 10 || settled != 10 {
+			t.Errorf("after the disk is free: %d are stored and %d settled, want 10 and 10", len(full.dead), settled)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -135,10 +135,12 @@ type fakeQuarantine struct {
 func (q *fakeQuarantine) Put(_ context.Context, dead []Dead) (stored int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if stored = len(dead); q.err != nil {
-		stored = min(stored, q.room)
-		q.room -= stored
+	if q.err == nil || len(dead) <= q.room {
+		q.dead = append(q.dead, dead...)
+		q.room = max(0, q.room-len(dead))
+		return len(dead), nil
 	}
+	stored, q.room = q.room, 0
 	q.dead = append(q.dead, dead[:stored]...)
 	return stored, q.err
 }
