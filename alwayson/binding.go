@@ -82,6 +82,34 @@ func (c *Client) Unbind(ctx context.Context, names ...string) error {
 	return nil
 }
 
+// Rebind binds once more what this connection has bound, for a platform that may have lost some of it. What the platform
+// still has stays bound meanwhile, unless it refuses to bind the same again: then the names of that BIND are given back
+// first, and nobody stands for them for a moment. What it refuses then is in State. A name that is refused already is
+// left to Bind. The error is that of a connection that failed; without one there is nothing to do.
+func (c *Client) Rebind(ctx context.Context) error {
+	c.binding.Lock()
+	defer c.binding.Unlock()
+	conn := c.current.Load()
+	if conn == nil {
+		return nil
+	}
+	before := c.State().Refused
+	names := slices.DeleteFunc(c.wanted(), func(name string) bool { return before[name] != nil })
+	refused := map[string]error{}
+	for group := range slices.Chunk(names, c.cfg.BindGroup) {
+		err := c.bindOnce(ctx, conn, group)
+		if errors.As(err, new(*Error)) {
+			_ = conn.Unbind(ctx, Binding{Gateway: c.cfg.Gateway, Names: group}) // where this fails, so does what follows
+			err = c.bindGroup(ctx, conn, group, &refused)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.tellRefused(names, refused)
+	return nil
+}
+
 // bindAll binds names in groups and returns those that were refused, by name. err is set when the connection failed.
 func (c *Client) bindAll(ctx context.Context, conn *Conn, names []string) (refused map[string]error, err error) {
 	for group := range slices.Chunk(names, c.cfg.BindGroup) {
@@ -95,9 +123,7 @@ func (c *Client) bindAll(ctx context.Context, conn *Conn, names []string) (refus
 // bindGroup binds names in one message. Since one bad name may make the platform refuse them all, a refused group is
 // halved until the guilty names stand alone.
 func (c *Client) bindGroup(ctx context.Context, conn *Conn, names []string, refused *map[string]error) error {
-	limited, cancel := context.WithTimeout(ctx, c.cfg.BindTimeout)
-	err := conn.Bind(limited, Binding{Gateway: c.cfg.Gateway, Names: names})
-	cancel()
+	err := c.bindOnce(ctx, conn, names)
 	var refusal *Error
 	switch {
 	case !errors.As(err, &refusal):
@@ -114,4 +140,11 @@ func (c *Client) bindGroup(ctx context.Context, conn *Conn, names []string, refu
 		return err
 	}
 	return c.bindGroup(ctx, conn, names[half:], refused)
+}
+
+// bindOnce sends one BIND.
+func (c *Client) bindOnce(ctx context.Context, conn *Conn, names []string) error {
+	limited, cancel := context.WithTimeout(ctx, c.cfg.BindTimeout)
+	defer cancel()
+	return conn.Bind(limited, Binding{Gateway: c.cfg.Gateway, Names: names})
 }

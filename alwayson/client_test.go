@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -266,6 +267,110 @@ func TestAClientGoesOnWithoutTheNamesThatAreRefused(t *testing.T) {
 		}
 		if refused := c.State().Refused; len(refused) != 3 {
 			t.Errorf("refused %v", refused)
+		}
+	})
+}
+
+// forgetful is a platform that may lose a bind, and may refuse one that it has.
+type forgetful struct {
+	mu     sync.Mutex
+	has    map[string]bool
+	strict bool
+	log    []string
+}
+
+func (f *forgetful) bind(_ context.Context, _ *Session, b Binding) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, fmt.Sprint("bind ", b.Names))
+	for _, name := range b.Names {
+		if strings.HasPrefix(name, "Bad") || f.strict && f.has[name] {
+			return &Error{Code: Forbidden, Reason: "Thing [" + name + "] is bound already"}
+		}
+	}
+	for _, name := range b.Names {
+		f.has[name] = true
+	}
+	return nil
+}
+
+func (f *forgetful) unbind(_ context.Context, _ *Session, b Binding) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, fmt.Sprint("unbind ", b.Names))
+	for _, name := range b.Names {
+		delete(f.has, name)
+	}
+	return nil
+}
+
+func TestWhatThePlatformHasLostIsBoundAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		strict bool
+		want   string
+	}{
+		"and what it still has stays bound meanwhile":                         {false, "[bind [Pump-1 Pump-2]]"},
+		"also by a platform that refuses to bind once more what it still has": {true, "[bind [Pump-1 Pump-2] unbind [Pump-1 Pump-2] bind [Pump-1 Pump-2]]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				platform := &forgetful{has: map[string]bool{}, strict: tc.strict}
+				_, l := startServer(t, ServerConfig{Bind: platform.bind, Unbind: platform.unbind})
+				c := runClient(t, ClientConfig{Dial: dialConfig(l), Names: []string{"Bad-1", "Pump-1", "Pump-2"}})
+				if err := c.Wait(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				delete(platform.has, "Pump-2")
+				platform.log = nil
+				if err := c.Rebind(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if got := fmt.Sprint(platform.log); got != tc.want || !platform.has["Pump-1"] || !platform.has["Pump-2"] {
+					t.Errorf("the platform saw %s and has %v", got, platform.has)
+				}
+				if refused := c.State().Refused; len(refused) != 1 || refused["Bad-1"] == nil {
+					t.Errorf("refused are %v", refused)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatSomebodyElseHasBoundMeanwhileIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var taken atomic.Bool
+		server, l := startServer(t, ServerConfig{Bind: func(_ context.Context, _ *Session, b Binding) error {
+			if taken.Load() && slices.Contains(b.Names, "Pump-2") {
+				return &Error{Code: Forbidden, Reason: "Thing [Pump-2] is bound already"}
+			}
+			return nil
+		}})
+		c := runClient(t, ClientConfig{Dial: dialConfig(l), Names: []string{"Pump-1", "Pump-2", "Pump-3"}})
+		if err := c.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		taken.Store(true)
+		if err := c.Rebind(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if refused := c.State().Refused; len(refused) != 1 || refused["Pump-2"] == nil {
+			t.Errorf("refused are %v", refused)
+		}
+		if got := fmt.Sprint(server.Sessions()[0].Names()); got != "[Pump-1 Pump-3]" {
+			t.Errorf("bound are %s", got)
+		}
+	})
+}
+
+func TestWithoutAConnectionNothingIsBoundAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, l := startServer(t, ServerConfig{})
+		c, err := NewClient(ClientConfig{Dial: dialConfig(l), Names: []string{"Pump-1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Rebind(t.Context()); err != nil || fmt.Sprint(c.Names()) != "[Pump-1]" {
+			t.Errorf("got %v, names %v", err, c.Names())
 		}
 	})
 }
