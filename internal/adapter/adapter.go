@@ -66,8 +66,10 @@ type Config struct {
 	Changed func(hubThing string) // settings of a hub Thing, "" for all, have changed; must not block
 	// Clear drops an entry of a cache, "" for all of it; context is what the caller gives beside it, JSON or "".
 	Clear func(cache, key, context string) error
-	Facts func() map[string]string // what else is known of the process, by name, for people
-	Log   *slog.Logger             // nil: nothing is logged
+	// Rebind binds anew what the connector has bound, this Thing too, and has looked up again what that should be.
+	Rebind func(ctx context.Context) error
+	Facts  func() map[string]string // what else is known of the process, by name, for people
+	Log    *slog.Logger             // nil: nothing is logged
 }
 
 const (

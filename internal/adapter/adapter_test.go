@@ -131,6 +131,7 @@ type stand struct {
 	sick     error
 	cleared  []string
 	changed  []string
+	rebound  int
 }
 
 func newStand(t *testing.T) *stand {
@@ -157,6 +158,15 @@ func newStand(t *testing.T) *stand {
 				return errors.New("there is no such cache")
 			}
 			s.cleared = append(s.cleared, cache+"/"+key+context)
+			return nil
+		},
+		Rebind: func(context.Context) error {
+			s.platform.mu.Lock()
+			defer s.platform.mu.Unlock()
+			if s.platform.away {
+				return errAway
+			}
+			s.rebound++
 			return nil
 		},
 		Facts: func() map[string]string { return map[string]string{"host": "h"} },
@@ -356,14 +366,15 @@ func TestWhatIsAskedOfTheConnectorIsAnswered(t *testing.T) {
 		{"GetLogLevel", nil, "DEBUG"},
 		{"ConfigurationChanged", []infotable.Cell{text("hubThingName", "Plant1Hub")}, "NOTHING"},
 		{"ClearCacheEntry", []infotable.Cell{text("cacheName", "twins"), text("cacheKey", "pump"), text("context", `{"a":1}`)}, "NOTHING"},
+		{"ClearExternallyBoundThings", nil, "NOTHING"},
 	} {
 		v, err := s.ask(tc.service, tc.params...)
 		if got := shown(v); got != tc.want || err != nil {
 			t.Errorf("%s: %q, %v; want %q", tc.service, got, err, tc.want)
 		}
 	}
-	if fmt.Sprint(s.changed, s.cleared) != `[Plant1Hub] [twins/pump{"a":1}]` {
-		t.Errorf("heard were %v and %v", s.changed, s.cleared)
+	if fmt.Sprint(s.changed, s.cleared, s.rebound) != `[Plant1Hub] [twins/pump{"a":1}] 1` {
+		t.Errorf("heard were %v and %v; bound anew %d times", s.changed, s.cleared, s.rebound)
 	}
 	if !strings.Contains(s.log.String(), "event=log-level from=INFO to=DEBUG") {
 		t.Errorf("the log has %s", s.log)
@@ -384,6 +395,15 @@ func shown(v infotable.Value) string {
 		rows = append(rows, strings.Join(cells, "|"))
 	}
 	return strings.Join(rows, ";")
+}
+
+func TestABindThatFailsWithItsConnectionMayBeTriedAgain(t *testing.T) {
+	s := newStand(t)
+	s.platform.away = true
+	_, err := s.ask("ClearExternallyBoundThings")
+	if !errors.Is(err, errAway) || fault.ClassOf(err) != fault.Transient || fault.HintOf(err) == "" {
+		t.Errorf("got %v, class %s", err, fault.ClassOf(err))
+	}
 }
 
 func TestMetricsInformationAndLogHaveTheColumnsOfTheirShapes(t *testing.T) {

@@ -43,6 +43,9 @@ var answers = map[string]func(a *Adapter, params *infotable.Table) (infotable.Va
 	"ClearCacheEntry":       (*Adapter).clearCacheEntry,
 }
 
+// clearBound is the remote service, beside those of answers, that asks something of the platform before it is answered.
+const clearBound = "ClearExternallyBoundThings"
+
 // absent is an error about what the connector Thing does not have.
 type absent struct{ error }
 
@@ -53,10 +56,13 @@ func (absent) NotFound() bool { return true }
 func (a absent) Unwrap() error { return a.error }
 
 // Handle answers a request for the connector Thing. Its errors are fault.Problems.
-func (a *Adapter) Handle(_ context.Context, r message.Request) (infotable.Value, error) {
+func (a *Adapter) Handle(ctx context.Context, r message.Request) (infotable.Value, error) {
 	op := r.Verb.String() + " " + r.Name + " of " + r.Thing
 	if r.Verb != message.VerbCall {
 		return infotable.Value{}, absent{fault.Reject(op, "the platform has the values that the connector told last", "a connector Thing answers services only")}
+	}
+	if r.Name == clearBound {
+		return infotable.Nothing(), a.clearBound(ctx, op)
 	}
 	answer, ok := answers[r.Name]
 	if !ok {
@@ -187,6 +193,13 @@ func (a *Adapter) configurationChanged(params *infotable.Table) (infotable.Value
 
 func (a *Adapter) clearCacheEntry(params *infotable.Table) (infotable.Value, error) {
 	return infotable.Nothing(), a.Clear(textOf(params, "cacheName"), textOf(params, "cacheKey"), textOf(params, "context"))
+}
+
+func (a *Adapter) clearBound(ctx context.Context, op string) error {
+	if err := a.Rebind(ctx); err != nil {
+		return &fault.Problem{Op: op, Cause: err, Hint: "try again in a moment; a connection that ended binds by itself when it is back"}
+	}
+	return nil
 }
 
 // textOf returns the first text among parameters that is not empty.

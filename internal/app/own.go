@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -23,7 +24,7 @@ func (c *connector) openAdapter() {
 	c.adapter = adapter.New(adapter.Config{
 		Name: c.Config.Name, Group: c.Config.AvailabilityGroup, Instance: instanceID(), Version: Version(), Platform: c.setup,
 		Checks: c.healthChecks, Groups: c.groups, Bound: c.boundNames, Samples: c.meter.Gather, Logbook: c.book,
-		Changed: c.settingsChanged, Clear: c.clearCache, Facts: facts, Log: c.Log,
+		Changed: c.settingsChanged, Clear: c.clearCache, Rebind: c.rebind, Facts: facts, Log: c.Log,
 	})
 }
 
@@ -71,6 +72,17 @@ func (c *connector) boundNames() []string {
 	return slices.DeleteFunc(c.link.Client().Names(), func(name string) bool {
 		return refused[name] != nil || name == c.adapter.State().Thing
 	})
+}
+
+// rebind does on the connection that there is what a new one would do: what is bound is bound anew, and what that should be
+// is looked up again. What the reference product does when it is told to clear what it has bound is not public: this is
+// the only place that decides it.
+func (c *connector) rebind(ctx context.Context) error {
+	c.Log.Info("what is bound is bound anew, as somebody on the platform asked", "event", "bound-anew", "names", len(c.link.Client().Names()))
+	err := c.link.Client().Rebind(ctx)
+	c.owners.forget("")
+	c.reconnected()
+	return err
 }
 
 // Caches that ClearCacheEntry knows.

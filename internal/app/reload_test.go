@@ -222,3 +222,24 @@ func TestTheConnectorThingAnswers(t *testing.T) {
 		t.Errorf("the Thing was asked for %d times, then %d", before, after)
 	}
 }
+
+func TestWhatIsBoundIsBoundAnewWhenThePlatformAsksForIt(t *testing.T) {
+	s := newSite(t)
+	p := s.run(s.config())
+	s.untilReady(p)
+	binds := func() [2]int { return [2]int{s.platform.count("bind Plant1Hub"), s.platform.count("bind azx-1")} }
+	before, asked := binds(), s.platform.count("GetRoutingGroup Plant1Hub")
+	s.platform.with(func() { s.platform.group = infotable.String("plant") })
+	if resp := s.platform.invoke("azx-1", "ClearExternallyBoundThings"); resp.Code != alwayson.Success {
+		t.Fatal(resp.Err())
+	}
+	if after := binds(); after[0] != before[0]+1 || after[1] != before[1]+1 {
+		t.Errorf("the group and the connector Thing were bound %v times, then %v", before, after)
+	}
+	eventually(t, "the routing group is asked for again, and bound", func() error {
+		if s.platform.count("GetRoutingGroup Plant1Hub") == asked || s.platform.count("bind plant") != 1 {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+}

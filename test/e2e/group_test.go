@@ -96,6 +96,88 @@ func TestAGroupSharesTheRequestsAndOutlivesTheLossOfAConnector(t *testing.T) {
 	}
 }
 
+// TestABindThatThePlatformLostIsMadeAnewByAService has a Thing that is bound deleted and made again, which the connector does
+// not see; then calls go on while the connector is told again and again.
+func TestABindThatThePlatformLostIsMadeAnewByAService(t *testing.T) {
+	for _, c := range []struct {
+		bind, lost string
+		flags      process.Flags
+	}{
+		{bind: "group", lost: hubThing},
+		{bind: "devices", lost: "pump-7", flags: process.Flags{Platform: []string{"--no-group-bind"}}},
+	} {
+		t.Run("bind: "+c.bind, func(t *testing.T) {
+			t.Parallel()
+			stack := process.NewStack(t, azx, c.flags)
+			add := map[string]func(){
+				hubThing: func() { stack.AddHubThing(hubThing) },
+				"pump-7": func() {
+					stack.AddDeviceThing("pump-7", hubThing, "--property", "target:INTEGER", "--service", "Echo(n:INTEGER):JSON:echo")
+				},
+			}
+			add[hubThing]()
+			add["pump-7"]()
+			messages := listens(connectDevice(t, stack, "pump-7"))
+			stack.ConfigureFor(hubThing, "azx-1", func(config map[string]any) {
+				config["hubs"].([]any)[0].(map[string]any)["bind"] = c.bind
+			})
+			connector := stack.ConnectAs("azx-1")
+			connector.Until(time.Minute, "a call", func() error { return echo(stack.Platform, 1) })
+
+			process.Eventually(t, time.Minute, "the bind is lost", func() error {
+				stack.Platform.Call("Resources/EntityServices", "DeleteThing", map[string]any{"name": c.lost})
+				add[c.lost]()
+				if err := echo(stack.Platform, 2); err == nil || !strings.Contains(err.Error(), "nobody") {
+					return fmt.Errorf("a call gives %v", err) // the connector looked for device Things in between
+				}
+				return nil
+			})
+			bindsAnew(t, stack.Platform, messages)
+			if err := logged(connector, "event=bound-anew"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// bindsAnew has the connector bind anew, after which requests reach the device; then again and again, while each call succeeds.
+func bindsAnew(t *testing.T, platform *process.Platform, messages <-chan string) {
+	t.Helper()
+	platform.Call("Things/azx-1", "ClearExternallyBoundThings", map[string]any{})
+	if err := echo(platform, 3); err != nil {
+		t.Error(err)
+	}
+	if err := platform.WriteProperty("pump-7", "target", 7); err != nil {
+		t.Error(err)
+	}
+	arrives(t, "the write", messages, func(body string) bool { return body == `{"target":7}` })
+	reads(t, platform, "pump-7", "isConnected", "true")
+	var group errgroup.Group
+	group.Go(func() error {
+		for range 20 {
+			if _, err := platform.TryCall("Things/azx-1", "ClearExternallyBoundThings", map[string]any{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for n := range 300 {
+		if err := echo(platform, n); err != nil {
+			t.Errorf("a call fails while all is bound anew: %v", err)
+			break
+		}
+	}
+	if err := group.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// echo calls a method of pump-7.
+func echo(platform *process.Platform, n int) error {
+	_, err := platform.TryCall("Things/pump-7", "Echo", map[string]any{"n": n})
+	return err
+}
+
 func device4(n, devices int) string { return fmt.Sprintf("press-%02d", n%devices) }
 
 // outcomes are what became of requests, by "call N" or "write N".

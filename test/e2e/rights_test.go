@@ -225,4 +225,10 @@ func onlyThat(t *testing.T, admin *process.Platform, key, stranger string, grant
 	if _, err := other.TryCall("Things/"+hubThing, "GetConfiguration", map[string]any{}); err == nil {
 		t.Error("a stranger reads the connection string")
 	}
+	if _, err := connector.TryCall("Things/azx-1", "ClearExternallyBoundThings", map[string]any{}); err != nil {
+		t.Errorf("the connector's user, whose Thing it is, may not have it bind anew: %v", err)
+	}
+	if _, err := other.TryCall("Things/azx-1", "ClearExternallyBoundThings", map[string]any{}); err == nil {
+		t.Error("a stranger has the connector bind anew")
+	}
 }

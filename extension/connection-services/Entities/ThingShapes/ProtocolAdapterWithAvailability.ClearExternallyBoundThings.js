@@ -1,1 +1,2 @@
-throw new Error("ClearExternallyBoundThings is not available in this version");
+// A shape has no remote services: the template of the same name has the one that the connector answers.
+me.ClearConnectorBoundThings();

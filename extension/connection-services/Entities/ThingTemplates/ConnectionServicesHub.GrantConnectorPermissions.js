@@ -53,3 +53,6 @@ connectors.AddInstanceRunTimePermission(toSystem("PropertyRead", "isConnected"))
 connectors.AddInstanceRunTimePermission(toSystem("ServiceInvoke", "ClearCacheEntry"));
 connectors.AddInstanceRunTimePermission(toSystem("ServiceInvoke", "ClearConnectorCacheEntry"));
 connectors.AddInstanceRunTimePermission(toSystem("ServiceInvoke", "ConfigurationChanged"));
+
+// what ClearExternallyBoundThings calls inside
+connectors.AddInstanceRunTimePermission(toSystem("ServiceInvoke", "ClearConnectorBoundThings"));
