@@ -45,6 +45,7 @@ func (l *readLog) Close() error { return nil }
 // taking is a platform that takes whatever comes, at once.
 type taking struct{}
 
+func (taking) Hurry()                   {}
 func (taking) Write(q *delivery.Queued) { q.Settle(delivery.Outcome{Kind: delivery.Accepted}) }
 
 // newPump is a pump as a connector has it, with or without somebody who asks whether devices are alive.

@@ -35,7 +35,7 @@ func (k *carrier) openWriter() (err error) {
 // writerConfig says what may be written, and where.
 func (k *carrier) writerConfig(sockets []platform.Socket) platform.WriterConfig {
 	return platform.WriterConfig{
-		Sockets: sockets, Lanes: k.Config.Lanes, MaxThings: mostThings / len(k.hubs), ReplyTimeout: k.Config.RequestTimeout,
+		Sockets: sockets, Lanes: k.Config.Lanes, Gather: k.Config.Gather, MaxThings: mostThings / len(k.hubs), ReplyTimeout: k.Config.RequestTimeout,
 		AzxExtension: k.azx(), AllowThings: k.hub.AllowThings, DenyThings: k.denied(),
 		Meter: k.meter, Log: k.Log,
 	}

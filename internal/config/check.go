@@ -38,6 +38,7 @@ func (d *decoder) check(cfg *Config) {
 	d.checkTracing(cfg.Tracing)
 	d.within("memory", "memory", int64(cfg.Memory))
 	d.within("lanes", "lanes", int64(cfg.Lanes))
+	d.within("gather", "gather", int64(cfg.Gather))
 	d.within("quarantine.limit", "quarantine.limit", int64(cfg.Quarantine.Limit))
 	if cfg.Quarantine.LimitPerReason != 0 {
 		d.within("quarantine.limitPerReason", "quarantine.limitPerReason", int64(cfg.Quarantine.LimitPerReason))

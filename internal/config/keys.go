@@ -109,6 +109,10 @@ var (
 		{path: "log.level", about: "from which level lines are written: `debug`, `info`, `warn` or `error`; `azx run --log-level` wins", when: live},
 		{path: "memory", about: "bytes of messages in flight, of all hubs", low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB"},
 		{path: "lanes", about: "ordered queues to the platform, for each hub", low: 1, high: 1024, want: "1 to 1024"},
+		{
+			path: "gather", low: 0, high: int64(time.Second), want: "0s to 1s",
+			about: "how long a Thing rests at most between two requests while more than 5,000 messages a second come, so that several of its messages travel in one; `0s`: it does not",
+		},
 		{path: "requestTimeout", about: "how long a request to the platform may take", low: int64(time.Second), high: int64(10 * time.Minute), want: "1s to 10m"},
 	}
 	hubKeys = []key{

@@ -19,9 +19,15 @@ func NewBudget(limit int64) *Budget {
 	return &Budget{limit: limit, free: semaphore.NewWeighted(limit)}
 }
 
-// Take waits until size bytes are free, or ctx ends. A message larger than the whole budget takes all of it.
-func (b *Budget) Take(ctx context.Context, size int) error {
-	return b.free.Acquire(ctx, min(int64(size), b.limit))
+// Take waits until size bytes are free, or ctx ends. Before it waits it calls hurry, so that what is in flight makes room. A
+// message larger than the whole budget takes all of it.
+func (b *Budget) Take(ctx context.Context, size int, hurry func()) error {
+	n := min(int64(size), b.limit)
+	if b.free.TryAcquire(n) {
+		return nil
+	}
+	hurry()
+	return b.free.Acquire(ctx, n)
 }
 
 // Give returns what Take took.

@@ -11,7 +11,7 @@ type Budget struct{}
 func NewBudget(int64) *Budget { return &Budget{} }
 
 // Take never waits.
-func (b *Budget) Take(ctx context.Context, _ int) error { return ctx.Err() }
+func (b *Budget) Take(ctx context.Context, _ int, _ func()) error { return ctx.Err() }
 
 // Give has nothing to give back.
 func (b *Budget) Give(int) {}

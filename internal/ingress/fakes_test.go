@@ -100,7 +100,10 @@ type fakeWriter struct {
 	seen    []*delivery.Queued
 
 	forgotten int // Things, by a replay
+	hurried   int
 }
+
+func (w *fakeWriter) Hurry() { w.mu.Lock(); w.hurried++; w.mu.Unlock() }
 
 func (w *fakeWriter) Write(q *delivery.Queued) {
 	w.mu.Lock()

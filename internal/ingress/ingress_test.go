@@ -156,6 +156,9 @@ func TestWhileQuarantineFailsNothingIsSettledAndReadingStops(t *testing.T) {
 		if c := r.counts(); c.Received != 10 || c.InFlight != 10 {
 			t.Errorf("with a full disk: %+v, want the ten that the budget holds", c)
 		}
+		if r.writer.hurried != 1 {
+			t.Errorf("the lanes were hurried %d times, want once: there is no room", r.writer.hurried)
+		}
 		if r.aside.Failing() == nil {
 			t.Error("the failure is not told")
 		}

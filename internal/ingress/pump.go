@@ -28,6 +28,8 @@ type Source interface {
 type Writer interface {
 	// Write puts a message into the lane of its Thing and returns at once.
 	Write(q *delivery.Queued)
+	// Hurry has all lanes send what they gather: there is no room for more.
+	Hurry()
 }
 
 // Twins hear what the hub tells of changed twins.
@@ -84,7 +86,7 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 				return err
 			}
 			size := m.Size()
-			if err := p.Budget.Take(ctx, size); err != nil { // waits: this is the back-pressure
+			if err := p.Budget.Take(ctx, size, p.Writer.Hurry); err != nil { // waits: this is the back-pressure
 				return err
 			}
 			c := &carried{pump: p, size: size, receipt: p.Tracker.Begin(position(m))}

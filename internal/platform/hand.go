@@ -21,6 +21,7 @@ type hand struct {
 	writes []message.Write
 	body   []byte
 	limit  limit
+	alarm  *time.Timer // rings when a line has rested; nil until one did
 }
 
 // lookAfter is how often lanes are looked after: a Thing holds the others of its lane up for twice as long at most. A platform that
@@ -39,6 +40,7 @@ func (w *Writer) relieve(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		w.look(lookAfter)
 		for i, l := range w.lanes {
 			if int(w.overtaken.Load()) < max(1, len(w.lanes)/4) && l.overdue() {
 				w.overtaken.Add(1)
@@ -51,14 +53,12 @@ func (w *Writer) relieve(ctx context.Context) error {
 // run gives one Thing after the other its turn.
 func (h *hand) run(ctx context.Context) error {
 	for {
-		ln, turn := h.next()
+		ln, turn, rests := h.next()
 		if ln == nil {
-			select {
-			case <-h.wake:
-				continue
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := h.await(ctx, rests); err != nil {
+				return err
 			}
+			continue
 		}
 		if err := h.turn(ctx, ln); err != nil {
 			return err
@@ -71,12 +71,32 @@ func (h *hand) run(ctx context.Context) error {
 	}
 }
 
+// await waits until a line may be waiting: when one is new, and when the next that rests has rested; rests is 0 if none does.
+func (h *hand) await(ctx context.Context, rests time.Duration) error {
+	var rested <-chan time.Time
+	if rests > 0 {
+		if h.alarm == nil {
+			h.alarm = time.NewTimer(rests)
+		} else {
+			h.alarm.Reset(rests)
+		}
+		rested = h.alarm.C
+	}
+	select {
+	case <-h.wake:
+	case <-rested:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
 // take moves as many waiting messages of the line into the hand's batch as fit in one request, and what is not wanted any
 // more into what is left.
 func (h *hand) take(ln *line) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ln.visit = false
+	ln.visit, ln.full = false, false
 	h.batch, h.left = h.batch[:0], h.left[:0]
 	values, bytes := 0, 0
 	for ln.waiting.len() > 0 {
@@ -94,6 +114,7 @@ func (h *hand) take(ln *line) {
 		n, size := weigh(ln.waiting.first().Telemetry)
 		values, bytes = values+n, bytes+size
 		if len(h.batch) > 0 && (values > h.writer.cfg.MaxValues || bytes > h.writer.cfg.MaxBytes) {
+			ln.full = true
 			return
 		}
 		h.batch = append(h.batch, ln.waiting.pop())

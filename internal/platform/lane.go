@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"sync"
+	"time"
 
 	"azx/internal/delivery"
 )
@@ -20,6 +21,8 @@ type lane struct {
 	known   fifo[*line]      // lines waiting for their turn, whose Thing needs no question
 	unknown fifo[*line]      // lines waiting for their turn, whose Thing has to be asked for first
 	asked   bool             // the last turn was one of unknown
+	resting fifo[rest]       // lines that gather, see gather.go
+	fresh   int              // messages since came was called
 	spare   []*line
 	open    int           // messages that are not settled
 	idle    chan struct{} // closed while open is 0
@@ -38,7 +41,9 @@ type line struct {
 	thing   string
 	waiting fifo[*delivery.Queued]
 	pushes  []*push
-	visit   bool // take a turn although nothing waits
+	visit   bool          // take a turn although nothing waits
+	full    bool          // the last request had no room for all that waited
+	rests   time.Duration // until when it rests; 0: it does not
 	// held is what the line waits for before it takes another turn; nil: for nothing.
 	held   func(ctx context.Context)
 	mended bool // it was held, and the Thing is said to be as it should be
@@ -52,25 +57,30 @@ func newLane(w *Writer, s *wire, t *tables, last *lastValues) *lane {
 
 func (l *lane) add(q *delivery.Queued) {
 	l.mu.Lock()
-	ln := l.line(q.Thing)
+	ln, isNew := l.line(q.Thing)
 	ln.waiting.push(q)
 	l.opened(1)
+	l.fresh++
 	l.mu.Unlock()
-	l.signal()
+	if isNew { // else it has its turn, or waits for it
+		l.signal()
+	}
 }
 
 func (l *lane) visit(thing string) {
 	l.mu.Lock()
-	l.line(thing).visit = true
+	ln, _ := l.line(thing)
+	ln.visit = true
+	l.stir(ln)
 	l.mu.Unlock()
 	l.signal()
 }
 
 // line returns the Thing's line, which waits for its turn if it is new.
-func (l *lane) line(thing string) *line {
+func (l *lane) line(thing string) (ln *line, isNew bool) {
 	ln, ok := l.lines[thing]
 	if ok {
-		return ln
+		return ln, false
 	}
 	if n := len(l.spare); n > 0 {
 		ln, l.spare = l.spare[n-1], l.spare[:n-1]
@@ -80,7 +90,7 @@ func (l *lane) line(thing string) *line {
 	ln.thing = thing
 	l.lines[thing] = ln
 	l.enqueue(ln)
-	return ln
+	return ln, true
 }
 
 func (l *lane) enqueue(ln *line) {
@@ -98,11 +108,12 @@ func (l *lane) signal() {
 	}
 }
 
-// next takes the line whose turn it is, nil if none waits, and which turn that is. Things that have to be asked for get every
-// second turn at most, so that many unknown ones do not hold up the known.
-func (l *lane) next() (ln *line, turn int) {
+// next takes the line whose turn it is, and which turn that is. If none waits it returns nil, and how long the next one rests;
+// 0 if none does. Things that have to be asked for get every second turn at most, so that many unknown ones do not hold up the known.
+func (l *lane) next() (ln *line, turn int, rests time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	rests = l.rise()
 	switch {
 	case l.unknown.len() > 0 && (l.known.len() == 0 || !l.asked):
 		l.asked = true
@@ -111,22 +122,25 @@ func (l *lane) next() (ln *line, turn int) {
 		l.asked = false
 		ln = l.known.pop()
 	default:
-		return nil, 0
+		return nil, 0, rests
 	}
 	l.turns++
 	l.busy = true
-	return ln, l.turns
+	return ln, l.turns, 0
 }
 
 // leave ends a turn, and reports whether it was overtaken.
 func (l *lane) leave(ln *line, turn int) (overtaken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.requeue(ln)
 	if turn <= l.overtaken {
+		l.requeue(ln)
 		return true
 	}
 	l.busy = false
+	if !l.restNow(ln) {
+		l.requeue(ln)
+	}
 	return false
 }
 
@@ -143,7 +157,7 @@ func (l *lane) requeue(ln *line) {
 	}
 	delete(l.lines, ln.thing)
 	if len(l.spare) < mostSpare {
-		ln.thing, ln.mended = "", false
+		ln.thing, ln.mended, ln.full = "", false, false
 		l.spare = append(l.spare, ln)
 	}
 }

@@ -41,8 +41,9 @@ func (w *Writer) Push(ctx context.Context, thing string, writes []message.Write)
 
 func (l *lane) insert(thing string, p *push) {
 	l.mu.Lock()
-	ln := l.line(thing)
+	ln, _ := l.line(thing)
 	ln.pushes = append(ln.pushes, p)
+	l.stir(ln)
 	l.mu.Unlock()
 	l.signal()
 }

@@ -64,6 +64,9 @@ type WriterConfig struct {
 	Sockets []Socket
 	// Lanes is how many requests may be in flight; default 64.
 	Lanes int
+	// Gather is how long a Thing that was written rests at most before it is written again while many messages come, so that
+	// several travel in one request; 0: it does not.
+	Gather time.Duration
 	// MaxValues and MaxBytes bound what joins in one request; defaults 1,000 and 200 KiB. A message is never
 	// split: one that exceeds them travels alone.
 	MaxValues, MaxBytes int
@@ -151,6 +154,9 @@ type Writer struct {
 	lanes     []*lane
 	successes atomic.Int64     // requests of lanes that the platform accepted
 	overtaken atomic.Int64     // hands that wait for a slow Thing
+	made      time.Time        // where rest and hurried count from
+	gathers   atomic.Bool      // Things rest after a request
+	hurried   atomic.Int64     // when Hurry was called last, in ns
 	refused   atomic.Int64     // lanes that wait because of the credential
 	ended     chan struct{}    // closed when Run has ended
 	group     *supervise.Group // of the lanes, once Run has begun
@@ -168,7 +174,7 @@ func NewWriter(cfg WriterConfig) (*Writer, error) {
 			return nil, fmt.Errorf("set up writer: pattern %q: %w", pattern, err)
 		}
 	}
-	w := &Writer{cfg: cfg, seed: maphash.MakeSeed(), ended: make(chan struct{})}
+	w := &Writer{cfg: cfg, seed: maphash.MakeSeed(), made: time.Now(), ended: make(chan struct{})}
 	shared := newInterner()
 	wires := make([]*wire, len(cfg.Sockets))
 	for i, socket := range cfg.Sockets {
@@ -218,6 +224,7 @@ func (w *Writer) Visit(thing string) {
 
 // Drain returns when every message is settled, or with the error of ctx. Nothing should be written meanwhile.
 func (w *Writer) Drain(ctx context.Context) error {
+	w.Hurry()
 	for _, l := range w.lanes {
 		select {
 		case <-l.drained():
