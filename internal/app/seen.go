@@ -114,7 +114,7 @@ func shortened(text string) string {
 type tapped struct{ *tail.Tail }
 
 func (t tapped) offer(s tail.Stage, m *message.Message, line func() Seen) {
-	if !t.Wants(s, m.DeviceID) {
+	if !t.Watched() || !t.Wants(s, m.DeviceID) { // what few watch is not worth reaching for the message
 		return
 	}
 	if text, err := json.Marshal(line()); err == nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
-	"path"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -151,6 +149,8 @@ func byDefault[T int | time.Duration](field *T, value T) {
 type Writer struct {
 	cfg       WriterConfig
 	seed      maphash.Seed
+	allowed   patterns
+	denied    patterns
 	lanes     []*lane
 	successes atomic.Int64     // requests of lanes that the platform accepted
 	overtaken atomic.Int64     // hands that wait for a slow Thing
@@ -169,12 +169,13 @@ func NewWriter(cfg WriterConfig) (*Writer, error) {
 	if len(cfg.Sockets) == 0 {
 		return nil, errors.New("set up writer: no sockets")
 	}
-	for _, pattern := range slices.Concat(cfg.AllowThings, cfg.DenyThings) {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return nil, fmt.Errorf("set up writer: pattern %q: %w", pattern, err)
-		}
-	}
 	w := &Writer{cfg: cfg, seed: maphash.MakeSeed(), made: time.Now(), ended: make(chan struct{})}
+	var allow, deny error
+	w.allowed, allow = newPatterns(cfg.AllowThings)
+	w.denied, deny = newPatterns(cfg.DenyThings)
+	if err := errors.Join(allow, deny); err != nil {
+		return nil, fmt.Errorf("set up writer: %w", err)
+	}
 	shared := newInterner()
 	wires := make([]*wire, len(cfg.Sockets))
 	for i, socket := range cfg.Sockets {
@@ -267,20 +268,13 @@ func (w *Writer) tellLearned(thing, gateway string) {
 
 // mayWrite reports whether messages of a hub may be written to a Thing whose gatewayThing is gateway.
 func (w *Writer) mayWrite(thing, gateway, hub string) bool {
-	if thing == hub || matchAny(w.cfg.DenyThings, thing) {
+	if thing == hub || w.denied.match(thing) {
 		return false
 	}
 	if gateway != "" {
 		return gateway == hub
 	}
-	return matchAny(w.cfg.AllowThings, thing)
-}
-
-func matchAny(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		ok, _ := path.Match(pattern, name) // patterns were checked
-		return ok
-	})
+	return w.allowed.match(thing)
 }
 
 type noMeter struct{}

@@ -44,9 +44,12 @@ type Tail struct {
 	views []*View
 }
 
+// Watched reports whether anybody watches anything.
+func (t *Tail) Watched() bool { return t.open.Load() > 0 }
+
 // Wants reports whether anybody watches a stage of a device, so that a line is worth making.
 func (t *Tail) Wants(s Stage, device string) bool {
-	if t.open.Load() == 0 {
+	if !t.Watched() {
 		return false
 	}
 	t.mu.Lock()
