@@ -134,7 +134,7 @@ func (n *Network) secured(ctx context.Context, host, address, setting string, tr
 	if err != nil {
 		return nil, n.unreached(ctx, address, setting, err)
 	}
-	secured := tls.Client(conn, config)
+	secured := tls.Client(gather(conn), config)
 	if err := bounded(ctx, conn, func() error { return secured.HandshakeContext(ctx) }); err != nil {
 		_ = conn.Close() // the handshake's error is what matters
 		return nil, insecure(host, address, setting, err)

@@ -1,0 +1,63 @@
+package dial
+
+import (
+	"net"
+	"time"
+)
+
+// Gathering: while much comes over a connection, its reader rests once it has read all there is, so that more comes at once
+// next time: to be woken for each few messages costs as much as they do.
+const (
+	gatherRest   = 2 * time.Millisecond
+	gatherFrom   = 2 << 20               // bytes a second that are much: 5,000 small messages
+	gatherLook   = 20 * time.Millisecond // how long bytes are counted
+	gatherBuffer = 64 << 10
+)
+
+// gathered reads as much at once as there is. It is for one reader at a time, as TLS is.
+type gathered struct {
+	net.Conn
+	buffer   []byte
+	at, end  int  // of what was read and not returned yet
+	drained  bool // the last read returned all there was
+	since    time.Time
+	received int  // bytes since then
+	much     bool // came when bytes were counted last
+}
+
+func gather(conn net.Conn) net.Conn {
+	return &gathered{Conn: conn, buffer: make([]byte, gatherBuffer), since: time.Now()}
+}
+
+// Read is net.Conn's.
+func (g *gathered) Read(p []byte) (int, error) {
+	if g.at == g.end {
+		if err := g.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, g.buffer[g.at:g.end])
+	g.at += n
+	return n, nil
+}
+
+func (g *gathered) fill() error {
+	if g.drained && g.comesMuch() {
+		time.Sleep(gatherRest)
+	}
+	n, err := g.Conn.Read(g.buffer)
+	if n == 0 {
+		return err
+	}
+	g.at, g.end, g.drained = 0, n, n < len(g.buffer)
+	g.received += n
+	return nil // the next read returns it once more
+}
+
+func (g *gathered) comesMuch() bool {
+	if counted := time.Since(g.since); counted >= gatherLook {
+		g.much = float64(g.received) >= gatherFrom*counted.Seconds()
+		g.since, g.received = time.Now(), 0
+	}
+	return g.much
+}
