@@ -10,7 +10,7 @@ const sharedMost = ChunkSize / 4
 // second time: it lives, as everything does in Go, for as long as somebody holds a part of it.
 //
 // Small messages share, so that one allocation serves several. The chunk is small, so that a message which somebody holds for
-// long keeps little else alive: Kept says how much that can be.
+// long keeps little else alive.
 type chunks struct{ free []byte }
 
 // keep returns a copy of b.
@@ -27,10 +27,15 @@ func (c *chunks) keep(b []byte) []byte {
 	return kept
 }
 
-// Kept is how many bytes of memory the payload of a Received keeps at most, as long as somebody holds a part of it.
-func Kept(payload []byte) int {
-	if len(payload) > sharedMost {
-		return len(payload)
+// ChunksOf is how many bytes of memory messages that came one after the other keep at most, as long as somebody holds a part of
+// one of them; beside those of the large ones, of which nothing is shared.
+func ChunksOf(messages []Received) int {
+	small, sum, largest := 0, 0, 0
+	for _, m := range messages {
+		if n := len(m.Payload); n <= sharedMost {
+			small, sum, largest = small+1, sum+n, max(largest, n)
+		}
 	}
-	return ChunkSize
+	filled := ChunkSize - largest // at least, of each chunk but the first and the last
+	return min(small, 2+sum/filled) * ChunkSize
 }

@@ -38,14 +38,14 @@ func (c *changes) init() {
 
 // add returns false if there is no room.
 func (c *changes) add(of message.Target, m *message.Message) bool {
-	if c.bytes.Add(int64(m.Size())) <= maxChanges {
+	if c.bytes.Add(alone(m)) <= maxChanges {
 		select {
 		case c.queues[maphash.String(c.seed, of.Device)%changeQueues] <- m:
 			return true
 		default:
 		}
 	}
-	c.bytes.Add(-int64(m.Size()))
+	c.bytes.Add(-alone(m))
 	return false
 }
 
@@ -78,7 +78,7 @@ func (d *Dispatcher) hearChanges(ctx context.Context, queue <-chan *message.Mess
 		case <-ctx.Done():
 			return nil
 		case m := <-queue:
-			d.changes.bytes.Add(-int64(m.Size()))
+			d.changes.bytes.Add(-alone(m))
 			d.Meter.TwinEvent(d.hear(ctx, m))
 		}
 	}
@@ -168,4 +168,13 @@ func (d *Dispatcher) twinProperties(ctx context.Context, thing string, of messag
 		}
 	}
 	return names, nil
+}
+
+// alone is the memory of a message, in bytes, with all that it shares with others: they may be gone.
+func alone(m *message.Message) int64 {
+	n := m.Size()
+	if m.Shared != nil {
+		n += m.Shared.Bytes
+	}
+	return int64(n)
 }

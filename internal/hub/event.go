@@ -29,10 +29,13 @@ type event struct {
 }
 
 // shelf is room for events, and for what their offsets are cut from.
-type shelf struct{ events [shelfSize]event }
+type shelf struct {
+	events [shelfSize]event
+	shared message.Shared
+}
 
-// keptByShelf is what a message keeps of its shelf: the other events, and offsets of them all.
-const keptByShelf = 3 << 10
+// shelfBytes is the memory of a shelf, with the offsets.
+const shelfBytes = 3 << 10
 
 // scanner makes messages of payloads in place. It takes the annotations that a message has fields for, and has the others
 // checked; its messages have their bodies, and all else, in the payload itself, which nobody may write to any more.
@@ -56,6 +59,7 @@ func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) (
 	for len(payloads) > 0 {
 		n := min(len(payloads), shelfSize)
 		room := new(shelf)
+		room.shared.Bytes = shelfBytes + amqp10.ChunksOf(payloads[:n])
 		s.offsets = s.offsets[:0]
 		for i, p := range payloads[:n] {
 			e := &room.events[i]
@@ -68,6 +72,7 @@ func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) (
 		for i := range n {
 			e := &room.events[i]
 			e.Offset, begin = offsets[begin:s.ends[i]], s.ends[i]
+			e.Shared = &room.shared
 			dst = append(dst, &e.Message)
 		}
 		payloads = payloads[n:]
@@ -84,7 +89,6 @@ type place struct {
 func (s *scanner) scan(e *event, payload []byte) error {
 	e.Hub, e.Partition = s.hub, s.partition
 	e.payload, e.System = payload, &e.rest
-	e.Kept = keptByShelf + amqp10.Kept(payload)
 	var at place
 	sections := 0
 	r := amqp10.NewReader(payload)

@@ -2,7 +2,11 @@
 
 package ingress
 
-import "context"
+import (
+	"context"
+
+	"azx/internal/message"
+)
 
 // Budget plants a fault that tests have to find: nothing bounds what is in flight.
 type Budget struct{}
@@ -11,7 +15,7 @@ type Budget struct{}
 func NewBudget(int64) *Budget { return &Budget{} }
 
 // Take never waits.
-func (b *Budget) Take(ctx context.Context, _ int, _ func()) error { return ctx.Err() }
+func (b *Budget) Take(ctx context.Context, _ *message.Message, _ func()) (int, error) { return 0, ctx.Err() }
 
 // Give has nothing to give back.
-func (b *Budget) Give(int) {}
+func (b *Budget) Give(*message.Message, int) {}

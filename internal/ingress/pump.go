@@ -85,8 +85,8 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 			if err := p.Trip.Pass(ctx); err != nil {
 				return err
 			}
-			size := m.Size()
-			if err := p.Budget.Take(ctx, size, p.Writer.Hurry); err != nil { // waits: this is the back-pressure
+			size, err := p.Budget.Take(ctx, m, p.Writer.Hurry) // waits: this is the back-pressure
+			if err != nil {
 				return err
 			}
 			c := &carried{pump: p, size: size, receipt: p.Tracker.Begin(position(m))}
@@ -160,7 +160,7 @@ func (c *carried) settle(o delivery.Outcome) {
 func (c *carried) end(result delivery.Result, reason string) {
 	if c.receipt.Settle(result) {
 		c.pump.Trip.ended(result, reason, c.Message.DeviceID) // first: room lets the next one in
-		c.pump.Budget.Give(c.size)
+		c.pump.Budget.Give(c.Message, c.size)
 		c.pump.Meter.Ended(c.Message.Hub, c.Message.Partition, result, reason)
 		if c.pump.Tap != nil && result != delivery.Delivered {
 			c.pump.Tap.Ended(c.Message, result, reason)

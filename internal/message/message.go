@@ -27,8 +27,8 @@ type Message struct {
 	System          Texts             // remaining annotations and AMQP properties, as text; nil when there are none
 	Body            []byte            // original bytes; nobody changes them
 
-	// Kept is how much memory, in bytes, the message shares with others that came with it, and keeps from being freed.
-	Kept int
+	// Shared is the memory that it shares with others that came with it; nil: none.
+	Shared *Shared
 }
 
 // Texts are texts by name. Few ask for them: they may be made when somebody does.
@@ -66,7 +66,7 @@ const MaxMembers = 10_000
 func MostMembers(text []byte) int { return min(bytes.Count(text, []byte{':'}), MaxMembers) }
 
 // Size is the memory, in bytes, that a message is reckoned to hold at most while in flight, once it is decoded and while
-// it is being written.
+// it is being written. What it shares with others is not in it.
 func (m *Message) Size() int {
 	const (
 		fixed     = 1024 // struct, receipt with those it shares memory with, queue entries and short texts
@@ -75,7 +75,7 @@ func (m *Message) Size() int {
 		perMember = 216  // a reading, its write and its value in a request, of 16, 64 and 80 bytes, and that encoded
 	)
 	system, _ := m.System.(TextMap) // others are made when they are asked for, of what Kept counts
-	n := fixed + perByte*len(m.Body) + perMember*MostMembers(m.Body) + perText*(len(m.Properties)+len(system)) + m.Kept
+	n := fixed + perByte*len(m.Body) + perMember*MostMembers(m.Body) + perText*(len(m.Properties)+len(system))
 	for k, v := range m.Properties {
 		n += len(k) + len(v)
 	}
