@@ -108,7 +108,7 @@ func TestTheFullFileIsReadWhole(t *testing.T) {
 		Tracing:    Tracing{OTLP: "http://127.0.0.1:4318"},
 		Proxy:      cfg.Proxy, NoProxy: ".example.com,10.0.0.0/8",
 		Log:    Log{Level: "warn"},
-		Memory: 128 << 20, Lanes: 8, RequestTimeout: 10 * time.Second,
+		Memory: 128 << 20, Lanes: 8, Gather: 50 * time.Millisecond, RequestTimeout: 10 * time.Second,
 	}
 	want.Hubs[0].origins, want.places = cfg.Hubs[0].origins, cfg.places
 	if !reflect.DeepEqual(cfg, want) {

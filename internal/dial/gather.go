@@ -2,6 +2,7 @@ package dial
 
 import (
 	"net"
+	"sync"
 	"time"
 )
 
@@ -23,10 +24,19 @@ type gathered struct {
 	since    time.Time
 	received int  // bytes since then
 	much     bool // came when bytes were counted last
+
+	closed chan struct{}
+	once   sync.Once // closes it
 }
 
 func gather(conn net.Conn) net.Conn {
-	return &gathered{Conn: conn, buffer: make([]byte, gatherBuffer), since: time.Now()}
+	return &gathered{Conn: conn, buffer: make([]byte, gatherBuffer), since: time.Now(), closed: make(chan struct{})}
+}
+
+// Close is net.Conn's. It ends a rest.
+func (g *gathered) Close() error {
+	g.once.Do(func() { close(g.closed) })
+	return g.Conn.Close()
 }
 
 // Read is net.Conn's.
@@ -43,7 +53,10 @@ func (g *gathered) Read(p []byte) (int, error) {
 
 func (g *gathered) fill() error {
 	if g.drained && g.comesMuch() {
-		time.Sleep(gatherRest)
+		select {
+		case <-time.After(gatherRest):
+		case <-g.closed:
+		}
 	}
 	n, err := g.Conn.Read(g.buffer)
 	if n == 0 {

@@ -77,14 +77,13 @@ func TestAMessageIsNotWrittenAgainWhereThePlatformDoesNotTellTheTime(t *testing.
 }
 
 func TestWithoutOurTemplateARemoteNameIsTheOwnOne(t *testing.T) {
-	inBubble(t, nil, func(b *bench) {
+	inBubble(t, func(c *WriterConfig) { c.AllowThings = []string{"Pump"} }, func(b *bench) {
 		b.platform.add("Pump", "p_a:NUMBER").extension = false
 		b.platform.hook = func(_ context.Context, r alwayson.Request) (alwayson.Response, bool, error) {
 			name, _ := r.Params.First("propertyName").Text()
 			at := infotable.Single("result", infotable.DateTime(9))
 			return alwayson.Response{Code: alwayson.Success, Content: at}, r.Target == propertyTimeService && name == "p_a", nil
 		}
-		b.writer.cfg.AllowThings = []string{"Pump"}
 		b.want(b.again("Pump", `{"p_a":1}`, 9), "superseded superseded")
 		b.want(b.again("Pump", `{"p_a":1}`, 10), "accepted")
 	})
