@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"azx/alwayson"
 	"azx/alwayson/infotable"
 	"azx/internal/message"
 )
@@ -104,6 +105,27 @@ func TestMoreThanARequestHoldsDoesNotRest(t *testing.T) {
 		}
 		pass(100 * time.Millisecond)
 		b.want(last, "accepted")
+	})
+}
+
+func TestAThingThatDoesNotAnswerDoesNotHoldUpThoseThatRest(t *testing.T) {
+	gathering(t, func(b *bench) {
+		b.platform.add("Stuck", "n:NUMBER")
+		b.want(b.send("Stuck", `{"n":1}`), "accepted")
+		b.platform.with(func() {
+			b.platform.hook = func(ctx context.Context, r alwayson.Request) (alwayson.Response, bool, error) {
+				if r.Name == "Stuck" {
+					<-ctx.Done()
+				}
+				return alwayson.Response{}, false, ctx.Err()
+			}
+		})
+		busy(b, "Busy", 200*time.Millisecond)
+		b.send("Stuck", `{"n":2}`)
+		rests := b.send("Busy", `{"n":1}`)
+		b.want(rests, "open")
+		pass(time.Second / 2)
+		b.want(rests, "accepted")
 	})
 }
 

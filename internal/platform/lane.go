@@ -169,6 +169,7 @@ func (l *lane) overdue() bool {
 	defer l.mu.Unlock()
 	same := l.busy && l.turns == l.looked
 	l.looked = l.turns
+	l.rise() // its hand does not see to that
 	if !same || l.known.len()+l.unknown.len() == 0 {
 		return false
 	}
