@@ -70,7 +70,7 @@ func run(m *testing.M) int {
 func start(t *testing.T, o rig.Options) (r *rig.Rig, c *rig.Connector, chance *rand.Rand) {
 	t.Parallel()
 	t.Logf("seed %d, %s", *seed, how()) // test/results reads it
-	o.Receiver = *receiver
+	o.Receiver, o.RaceBuilt = *receiver, *race
 	r = rig.New(t, azx, o)
 	return r, r.Connectors[0], rand.New(rand.NewPCG(*seed, 0))
 }

@@ -34,6 +34,8 @@ type Options struct {
 	Skips func(Event) bool
 	// Receiver is what the connectors read with, "fast" or "sdk"; "" is their default.
 	Receiver string
+	// RaceBuilt says that azx is built with the race detector.
+	RaceBuilt bool
 	// Late is how many requests may be applied late: one for each lane whose requests were given up.
 	Late int
 	// Lanes is how many lanes connectors have; then the account knows how many requests they have under way. 0: as they are.
@@ -65,6 +67,7 @@ type Rig struct {
 	hubFlags   []string
 	lanes      int
 	receiver   string
+	raceBuilt  bool
 	ahead      atomic.Int64 // of the hub's clock and the devices', in nanoseconds
 	hub        *iothub.Hub  // nil where it is a process
 	failedOver bool         // the hub has begun a new log
@@ -73,7 +76,7 @@ type Rig struct {
 // New starts a hub, a platform and devices, and prepares connectors, which the case starts.
 func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	t.Helper()
-	r := &Rig{t: t, azx: azx, account: newAccount(), hubFlags: o.Hub, receiver: o.Receiver}
+	r := &Rig{t: t, azx: azx, account: newAccount(), hubFlags: o.Hub, receiver: o.Receiver, raceBuilt: o.RaceBuilt}
 	r.account.skips, r.account.late, r.lanes = o.Skips, o.Late, o.Lanes
 	if o.Lanes > 0 {
 		r.account.underWay = o.Lanes + max(1, o.Lanes/4) // a second one each for so many lanes that a slow Thing holds up
