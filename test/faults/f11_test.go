@@ -3,13 +3,18 @@ package faults
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"azx/test/rig"
 )
 
-// TestF11AFrameThatIsCutOrDamagedCostsAConnectionAndNoMessage harms single frames, on both sides and both ways.
+// TestF11AFrameThatIsCutOrDamagedCostsAConnectionAndNoMessage harms single frames, on both sides and both ways. The hub is
+// reached at one port only: a handshake that is harmed would have the connector try WebSocket, and stay with it.
 func TestF11AFrameThatIsCutOrDamagedCostsAConnectionAndNoMessage(t *testing.T) {
-	r, c, chance := start(t, rig.Options{})
+	const again = 35 * time.Second // connections that end again and again are made anew ever later, after 30 s at most
+	r, c, chance := start(t, rig.Options{Edit: func(config map[string]any) {
+		config["hubs"].([]any)[0].(map[string]any)["transport"] = "amqp"
+	}})
 	c.Run()
 	load := r.Load(300)
 	r.Grows(recovery, 300)
@@ -24,17 +29,17 @@ func TestF11AFrameThatIsCutOrDamagedCostsAConnectionAndNoMessage(t *testing.T) {
 			"a frame of the platform has no kind": func() { c.Platform.Flip(rig.Back, 0, 0x05) },
 		} {
 			harm()
-			c.Until(recovery, what, func() error {
+			c.Until(again, what, func() error {
 				if !c.AMQP.Harmed() || !c.Platform.Harmed() {
 					return fmt.Errorf("it has not happened")
 				}
 				return nil
 			})
-			r.Grows(recovery, 100)
+			r.Grows(again, 100)
 		}
 	}
 	load.Stop()
-	r.Verify(recovery)
+	r.Verify(again)
 	c.End(0)
 	r.Judge()
 }
