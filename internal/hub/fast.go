@@ -106,6 +106,9 @@ func (r *fastReceiver) drop(ctx context.Context) {
 }
 
 func (r *fastReceiver) failed(ctx context.Context, err error) error {
+	if isUnauthorized(err) {
+		r.client.trunk.distrust(ctx)
+	}
 	err = r.client.classified(ctx, r.op(), err)
 	if errors.Is(err, ErrNotFound) {
 		return r.client.missing(ctx, err)

@@ -80,6 +80,20 @@ func (t *trunk) take(ctx context.Context) (*line, error) {
 	return l, nil
 }
 
+// distrust has another token put before the connection is used again: the hub does not take the one it has, whatever this
+// machine's clock says.
+func (t *trunk) distrust(ctx context.Context) {
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	if t.line != nil {
+		t.line.due = time.Time{}
+	}
+	<-t.turn
+}
+
 // open makes a connection and puts the first token.
 func (t *trunk) open(ctx context.Context, as access.Endpoint) (*line, error) {
 	endpoint := t.client.endpoint

@@ -204,3 +204,34 @@ func TestTokensAreRenewedAndAnExpiredOneIsTheKeysFault(t *testing.T) {
 		t.Errorf("got %v", bodies(got))
 	}
 }
+
+// The clock of this hub is so far ahead that of a token's hour three seconds are left when it gets there.
+func TestATokenThatTheHubTakesForExpiredIsReplaced(t *testing.T) {
+	each(t, func(t *testing.T, s *site) {
+		client := s.open(t, nil)
+		s.setClock(func() time.Time { return time.Now().Add(time.Hour - 3*time.Second) })
+		r := s.receiver(t, client, hub.Earliest())
+		s.send(t, "first")
+		got := take(t, r, 1)
+		sent := 1
+		for ctx, end := within(t), time.Now().Add(8*time.Second); time.Now().Before(end) || len(got) < sent; {
+			if len(got) == sent {
+				s.send(t, fmt.Sprint(sent))
+				sent++
+			}
+			batch, err := r.Receive(ctx)
+			if ctx.Err() != nil {
+				t.Fatalf("%d of %d messages came: %v", len(got), sent, err)
+			}
+		if class := fault.ClassOf(err); err != nil && class != fault.Credential && class != fault.Transient {
+				t.Fatal(err)
+			}
+			got = append(got, batch...)
+		}
+		for n, m := range got[1:] {
+			if string(m.Body) != fmt.Sprint(n+1) {
+				t.Fatalf("message %d is %s", n+1, m.Body)
+			}
+		}
+	})
+}
