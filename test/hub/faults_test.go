@@ -223,7 +223,7 @@ func TestATokenThatTheHubTakesForExpiredIsReplaced(t *testing.T) {
 			if ctx.Err() != nil {
 				t.Fatalf("%d of %d messages came: %v", len(got), sent, err)
 			}
-		if class := fault.ClassOf(err); err != nil && class != fault.Credential && class != fault.Transient {
+			if class := fault.ClassOf(err); err != nil && class != fault.Credential && class != fault.Transient {
 				t.Fatal(err)
 			}
 			got = append(got, batch...)
