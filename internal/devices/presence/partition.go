@@ -65,9 +65,6 @@ func (t *Table) merge(p *Partition, s saved) error {
 	}
 	for _, d := range s.devices {
 		d.class = classes[d.class]
-		if d.state == Offline && !d.wasOffline {
-			d.state = Unknown // it has spoken since, and what was told of that is not known
-		}
 		if known := t.devices[d.target]; known != nil {
 			if known.alive >= d.alive {
 				continue

@@ -82,6 +82,9 @@ func appendDevice(out []byte, d *device) []byte {
 		out = binary.AppendUvarint(out, uint64(n))
 	}
 	flags := byte(d.state)
+	if d.isDirty && d.state == Offline && !d.wasOffline {
+		flags = byte(Unknown) // it has spoken since, and what will be told of that nobody knows who reads this
+	}
 	if d.wasOffline {
 		flags |= flagWasOffline
 	}
