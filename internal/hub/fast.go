@@ -106,9 +106,6 @@ func (r *fastReceiver) drop(ctx context.Context) {
 }
 
 func (r *fastReceiver) failed(ctx context.Context, err error) error {
-	if isUnauthorized(err) {
-		r.client.trunk.distrust(ctx)
-	}
 	err = r.client.classified(ctx, r.op(), err)
 	if errors.Is(err, ErrNotFound) {
 		return r.client.missing(ctx, err)
@@ -120,6 +117,9 @@ func (r *fastReceiver) failed(ctx context.Context, err error) error {
 func (c *Client) classified(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
 		err = ctx.Err()
+	}
+	if isUnauthorized(err) {
+		c.trunk.distrust(ctx)
 	}
 	as, failed := c.options.Current()
 	if failed != nil {

@@ -30,7 +30,9 @@ func (b *Budget) Take(ctx context.Context, m *message.Message, hurry func()) (si
 	if !b.free.TryAcquire(all) {
 		hurry()
 		if err := b.free.Acquire(ctx, all); err != nil {
-			m.Shared.Drop()
+			if left := m.Shared.Drop(); shared == 0 { // those that took it have ended meanwhile
+				b.free.Release(int64(left))
+			}
 			return 0, err
 		}
 	}

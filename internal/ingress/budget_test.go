@@ -27,6 +27,11 @@ func TestWhatMessagesShareIsTakenOnceAndGivenBackWithTheLast(t *testing.T) {
 		for i := range groups {
 			groups[i] = &message.Shared{Bytes: 1 << rapid.IntRange(8, 14).Draw(t, "shared")}
 		}
+		end := func() {
+			i := rapid.IntRange(0, len(open)-1).Draw(t, "which")
+			b.Give(open[i].m, open[i].size)
+			open = append(open[:i], open[i+1:]...)
+		}
 		want := func() (bytes int) {
 			in := map[*message.Shared]bool{}
 			for _, h := range open {
@@ -44,25 +49,28 @@ func TestWhatMessagesShareIsTakenOnceAndGivenBackWithTheLast(t *testing.T) {
 				if group := rapid.IntRange(0, len(groups)).Draw(t, "group"); group < len(groups) {
 					m.Shared = groups[group]
 				}
+				waited := len(open) > 0
 				ctx, cancel := context.WithCancel(context.Background())
-				size, err := b.Take(ctx, m, cancel) // where it would wait, it gives up
+				size, err := b.Take(ctx, m, func() { // where it would wait, others end, and it gives up
+					for range rapid.IntRange(0, len(open)).Draw(t, "meanwhile") {
+						end()
+					}
+					cancel()
+				})
 				switch {
 				case err == nil:
 					open = append(open, held{m, size})
 				case !errors.Is(err, context.Canceled):
 					t.Fatal(err)
-				case len(open) == 0:
+				case len(open) == 0 && !waited:
 					t.Fatal("there is no room although nothing is in flight")
 				}
 				cancel()
 			},
 			"end": func(t *rapid.T) {
-				if len(open) == 0 {
-					return
+				if len(open) > 0 {
+					end()
 				}
-				i := rapid.IntRange(0, len(open)-1).Draw(t, "which")
-				b.Give(open[i].m, open[i].size)
-				open = append(open[:i], open[i+1:]...)
 			},
 			"": func(t *rapid.T) {
 				free := int64(limit - want())

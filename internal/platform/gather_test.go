@@ -96,6 +96,18 @@ func TestWhatSomebodyElseWritesToAThingEndsItsRest(t *testing.T) {
 	})
 }
 
+func TestMessagesThatMayNotJoinOthersDoNotRest(t *testing.T) {
+	gathering(t, func(b *bench) {
+		b.tellsTimes()
+		var last *result
+		for n := range int64(20) {
+			last = b.again("Busy", `{"n":1}`, 1_000_000+n)
+		}
+		busy(b, "Seldom", 100*time.Millisecond) // else few come, and nothing rests
+		b.want(last, "accepted")
+	})
+}
+
 func TestMoreThanARequestHoldsDoesNotRest(t *testing.T) {
 	gathering(t, func(b *bench) {
 		b.writer.cfg.MaxValues = 10
@@ -103,7 +115,7 @@ func TestMoreThanARequestHoldsDoesNotRest(t *testing.T) {
 		for range 100 {
 			last = b.send("Busy", `{"n":1}`)
 		}
-		pass(100 * time.Millisecond)
+		busy(b, "Seldom", 100*time.Millisecond) // else few come, and nothing rests
 		b.want(last, "accepted")
 	})
 }

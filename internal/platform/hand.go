@@ -96,7 +96,8 @@ func (h *hand) await(ctx context.Context, rests time.Duration) error {
 func (h *hand) take(ln *line) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ln.visit, ln.full = false, false
+	ln.visit = false
+	defer func() { ln.more = ln.waiting.len() > 0 }()
 	h.batch, h.left = h.batch[:0], h.left[:0]
 	values, bytes := 0, 0
 	for ln.waiting.len() > 0 {
@@ -114,7 +115,6 @@ func (h *hand) take(ln *line) {
 		n, size := weigh(ln.waiting.first().Telemetry)
 		values, bytes = values+n, bytes+size
 		if len(h.batch) > 0 && (values > h.writer.cfg.MaxValues || bytes > h.writer.cfg.MaxBytes) {
-			ln.full = true
 			return
 		}
 		h.batch = append(h.batch, ln.waiting.pop())

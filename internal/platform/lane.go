@@ -42,7 +42,7 @@ type line struct {
 	waiting fifo[*delivery.Queued]
 	pushes  []*push
 	visit   bool          // take a turn although nothing waits
-	full    bool          // the last request had no room for all that waited
+	more    bool          // its last turn left messages for the next: they did not fit, or may not join those before them
 	rests   time.Duration // until when it rests; 0: it does not
 	// held is what the line waits for before it takes another turn; nil: for nothing.
 	held   func(ctx context.Context)
@@ -157,7 +157,7 @@ func (l *lane) requeue(ln *line) {
 	}
 	delete(l.lines, ln.thing)
 	if len(l.spare) < mostSpare {
-		ln.thing, ln.mended, ln.full = "", false, false
+		ln.thing, ln.mended, ln.more = "", false, false
 		l.spare = append(l.spare, ln)
 	}
 }
