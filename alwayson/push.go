@@ -36,26 +36,39 @@ const pushHead = "\x05" +
 func AppendPropertyPush(dst []byte, values []PropertyValue) []byte {
 	dst = BeginPropertyPush(dst)
 	for i := range values {
-		dst = AppendPropertyRow(dst, &values[i])
+		v := &values[i]
+		dst = append(append(dst, rowHead...), byte(infotable.TypeString))
+		dst = append(infotable.AppendString(dst, v.Name), byte(infotable.TypeVariant))
+		dst = appendTime(infotable.AppendValue(dst, v.Value.Unwrap()), v.TimeMs)
+		if v.Quality == "" || v.Quality == QualityGood {
+			dst = append(dst, rowTail...)
+		} else {
+			dst = infotable.AppendString(append(dst, byte(infotable.TypeString)), v.Quality)
+		}
 	}
 	return EndPropertyPush(dst)
 }
 
-// BeginPropertyPush, AppendPropertyRow for each value, and EndPropertyPush are AppendPropertyPush for whoever has no slice
-// of the values.
+const (
+	rowHead = "\x01\x00\x04"           // a row of four cells
+	rowTail = "\x00\x04" + QualityGood // the last of them, a STRING
+)
+
+func appendTime(dst []byte, ms int64) []byte {
+	t := uint64(ms)
+	return append(dst, byte(infotable.TypeDateTime), byte(t>>56), byte(t>>48), byte(t>>40), byte(t>>32), byte(t>>24), byte(t>>16), byte(t>>8), byte(t))
+}
+
+// BeginPropertyPush, AppendEncodedRow for each value, and EndPropertyPush are AppendPropertyPush of good values for whoever has
+// them encoded.
 func BeginPropertyPush(dst []byte) []byte { return append(dst, pushHead...) }
 
-// AppendPropertyRow appends one value. See BeginPropertyPush.
-func AppendPropertyRow(dst []byte, v *PropertyValue) []byte {
-	const lead = "\x01\x00\x04" + "\x00" // a row of four cells, the first a STRING
-	dst = infotable.AppendString(append(dst, lead...), v.Name)
-	dst = infotable.AppendValue(append(dst, byte(infotable.TypeVariant)), v.Value.Unwrap())
-	t := uint64(v.TimeMs)
-	dst = append(dst, byte(infotable.TypeDateTime), byte(t>>56), byte(t>>48), byte(t>>40), byte(t>>32), byte(t>>24), byte(t>>16), byte(t>>8), byte(t))
-	if v.Quality == "" || v.Quality == QualityGood {
-		return append(dst, "\x00\x04"+QualityGood...)
-	}
-	return infotable.AppendString(append(dst, byte(infotable.TypeString)), v.Quality)
+// AppendEncodedRow appends one value, which is what infotable.AppendValue appends of it, without a VARIANT around it. See
+// BeginPropertyPush.
+func AppendEncodedRow(dst []byte, name string, value []byte, timeMs int64) []byte {
+	dst = append(append(dst, rowHead...), byte(infotable.TypeString))
+	dst = append(infotable.AppendString(dst, name), byte(infotable.TypeVariant))
+	return append(appendTime(append(dst, value...), timeMs), rowTail...)
 }
 
 // EndPropertyPush ends both tables. See BeginPropertyPush.

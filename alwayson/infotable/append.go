@@ -10,7 +10,9 @@ const maxCount = math.MaxUint16
 
 // AppendString appends the wire form of s: its length in one byte up to 127, else in four bytes with
 // the top bit set, then its bytes (captured).
-func AppendString(dst []byte, s string) []byte {
+func AppendString(dst []byte, s string) []byte { return appendString(dst, s) }
+
+func appendString[T string | []byte](dst []byte, s T) []byte {
 	if len(s) < 0x80 {
 		dst = append(dst, byte(len(s)))
 	} else {
@@ -45,6 +47,37 @@ func AppendValue(dst []byte, v Value) []byte {
 	default:
 		return dst
 	}
+}
+
+// AppendNumber, AppendInteger, AppendLong, AppendBoolean and AppendText append what AppendValue appends of such a value, for
+// whoever has its content only.
+func AppendNumber(dst []byte, f float64) []byte {
+	return append64(dst, TypeNumber, math.Float64bits(f))
+}
+
+// AppendInteger appends an INTEGER. See AppendNumber.
+func AppendInteger(dst []byte, i int32) []byte {
+	return append(dst, byte(TypeInteger), byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
+}
+
+// AppendLong appends a LONG. See AppendNumber.
+func AppendLong(dst []byte, i int64) []byte { return append64(dst, TypeLong, uint64(i)) }
+
+// AppendBoolean appends a BOOLEAN. See AppendNumber.
+func AppendBoolean(dst []byte, b bool) []byte {
+	if b {
+		return append(dst, byte(TypeBoolean), 1)
+	}
+	return append(dst, byte(TypeBoolean), 0)
+}
+
+// AppendText appends a STRING. See AppendNumber.
+func AppendText(dst, s []byte) []byte {
+	return appendString(append(dst, byte(TypeString)), s)
+}
+
+func append64(dst []byte, t BaseType, bits uint64) []byte {
+	return append(dst, byte(t), byte(bits>>56), byte(bits>>48), byte(bits>>40), byte(bits>>32), byte(bits>>24), byte(bits>>16), byte(bits>>8), byte(bits))
 }
 
 // AppendTable appends the fields and rows of t without a type code before them. Each row is written with

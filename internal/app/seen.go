@@ -6,7 +6,9 @@ import (
 	"unicode/utf8"
 
 	"azx/alwayson/infotable"
+	"azx/internal/decode"
 	"azx/internal/delivery"
+	"azx/internal/mapping"
 	"azx/internal/message"
 	"azx/internal/tail"
 )
@@ -73,21 +75,23 @@ func seenReceived(m *message.Message) Seen {
 	return s
 }
 
-func seenDecoded(t message.Telemetry) Seen {
+// seenDecoded is what a message has become on its way to its Thing; an error says why its body cannot be read.
+func seenDecoded(t message.Telemetry) (Seen, error) {
 	s := seen(t.Message)
 	at := time.UnixMilli(t.Time).UTC()
 	s.Thing, s.Time = t.Thing, &at
-	for i := range t.Readings.Len() {
-		r := t.Readings.At(i)
+	readings, err := decode.Body(t.Message)
+	for _, r := range readings {
 		s.Readings = append(s.Readings, SeenReading{shortened(string(r.Key)), shortened(string(r.Raw))})
 	}
-	return s
+	return s, err
 }
 
-func seenWritten(t message.Telemetry, writes []message.Write) Seen {
+func seenWritten(t message.Telemetry, values *mapping.Values, from, n int) Seen {
 	s := seen(t.Message)
 	s.Thing, s.Result = t.Thing, delivery.Delivered.String()
-	for _, w := range writes {
+	for i := range n {
+		w := values.Write(from + i)
 		s.Writes = append(s.Writes, seenWrite(w.Property, w.Value, w.Time))
 	}
 	return s
@@ -113,36 +117,40 @@ func shortened(text string) string {
 // tapped hands messages that pass to those who watch: it is ingress.Tap, and writer.Written.
 type tapped struct{ *tail.Tail }
 
-func (t tapped) offer(s tail.Stage, m *message.Message, line func() Seen) {
+func (t tapped) offer(s tail.Stage, m *message.Message, line func() (Seen, error)) {
 	if !t.Watched() || !t.Wants(s, m.DeviceID) { // what few watch is not worth reaching for the message
 		return
 	}
-	if text, err := json.Marshal(line()); err == nil {
+	seen, err := line()
+	if err != nil {
+		return
+	}
+	if text, err := json.Marshal(seen); err == nil {
 		t.Offer(s, m.DeviceID, text)
 	}
 }
 
 // Received is ingress.Tap's.
 func (t tapped) Received(m *message.Message) {
-	t.offer(tail.Received, m, func() Seen { return seenReceived(m) })
+	t.offer(tail.Received, m, func() (Seen, error) { return seenReceived(m), nil })
 }
 
-// Decoded is ingress.Tap's.
-func (t tapped) Decoded(d message.Telemetry) {
-	t.offer(tail.Decoded, d.Message, func() Seen { return seenDecoded(d) })
+// Addressed is ingress.Tap's. A message that cannot be decoded is told by Ended.
+func (t tapped) Addressed(d message.Telemetry) {
+	t.offer(tail.Decoded, d.Message, func() (Seen, error) { return seenDecoded(d) })
 }
 
 // Ended is ingress.Tap's. A message that is put aside without having been decoded is told there, too.
 func (t tapped) Ended(m *message.Message, result delivery.Result, reason string) {
-	ended := func() Seen {
+	ended := func() (Seen, error) {
 		s := seen(m)
 		s.Result, s.Reason = result.String(), reason
-		return s
+		return s, nil
 	}
 	t.offer(tail.Written, m, ended)
 }
 
 // Written is the writer's.
-func (t tapped) Written(d message.Telemetry, writes []message.Write) {
-	t.offer(tail.Written, d.Message, func() Seen { return seenWritten(d, writes) })
+func (t tapped) Written(d message.Telemetry, values *mapping.Values, from, n int) {
+	t.offer(tail.Written, d.Message, func() (Seen, error) { return seenWritten(d, values, from, n), nil })
 }

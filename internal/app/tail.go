@@ -212,20 +212,24 @@ func seenAt(stage tail.Stage, t *ingress.Translator, m *message.Message) Seen {
 	if stage == tail.Received {
 		return seenReceived(m)
 	}
-	decoded, err := t.Translate(m)
-	if err == nil {
-		return seenDecoded(decoded)
+	telemetry, err := t.Translate(m)
+	if err != nil {
+		return undecoded(m, err)
 	}
-	return undecoded(m, err)
+	s, err := seenDecoded(telemetry)
+	if err != nil {
+		return undecoded(m, err)
+	}
+	return s
 }
 
-// undecoded is a message that Translate refused.
+// undecoded is a message without a Thing or a body that can be read.
 func undecoded(m *message.Message, err error) Seen {
 	s := seen(m)
 	if rule, skipped := ingress.SkippedBy(err); skipped {
 		s.Result, s.Reason = delivery.Skipped.String(), rule
 		return s
 	}
-	s.Result, s.Reason, s.Error, s.Hint = delivery.Quarantined.String(), "undecodable", err.Error(), fault.HintOf(err)
+	s.Result, s.Reason, s.Error, s.Hint = delivery.Quarantined.String(), delivery.Undecodable, err.Error(), fault.HintOf(err)
 	return s
 }

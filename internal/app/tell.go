@@ -124,8 +124,8 @@ func propertiesOf(d ingress.Dead) []platform.PropertyFailure {
 		return nil
 	}
 	var properties []platform.PropertyFailure
-	for i := range readings.Len() {
-		name := string(readings.Key(i))
+	for _, r := range readings {
+		name := string(r.Key)
 		if d.ModuleID != "" {
 			name = d.ModuleID + "::" + name
 		}

@@ -1,10 +1,11 @@
-// Package decode turns the body of a message into readings: it checks content type and encoding and
-// walks the JSON text once, strictly, without building anything but the list of readings.
+// Package decode reads the body of a message: it checks content type and encoding and walks the JSON text once, strictly,
+// member by member, without building anything.
 package decode
 
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"mime"
 	"strings"
 	"unicode/utf8"
@@ -22,27 +23,117 @@ const (
 // ErrEmpty says that a message has no body: a sign of life, with nothing to write.
 var ErrEmpty = errors.New("empty body")
 
-// Body returns the members of the JSON object in a message's body, in the order of the text. A key that
-// occurs twice gives two readings; written in order, the last one stands. The readings borrow the body.
-//
-// It returns ErrEmpty for a body without text, and a *fault.Problem of class Rejected for one that
-// cannot be read.
-func Body(m *message.Message) (message.Readings, error) {
+// Members are the members of the JSON object in a message's body, one after the other in the order of the text. A key that
+// occurs twice comes twice; written in order, the last one stands. What is behind the last member that was returned is not
+// known to be right until Next has returned false, and Err nil.
+type Members struct {
+	walk  walker
+	count int
+	more  bool // the walker stands before one
+	err   error
+}
+
+// Open stands before the first member. It returns ErrEmpty for a body without text, and a *fault.Problem of class Rejected for
+// one that cannot be read.
+func Open(m *message.Message) (Members, error) {
 	if err := checkType(m.ContentType, m.ContentEncoding); err != nil {
-		return message.Readings{}, err
+		return Members{}, err
 	}
-	text := bytes.TrimPrefix(m.Body, []byte("\ufeff"))
-	if len(bytes.TrimLeft(text, " \t\r\n")) == 0 {
-		return message.Readings{}, ErrEmpty
+	text := withoutMark(m.Body)
+	if isBlank(text) {
+		return Members{}, ErrEmpty
 	}
 	if !utf8.Valid(text) {
-		return message.Readings{}, fault.Reject("decode body", "send JSON text in UTF-8, or name the encoding in contentEncoding", "invalid UTF-8")
+		return Members{}, fault.Reject("decode body", "send JSON text in UTF-8, or name the encoding in contentEncoding", "invalid UTF-8")
 	}
-	readings, err := members(text)
+	b := Members{walk: walker{text: text}}
+	more, err := b.walk.entered()
+	b.step(more, err)
+	return b, b.err
+}
+
+// Next returns the next member, which borrows the body; false if there is none, or the text is not right. guess is a name that
+// it is likely to have, of which IsPlain is true, or "": to compare it is quicker than to walk it. guessed says that it has it.
+func (b *Members) Next(guess string) (r message.Reading, guessed, ok bool) {
+	if !b.more {
+		return r, false, false
+	}
+	if b.count++; b.count > MaxMembers {
+		b.step(false, fmt.Errorf("more than %d members", MaxMembers))
+		return r, false, false
+	}
+	w := &b.walk
+	begin, end, escapes, err := w.at+1, w.at+1+len(guess), false, error(nil)
+	if guessed = w.named(guess); !guessed {
+		begin, end, escapes, err = w.key()
+	}
 	if err != nil {
-		return message.Readings{}, &fault.Problem{Op: "decode body", Class: fault.Rejected, Cause: err, Hint: "the body has to be one JSON object: {\"property\": value, ...}"}
+		b.step(false, err)
+		return r, false, false
 	}
-	return readings, nil
+	value := w.at
+	if err := w.value(1); err != nil {
+		b.step(false, err)
+		return r, false, false
+	}
+	r.Raw = w.text[value:w.at:w.at]
+	r.Kind = message.KindOf(r.Raw)
+	if r.Key = w.text[begin:end:end]; escapes {
+		r.Key = unescaped(w.text[begin-1 : end+1])
+	}
+	more, err := w.next('}')
+	b.step(more, err)
+	return r, guessed, err == nil
+}
+
+// step notes whether there is another member, and why there is not. The last one has to end the text.
+func (b *Members) step(more bool, err error) {
+	if b.more = more; more {
+		return
+	}
+	if err == nil {
+		err = b.walk.ended()
+	}
+	if err != nil {
+		b.err = &fault.Problem{Op: "decode body", Class: fault.Rejected, Cause: err, Hint: "the body has to be one JSON object: {\"property\": value, ...}"}
+	}
+}
+
+// Err is why there are no more members: nil if there were no more in the text, else a *fault.Problem of class Rejected.
+func (b *Members) Err() error { return b.err }
+
+// Body returns all members of a body. Its errors are those of Open.
+func Body(m *message.Message) ([]message.Reading, error) {
+	members, err := Open(m)
+	if err != nil {
+		return nil, err
+	}
+	var all []message.Reading
+	for r, _, ok := members.Next(""); ok; r, _, ok = members.Next("") {
+		all = append(all, r)
+	}
+	if members.Err() != nil {
+		return nil, members.Err()
+	}
+	return all, nil
+}
+
+// IsEmpty tells whether a body has no text.
+func IsEmpty(body []byte) bool { return isBlank(withoutMark(body)) }
+
+// withoutMark is a text without the byte order mark that it may begin with.
+func withoutMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\ufeff")) }
+
+func isBlank(text []byte) bool { return len(bytes.TrimLeft(text, " \t\r\n")) == 0 }
+
+// IsPlain tells whether JSON may write a name as it is, without escapes.
+func IsPlain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c < 0x20 || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return utf8.ValidString(name)
 }
 
 // Value returns the one JSON value of a text as a reading without a key. It is nested no deeper than MaxDepth. The

@@ -23,11 +23,11 @@ func TestMembersComeInTheOrderOfTheText(t *testing.T) {
 		`temp number 21.5`, `on boolean true`, `name string "a\"b"`, `at object {"x":[1,2]}`,
 		`list array []`, `none null null`, `temp number 1e3`,
 	}
-	if got.Len() != len(want) {
-		t.Fatalf("got %d readings, want %d", got.Len(), len(want))
+	if len(got) != len(want) {
+		t.Fatalf("got %d readings, want %d", len(got), len(want))
 	}
 	for i := range want {
-		r := got.At(i)
+		r := got[i]
 		if line := fmt.Sprintf("%s %s %s", r.Key, r.Kind, r.Raw); line != want[i] {
 			t.Errorf("reading %d: got %s, want %s", i, line, want[i])
 		}
@@ -106,8 +106,7 @@ func FuzzBody(f *testing.F) {
 			t.Fatalf("refused %q: %v", body, err)
 		}
 		last := map[string]message.Reading{}
-		for i := range readings.Len() {
-			r := readings.At(i)
+		for _, r := range readings {
 			last[string(r.Key)] = r
 		}
 		if err == nil && len(last) != len(want) {

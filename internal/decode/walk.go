@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"azx/internal/message"
@@ -13,26 +14,26 @@ type walker struct {
 	at   int
 }
 
-// members walks a whole document that has to be an object and returns its members.
-func members(text []byte) (message.Readings, error) {
-	w := &walker{text: text}
+// entered steps into the document, which has to be an object, and tells whether it has a member.
+func (w *walker) entered() (more bool, err error) {
 	w.space()
-	if w.peek() != '{' {
-		kind, err := w.one()
-		if err == nil {
-			err = fmt.Errorf("the body is %s %s, not an object", article(kind), kind)
-		}
-		return message.Readings{}, err
+	if w.peek() == '{' {
+		return w.opened('}'), nil
 	}
-	readings, err := w.outermost()
-	if err != nil {
-		return message.Readings{}, err
+	kind, err := w.one()
+	if err == nil {
+		err = fmt.Errorf("the body is %s %s, not an object", article(kind), kind)
 	}
+	return false, err
+}
+
+// ended has nothing but space stand behind the document.
+func (w *walker) ended() error {
 	w.space()
 	if w.at != len(w.text) {
-		return message.Readings{}, w.errorf("text after the object")
+		return w.errorf("text after the object")
 	}
-	return readings, nil
+	return nil
 }
 
 // one walks a value that stands in nothing.
@@ -49,28 +50,6 @@ func article(k message.Kind) string {
 		return "an"
 	}
 	return "a"
-}
-
-func (w *walker) outermost() (message.Readings, error) {
-	readings := message.NewReadings(w.text, message.MostMembers(w.text))
-	for more := w.opened('}'); more; {
-		if readings.Len() == MaxMembers {
-			return readings, fmt.Errorf("more than %d members", MaxMembers)
-		}
-		begin, end, escapes, err := w.key()
-		if err != nil {
-			return readings, err
-		}
-		start := w.at
-		if err := w.value(1); err != nil {
-			return readings, err
-		}
-		readings.Add(begin, end, escapes, start, w.at)
-		if more, err = w.next('}'); err != nil {
-			return readings, err
-		}
-	}
-	return readings, nil
 }
 
 // opened steps over an opening bracket and tells whether there is an item before the closing one, over which it steps else.
@@ -97,6 +76,19 @@ func (w *walker) next(closing byte) (more bool, err error) {
 		return false, nil
 	}
 	return false, w.errorf("expected ',' or '%c'", closing)
+}
+
+// named steps over a member's name and the colon, up to the value, if the name is this one, which is plain, and the colon
+// right behind it.
+func (w *walker) named(name string) bool {
+	rest := w.text[w.at:]
+	n := len(name)
+	if n == 0 || len(rest) < n+3 || rest[0] != '"' || rest[n+1] != '"' || rest[n+2] != ':' || string(rest[1:n+1]) != name {
+		return false
+	}
+	w.at += n + 3
+	w.space()
+	return true
 }
 
 // key walks a member's name and the colon, up to the value. The name stands, without its quotes, from begin to end.
@@ -275,6 +267,13 @@ func (w *walker) peek() byte {
 		return w.text[w.at]
 	}
 	return 0
+}
+
+// unescaped is the content of a valid JSON string.
+func unescaped(quoted []byte) []byte {
+	var s string
+	_ = json.Unmarshal(quoted, &s) // a valid one has a content
+	return []byte(s)
 }
 
 func (w *walker) errorf(format string, args ...any) error {

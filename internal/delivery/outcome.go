@@ -31,17 +31,29 @@ type Outcome struct {
 	Err    error  // for people, with a hint; nil when accepted
 }
 
+// Undecodable is the reason of a message whose body cannot be read.
+const Undecodable = "undecodable"
+
+// Stage says where a message ended: "decode" if its body cannot be read, else "write".
+func (o Outcome) Stage() string {
+	if o.Reason == Undecodable {
+		return "decode"
+	}
+	return "write"
+}
+
 // Queued is a message on its way to its Thing, with what has to be called once it has ended. Nobody copies it: it waits in queues
 // as it is.
 type Queued struct {
 	message.Telemetry
-	Settle func(Outcome) // called exactly once, from any goroutine; it does not block for long
+	Members int           // the outermost object of its body has at most; noted by the Writer
+	Settle  func(Outcome) // called exactly once, from any goroutine; it does not block for long
 	// Wanted reports whether the message is still to be written, asked right before; nil: it is. It does not block.
 	Wanted func() bool
 	// OnlyNewer leaves out values that the platform has newer ones of. That costs a question for each, so it is for messages
 	// that are written again long after their time.
 	OnlyNewer bool
 	// Act is done instead of a write: after all that came before it for the Thing, and before anything behind it. It may take
-	// its time, other Things go on. nil: the readings are written.
+	// its time, other Things go on. nil: the values are written.
 	Act func(ctx context.Context) Outcome
 }

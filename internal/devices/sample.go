@@ -32,8 +32,7 @@ func (s Sample) Message(m *message.Message) {
 	if m.ModuleID != "" {
 		prefix = m.ModuleID + mapping.ModuleSeparator
 	}
-	for i := range readings.Len() {
-		r := readings.At(i)
+	for _, r := range readings {
 		if !strings.Contains(string(r.Key), mapping.ModuleSeparator) {
 			s.add(prefix+string(r.Key), r.Kind)
 		}
@@ -46,8 +45,7 @@ func (s Sample) Reported(report json.RawMessage) {
 	if err != nil {
 		return
 	}
-	for i := range readings.Len() {
-		r := readings.At(i)
+	for _, r := range readings {
 		if !strings.HasPrefix(string(r.Key), "$") {
 			s.add(string(r.Key), r.Kind)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"azx/internal/decode"
 	"azx/internal/delivery"
 	"azx/internal/message"
 )
@@ -93,7 +94,7 @@ func (s *fakeSource) Receive(ctx context.Context) ([]*message.Message, error) {
 
 func (s *fakeSource) Close() error { return nil }
 
-// fakeWriter decides each message's outcome by the given function; nil holds it open.
+// fakeWriter refuses bodies that cannot be read, and decides each other message's outcome by the given function; nil holds it open.
 type fakeWriter struct {
 	mu      sync.Mutex
 	outcome func(*delivery.Queued) *delivery.Outcome
@@ -108,7 +109,12 @@ func (w *fakeWriter) Hurry() { w.mu.Lock(); w.hurried++; w.mu.Unlock() }
 func (w *fakeWriter) Write(q *delivery.Queued) {
 	w.mu.Lock()
 	w.seen = append(w.seen, q)
-	o := w.outcome(q)
+	var o *delivery.Outcome
+	if _, err := decode.Body(q.Message); err != nil && q.Act == nil {
+		o = &delivery.Outcome{Kind: delivery.Refused, Reason: delivery.Undecodable, Err: err}
+	} else {
+		o = w.outcome(q)
+	}
 	w.mu.Unlock()
 	if o != nil {
 		q.Settle(*o)

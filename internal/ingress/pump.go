@@ -1,8 +1,7 @@
 // Package ingress carries messages from the partitions of a hub to the platform.
 //
-// Start here: a Pump takes the messages of one partition, decodes each (internal/decode), addresses it to
-// its Thing, and hands it to the lane of that Thing (internal/platform), where its readings become writes
-// (internal/mapping). Each message has a receipt (internal/delivery) that is settled when the platform has
+// Start here: a Pump takes the messages of one partition, addresses each to its Thing, and hands it to the lane of that Thing
+// (internal/platform), where its body is read (internal/decode) and becomes values (internal/mapping). Each message has a receipt (internal/delivery) that is settled when the platform has
 // acknowledged the writes, when the message is stored in quarantine, or when a rule skips it. A Flow (flow.go) has a pump
 // work on each partition as long as this connector may read it (hold.go), and saves, behind settled messages only, how
 // far it has come.
@@ -47,7 +46,7 @@ type Presence interface {
 // Tap sees messages pass, for people who watch. It must not block.
 type Tap interface {
 	Received(m *message.Message)
-	Decoded(t message.Telemetry)
+	Addressed(t message.Telemetry)
 	// Ended hears of a message that was not delivered, and why.
 	Ended(m *message.Message, result delivery.Result, reason string)
 }
@@ -110,7 +109,7 @@ func (p *Pump) carry(c *carried) {
 		return
 	}
 	if p.Tap != nil {
-		p.Tap.Decoded(telemetry)
+		p.Tap.Addressed(telemetry)
 	}
 	c.Telemetry = telemetry
 	p.Writer.Write(&c.Queued)
@@ -121,7 +120,7 @@ func (p *Pump) leaveOut(c *carried, err error) {
 	var rule skip
 	switch {
 	case !errors.As(err, &rule):
-		p.Aside.Quarantine(c, "decode", "undecodable", err)
+		p.Aside.Quarantine(c, "decode", delivery.Undecodable, err)
 	case rule == lifeCycle && p.Life != nil:
 		p.live(c)
 	default:
@@ -150,7 +149,7 @@ func (c *carried) settle(o delivery.Outcome) {
 	case delivery.NoThing:
 		c.pump.Aside.NoThing(c, o)
 	case delivery.Refused:
-		c.pump.Aside.Quarantine(c, "write", o.Reason, o.Err)
+		c.pump.Aside.Quarantine(c, o.Stage(), o.Reason, o.Err)
 	case delivery.Unwanted:
 		c.end(delivery.Withdrawn, "partition-lost")
 	}

@@ -127,14 +127,14 @@ func (w *replaying) begin(ctx context.Context, m Archived) error {
 	if rule, skipped := SkippedBy(err); skipped {
 		w.ended <- Replayed{m, delivery.Outcome{Kind: delivery.Nothing, Reason: rule, Err: err}, "decode"}
 	} else if err != nil {
-		w.ended <- Replayed{m, delivery.Outcome{Kind: delivery.Refused, Reason: "undecodable", Err: err}, "decode"}
+		w.ended <- Replayed{m, delivery.Outcome{Kind: delivery.Refused, Reason: delivery.Undecodable, Err: err}, "decode"}
 	} else {
 		if thing := m.Hub + "/" + telemetry.Thing; !w.asked[thing] {
 			w.asked[thing] = true
 			way.Forget(telemetry.Thing)
 		}
 		way.Writer.Write(&delivery.Queued{Telemetry: telemetry, OnlyNewer: true, Wanted: way.Held, Settle: func(o delivery.Outcome) {
-			w.ended <- Replayed{m, withCause(o), "write"}
+			w.ended <- Replayed{m, withCause(o), o.Stage()}
 		}})
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"azx/alwayson/infotable"
+	"azx/internal/decode"
 	"azx/internal/mapping"
 	"azx/internal/message"
 )
@@ -18,8 +19,8 @@ type Stamp struct {
 const maxAhead = 10 * time.Minute
 
 // Time returns the time of a message. replaced tells that the device stated one that cannot be right.
-func (s Stamp) Time(m *message.Message, readings message.Readings) (at time.Time, replaced bool) {
-	at, stated := s.stated(m, readings)
+func (s Stamp) Time(m *message.Message) (at time.Time, replaced bool) {
+	at, stated := s.stated(m)
 	if !stated {
 		return m.Enqueued, false
 	}
@@ -30,7 +31,7 @@ func (s Stamp) Time(m *message.Message, readings message.Readings) (at time.Time
 }
 
 // stated returns what the device says; the zero time when it says something that is no time.
-func (s Stamp) stated(m *message.Message, readings message.Readings) (at time.Time, stated bool) {
+func (s Stamp) stated(m *message.Message) (at time.Time, stated bool) {
 	if text, ok := m.Properties[message.PropertyCreationTime]; ok {
 		at, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
@@ -41,8 +42,11 @@ func (s Stamp) stated(m *message.Message, readings message.Readings) (at time.Ti
 	if s.Field == "" {
 		return time.Time{}, false
 	}
-	for i := range readings.Len() {
-		r := readings.At(i)
+	members, err := decode.Open(m)
+	if err != nil {
+		return time.Time{}, false // it has no values either
+	}
+	for r, _, ok := members.Next(""); ok; r, _, ok = members.Next("") {
 		if string(r.Key) != s.Field || r.Kind == message.Null {
 			continue
 		}

@@ -9,20 +9,19 @@ import (
 	"azx/internal/message"
 )
 
-// Translator decodes messages and addresses them to their Things.
+// Translator addresses messages to their Things.
 type Translator struct {
 	Names *Names
 	Stamp Stamp
 	Meter Meter
 }
 
-// Translate returns the readings of a message with the Thing and the time they are for. The error is the
-// rule that skips the message, or a *fault.Problem of class Rejected. A panic in a decoder is that message's
-// problem, not the end of the partition.
+// Translate addresses a message to its Thing, and finds the time of its values. The error is the rule that skips the message, or
+// a *fault.Problem of class Rejected. A panic on what a device sent is that message's problem, not the end of the partition.
 func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fault.Panicked("decode", cause, debug.Stack())
+			err = fault.Panicked("address message", cause, debug.Stack())
 		}
 	}()
 	switch m.Source {
@@ -34,25 +33,18 @@ func (t *Translator) Translate(m *message.Message) (tel message.Telemetry, err e
 	default:
 		return tel, skip("not-telemetry")
 	}
-	if m.IsHeartbeat() {
+	if m.IsHeartbeat() || decode.IsEmpty(m.Body) {
 		return tel, skip("heartbeat")
 	}
 	thing, err := t.Names.Thing(m.DeviceID)
 	if err != nil {
 		return tel, err
 	}
-	readings, err := decode.Body(m)
-	if errors.Is(err, decode.ErrEmpty) {
-		return tel, skip("heartbeat")
-	}
-	if err != nil {
-		return tel, err
-	}
-	at, replaced := t.Stamp.Time(m, readings)
+	at, replaced := t.Stamp.Time(m)
 	if replaced {
 		t.Meter.TimeReplaced(m.Hub)
 	}
-	return message.Telemetry{Message: m, Thing: thing, Readings: readings, Time: at.UnixMilli()}, nil
+	return message.Telemetry{Message: m, Thing: thing, Time: at.UnixMilli()}, nil
 }
 
 // skip is the rule that leaves a message out, as metrics name it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +42,7 @@ func Convert(r message.Reading, base infotable.BaseType) (infotable.Value, error
 	case infotable.TypeVariant:
 		return Convert(r, Natural(r.Kind))
 	case infotable.TypeBlob, infotable.TypeImage:
-		return bytes(r, base)
+		return base64Bytes(r, base)
 	}
 	if !base.IsText() || !base.OnWire() {
 		return infotable.Value{}, fmt.Errorf("values of base type %s cannot be written", base)
@@ -65,21 +66,26 @@ func Natural(k message.Kind) infotable.BaseType {
 
 // text returns the content of a string, or the JSON text of a number or boolean.
 func text(r message.Reading) (string, error) {
+	if t, ok := literal(r); ok {
+		return string(t), nil
+	}
+	var s string
+	if r.Kind != message.String || json.Unmarshal(r.Raw, &s) != nil {
+		return "", mismatch(r, "text")
+	}
+	return s, nil
+}
+
+// literal is a text that stands in the body as it is; false if there is none.
+func literal(r message.Reading) (text []byte, ok bool) {
 	switch r.Kind {
 	case message.Number, message.Bool:
-		return string(r.Raw), nil
+		return r.Raw, true
 	case message.String:
 		inner := r.Raw[1 : len(r.Raw)-1]
-		if !strings.Contains(string(inner), `\`) {
-			return string(inner), nil
-		}
-		var s string
-		if err := json.Unmarshal(r.Raw, &s); err != nil {
-			return "", mismatch(r, "text")
-		}
-		return s, nil
+		return inner, !slices.Contains(inner, '\\')
 	}
-	return "", mismatch(r, "text")
+	return nil, false
 }
 
 func number(r message.Reading) (float64, error) {
@@ -240,7 +246,7 @@ func location(r message.Reading) (infotable.Value, error) {
 	return infotable.Location(c), nil
 }
 
-func bytes(r message.Reading, base infotable.BaseType) (infotable.Value, error) {
+func base64Bytes(r message.Reading, base infotable.BaseType) (infotable.Value, error) {
 	s, err := text(r)
 	if err != nil || r.Kind != message.String {
 		return infotable.Value{}, mismatch(r, "base64 text")

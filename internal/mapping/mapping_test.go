@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,10 +17,10 @@ import (
 func reading(t *testing.T, json string) message.Reading {
 	t.Helper()
 	rs, err := decode.Body(&message.Message{Body: []byte(`{"v":` + json + `}`)})
-	if err != nil || rs.Len() != 1 {
+	if err != nil || len(rs) != 1 {
 		t.Fatalf("decode %s: %v", json, err)
 	}
-	return rs.At(0)
+	return rs[0]
 }
 
 func ms(t *testing.T, s string) infotable.Value {
@@ -148,43 +149,46 @@ func TestKeysAreMatchedWithRemoteNames(t *testing.T) {
 		{"isConnected", infotable.TypeBoolean}, {"note", infotable.TypeString},
 	}, "Hub")
 	tests := []struct {
-		name, module, body, writes, unknown, err string
+		name, module, body, writes string
+		unknown                    int
+		err                        string
 	}{
-		{"a device's key", "", `{"temp":1.5}`, "temp", "", ""},
-		{"a module's key has the module's id before it", "mod1", `{"temp":1}`, "mod1::temp", "", ""},
-		{"another module has no property", "mod2", `{"temp":1}`, "", "mod2::temp", ""},
-		{"a key without a property is told", "", `{"temp":1,"rpm":2,"x":3}`, "temp", "rpm x", ""},
-		{"a null is no value", "", `{"temp":null}`, "", "", ""},
-		{"a property of the base template is not for devices", "", `{"isConnected":true}`, "", "isConnected", ""},
-		{"a device may not write a module's property", "", `{"mod1::temp":1,"note":"x"}`, "note", "", "names a property of a module"},
-		{"one wrong value does not stop the others", "", `{"temp":"hot","note":"x"}`, "note", "", `map "temp": got string`},
+		{"a device's key", "", `{"temp":1.5}`, "temp", 0, ""},
+		{"a module's key has the module's id before it", "mod1", `{"temp":1}`, "mod1::temp", 0, ""},
+		{"another module has no property", "mod2", `{"temp":1}`, "", 1, ""},
+		{"a key without a property is counted", "", `{"temp":1,"rpm":2,"x":3}`, "temp", 2, ""},
+		{"a null is no value", "", `{"temp":null}`, "", 0, ""},
+		{"a property of the base template is not for devices", "", `{"isConnected":true}`, "", 1, ""},
+		{"a device may not write a module's property", "", `{"mod1::temp":1,"note":"x"}`, "note", 0, "names a property of a module"},
+		{"one wrong value does not stop the others", "", `{"temp":"hot","note":"x"}`, "note", 0, `map "temp": got string`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := &message.Message{ModuleID: tt.module, Body: []byte(tt.body)}
-			readings, err := decode.Body(m)
+			var values Values
+			unknown, unfit, err := table.Encode(message.Telemetry{Message: m, Time: 42}, &values)
 			if err != nil {
 				t.Fatal(err)
 			}
-			writes, unknown, err := table.Map(message.Telemetry{Message: m, Readings: readings, Time: 42}, nil)
 			var names []string
-			for _, w := range writes {
+			for i := range values.Len() {
+				w := values.Write(i)
 				names = append(names, w.Property)
 				if w.Time != 42 {
-					t.Errorf("write of %s has the time %d, want the message's", w.Property, w.Time)
+					t.Errorf("the value of %s has the time %d, want the message's", w.Property, w.Time)
 				}
 			}
 			if got := strings.Join(names, " "); got != tt.writes {
 				t.Errorf("got writes of %q, want %q", got, tt.writes)
 			}
-			if got := strings.Join(unknown, " "); got != tt.unknown {
-				t.Errorf("got unknown %q, want %q", got, tt.unknown)
+			if unknown != tt.unknown {
+				t.Errorf("got %d unknown, want %d", unknown, tt.unknown)
 			}
-			if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
-				t.Errorf("got error %v, want %q", err, tt.err)
+			if (unfit == nil) != (tt.err == "") || unfit != nil && !strings.Contains(unfit.Error(), tt.err) {
+				t.Errorf("got error %v, want %q", unfit, tt.err)
 			}
-			if err != nil && (fault.ClassOf(err) != fault.Rejected || fault.HintOf(err) == "") {
-				t.Errorf("error %v has class %s and hint %q", err, fault.ClassOf(err), fault.HintOf(err))
+			if unfit != nil && (fault.ClassOf(unfit) != fault.Rejected || fault.HintOf(unfit) == "") {
+				t.Errorf("error %v has class %s and hint %q", unfit, fault.ClassOf(unfit), fault.HintOf(unfit))
 			}
 		})
 	}
@@ -208,11 +212,18 @@ func FuzzConvert(f *testing.F) {
 	f.Add(`"1,2,3"`, uint8(infotable.TypeLocation))
 	f.Fuzz(func(t *testing.T, json string, code uint8) {
 		rs, err := decode.Body(&message.Message{Body: []byte(`{"v":` + json + `}`)})
-		if err != nil || rs.Len() != 1 || rs.At(0).Kind == message.Null {
+		if err != nil || len(rs) != 1 || rs[0].Kind == message.Null {
 			return
 		}
 		base := infotable.BaseType(code)
-		v, err := Convert(rs.At(0), base)
+		v, err := Convert(rs[0], base)
+		text, appended := appendValue([]byte("x"), rs[0], base)
+		if (err == nil) != (appended == nil) || err != nil && err.Error() != appended.Error() {
+			t.Fatalf("%s as %s: %v, appended %v", json, base, err, appended)
+		}
+		if want := infotable.AppendValue([]byte("x"), v); err == nil && !bytes.Equal(text, want) || err != nil && string(text) != "x" {
+			t.Fatalf("%s as %s: appended %q, want %q", json, base, text, want)
+		}
 		if err != nil {
 			return
 		}

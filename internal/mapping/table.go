@@ -1,4 +1,4 @@
-// Package mapping turns readings into writes: it matches keys with the remote properties of a Thing
+// Package mapping turns messages into values: it matches the members of a body with the remote properties of a Thing
 // and converts JSON text to their base types.
 package mapping
 
@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"azx/alwayson/infotable"
+	"azx/internal/decode"
 	"azx/internal/fault"
 	"azx/internal/message"
 )
@@ -37,9 +38,10 @@ type Table struct {
 
 // column is a remote property.
 type column struct {
-	name string
-	base infotable.BaseType
-	sep  int // where the last ModuleSeparator begins in name, -1 if it has none
+	name  string
+	plain string // the name, if JSON may write it as it is
+	base  infotable.BaseType
+	sep   int // where the last ModuleSeparator begins in name, -1 if it has none
 }
 
 // NewTable returns the table of a Thing whose gatewayThing is gateway ("" when unknown). Properties that
@@ -54,7 +56,11 @@ func NewTable(properties []Property, gateway string) *Table {
 		if !known {
 			at = len(t.columns)
 			t.index[p.EdgeName] = at
-			t.columns = append(t.columns, column{name: p.EdgeName, sep: strings.LastIndex(p.EdgeName, ModuleSeparator)})
+			c := column{name: p.EdgeName, sep: strings.LastIndex(p.EdgeName, ModuleSeparator)}
+			if decode.IsPlain(c.name) {
+				c.plain = c.name
+			}
+			t.columns = append(t.columns, c)
 		}
 		t.columns[at].base = p.Type
 	}
@@ -102,55 +108,78 @@ func (t *Table) Fingerprint() string {
 	return b.String()
 }
 
-// Map appends to dst one write for each reading that has a remote property, all with the message's time.
-// A null is no value and gives no write. unknown holds the keys without a property. When a value does not
-// fit its property, err names the first such key (class Rejected); the others are in writes all the same.
-func (t *Table) Map(tel message.Telemetry, dst []message.Write) (writes []message.Write, unknown []string, err error) {
+// Encode appends the values of the members of a message's body that have a remote property, all with the message's time. A null
+// is no value. unknown counts the members without a property. If a value does not fit its property, unfit names the first such
+// member (class Rejected); the others are appended all the same. err says that the body cannot be read (see decode.Open): then
+// nothing is appended.
+func (t *Table) Encode(tel message.Telemetry, dst *Values) (unknown int, unfit, err error) {
+	members, err := decode.Open(tel.Message)
+	if err != nil {
+		return 0, nil, err
+	}
 	var prefix string
-	if tel.Message != nil && tel.Message.ModuleID != "" {
+	if tel.Message.ModuleID != "" {
 		prefix = tel.Message.ModuleID + ModuleSeparator
 	}
-	var room [128]byte
-	before := 0 // one more than the index of the column before
-	for i := range tel.Readings.Len() {
-		r := tel.Readings.At(i)
-		name := r.Key
-		if prefix != "" {
-			name = append(append(room[:0], prefix...), r.Key...)
+	from, before := dst.Len(), 0 // before is one more than the index of the column before
+	for {
+		at, guess := t.guess(before, prefix)
+		r, known, ok := members.Next(guess)
+		if !ok {
+			break
 		}
-		at, known := t.find(name, before)
+		if !known {
+			at, known = t.find(prefix, r.Key, before)
+		}
 		switch {
 		case known && t.columns[at].sep < len(prefix):
 			before = at + 1
 		case known || strings.Contains(string(r.Key), ModuleSeparator):
-			err = cmp.Or(err, ofModule(r.Key))
+			unfit = cmp.Or(unfit, ofModule(r.Key))
 			continue
 		default:
-			unknown = append(unknown, string(name))
+			unknown++
 			continue
 		}
-		if r.Kind == message.Null {
-			continue
+		if cause := dst.encode(r, &t.columns[at], tel.Time); cause != nil {
+			unfit = cmp.Or(unfit, misfit(r.Key, cause))
 		}
-		c := &t.columns[at]
-		value, cause := Convert(r, c.base)
-		if cause != nil {
-			err = cmp.Or(err, misfit(r.Key, cause))
-			continue
-		}
-		dst = append(dst, message.Write{Property: c.name, Value: value, Time: tel.Time})
 	}
-	return dst, unknown, err
+	if err := members.Err(); err != nil {
+		dst.Cut(from)
+		return 0, nil, err
+	}
+	return unknown, unfit, nil
+}
+
+// guess returns the column that is likely to come next, and the name by which a message with this prefix would name it; "" if
+// there is none.
+func (t *Table) guess(before int, prefix string) (at int, name string) {
+	if at = int(t.follows[before].Load()); at == len(t.columns) {
+		return at, ""
+	}
+	if name = t.columns[at].plain; prefix != "" {
+		var of bool
+		if name, of = strings.CutPrefix(name, prefix); !of {
+			name = ""
+		}
+	}
+	return at, name
 }
 
 // find returns the index of the column with a name, looked for first where it was the last time.
-func (t *Table) find(name []byte, before int) (at int, known bool) {
-	guess := &t.follows[before]
-	if at = int(guess.Load()); at < len(t.columns) && t.columns[at].name == string(name) {
+func (t *Table) find(prefix string, key []byte, before int) (at int, known bool) {
+	var room [128]byte
+	name := key
+	if prefix != "" {
+		name = append(append(room[:0], prefix...), key...)
+	}
+	likely := &t.follows[before]
+	if at = int(likely.Load()); at < len(t.columns) && t.columns[at].name == string(name) {
 		return at, true
 	}
 	if at, known = t.index[string(name)]; known {
-		guess.Store(int32(at))
+		likely.Store(int32(at))
 	}
 	return at, known
 }

@@ -1,4 +1,4 @@
-// Package message holds what moves through azx: messages of a hub, the readings decoded from
+// Package message holds what moves through azx: messages of a hub, the readings in
 // them, the writes made of those, and the rule that ties a device id to the name of its Thing.
 package message
 
@@ -85,12 +85,11 @@ func (m *Message) Size() int {
 	return n
 }
 
-// Telemetry is a decoded message addressed to its Thing.
+// Telemetry is a message addressed to its Thing.
 type Telemetry struct {
-	Message  *Message
-	Thing    string
-	Readings Readings
-	Time     int64 // ms since 1970-01-01 UTC: the time of every value in it
+	Message *Message
+	Thing   string
+	Time    int64 // ms since 1970-01-01 UTC: the time of every value in it
 }
 
 // Write is one value for a remote property of a Thing.

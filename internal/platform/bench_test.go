@@ -8,7 +8,6 @@ import (
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
-	"azx/internal/decode"
 	"azx/internal/delivery"
 	"azx/internal/mapping"
 	"azx/internal/message"
@@ -63,10 +62,6 @@ func BenchmarkLanes(b *testing.B) {
 // carry writes b.N messages with at most 4,096 in flight.
 func carry(b *testing.B, w *Writer, body []byte, things int) {
 	m := &message.Message{Hub: "Hub", Body: body}
-	readings, err := decode.Body(m)
-	if err != nil {
-		b.Fatal(err)
-	}
 	names := make([]string, things)
 	for i := range names {
 		names[i] = fmt.Sprintf("device-%04d", i)
@@ -84,7 +79,7 @@ func carry(b *testing.B, w *Writer, body []byte, things int) {
 	i := 0
 	for b.Loop() {
 		room <- struct{}{}
-		w.Write(&delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: names[i%things], Readings: readings, Time: int64(i)}, Settle: settle})
+		w.Write(&delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: names[i%things], Time: int64(i)}, Settle: settle})
 		i++
 	}
 	if err := w.Drain(context.Background()); err != nil {
@@ -113,13 +108,13 @@ func BenchmarkRemember(b *testing.B) {
 	for i := range names {
 		names[i] = fmt.Sprintf("device-%04d", i)
 	}
-	writes := make([]message.Write, 9)
-	for i := range writes {
-		writes[i] = message.Write{Property: fmt.Sprintf("property%d", i), Value: infotable.Number(float64(i))}
+	var values mapping.Values
+	for i := range 9 {
+		values.Add(message.Write{Property: fmt.Sprintf("property%d", i), Value: infotable.Number(float64(i))})
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		l.remember(names[i%len(names)], writes)
+		l.remember(names[i%len(names)], &values, 0, values.Len())
 	}
 }
 

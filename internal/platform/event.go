@@ -8,6 +8,7 @@ import (
 
 	"azx/alwayson"
 	"azx/alwayson/infotable"
+	"azx/internal/decode"
 	"azx/internal/mapping"
 	"azx/internal/message"
 )
@@ -117,9 +118,9 @@ func appendContext(dst []byte, t message.Telemetry) []byte {
 	dst = appendText(dst, t.Thing)
 	dst = append(dst, `,"properties":{`...)
 	first := true
-	seen := make(map[string]bool, t.Readings.Len())
-	for i := range t.Readings.Len() {
-		r := t.Readings.At(i)
+	readings, _ := decode.Body(t.Message) // a message that cannot be read does not come here
+	seen := make(map[string]bool, len(readings))
+	for _, r := range readings {
 		if r.Kind == message.Null || seen[string(r.Key)] {
 			continue
 		}

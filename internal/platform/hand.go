@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"azx/internal/delivery"
+	"azx/internal/mapping"
 	"azx/internal/message"
 )
 
@@ -18,7 +19,7 @@ type hand struct {
 	batch  []*delivery.Queued
 	left   []*delivery.Queued // that were not wanted any more
 	items  []item
-	writes []message.Write
+	values mapping.Values
 	body   []byte
 	limit  limit
 	alarm  *time.Timer // rings when a line has rested; nil until one did
@@ -112,7 +113,7 @@ func (h *hand) take(ln *line) {
 		if alone && len(h.batch) > 0 {
 			return
 		}
-		n, size := weigh(ln.waiting.first().Telemetry)
+		n, size := weigh(ln.waiting.first())
 		values, bytes = values+n, bytes+size
 		if len(h.batch) > 0 && (values > h.writer.cfg.MaxValues || bytes > h.writer.cfg.MaxBytes) {
 			return
@@ -124,9 +125,14 @@ func (h *hand) take(ln *line) {
 	}
 }
 
-// weigh returns how many values a message holds and about how many bytes they take in a request.
-func weigh(t message.Telemetry) (values, bytes int) {
+func noteMembers(q *delivery.Queued) {
+	if q.Act == nil {
+		q.Members = message.MostMembers(q.Message.Body)
+	}
+}
+
+// weigh returns how many values a message holds at most and about how many bytes they take in a request.
+func weigh(q *delivery.Queued) (values, bytes int) {
 	const row = 32 // row header, type codes, lengths, time and quality
-	values = t.Readings.Len()
-	return values, values*row + t.Readings.TextLen()
+	return q.Members, q.Members*row + len(q.Message.Body)
 }

@@ -144,7 +144,7 @@ func (l *lane) mend(ctx context.Context, ln *line, k knowledge, err error) {
 // in its line.
 func (h *hand) endOrKeep(thing string, k knowledge) {
 	if h.writer.cfg.Missing == nil || k.outcome.Kind != delivery.NoThing {
-		h.end(h.batch, k.outcome, true)
+		h.endUnwritten(k.outcome, true)
 		return
 	}
 	h.mu.Lock()

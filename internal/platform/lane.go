@@ -179,6 +179,9 @@ func (l *lane) overdue() bool {
 
 // putBack puts messages before those that wait.
 func (l *lane) putBack(ln *line, kept []*delivery.Queued) {
+	for _, q := range kept {
+		noteMembers(q)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	ln.waiting.prepend(kept)

@@ -1,11 +1,12 @@
 package platform
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 
 	"azx/alwayson/infotable"
-	"azx/internal/message"
+	"azx/internal/mapping"
 )
 
 // Reckoned memory of what is remembered, in bytes, beside names and contents.
@@ -14,6 +15,8 @@ const (
 	lastEntry = 192
 	// indexFrom is how many properties a Thing has when an index of them is worth its memory.
 	indexFrom = 64
+	// mostSpareText is how much longer than twice its length the memory of a value may be.
+	mostSpareText = 64
 	// mostContent is the largest content that is remembered: larger ones are told by the platform itself.
 	mostContent = 64 << 10
 )
@@ -27,7 +30,6 @@ type lastValues struct {
 	bytes  int
 	things map[string]*node[lastOfThing]
 	recent byUse[lastOfThing] // by when they were written
-	buf    []byte
 }
 
 type lastOfThing struct {
@@ -39,19 +41,26 @@ type lastOfThing struct {
 }
 
 type lastValue struct {
-	name  string
-	value infotable.Value
-	at    int64 // ms since 1970-01-01 UTC
-	bytes int   // 0: the value is not known
+	name string
+	text []byte // the value, encoded; empty: it is not known
+	at   int64  // ms since 1970-01-01 UTC
+}
+
+// bytes is the memory that the value is reckoned to take.
+func (v *lastValue) bytes() int {
+	if len(v.text) == 0 {
+		return 0
+	}
+	return lastEntry + len(v.name) + len(v.text)
 }
 
 func newLastValues(most int) *lastValues {
 	return &lastValues{most: most, things: map[string]*node[lastOfThing]{}}
 }
 
-// remember takes the values of one Thing, in their order.
-func (l *lastValues) remember(thing string, writes []message.Write) {
-	if l.most <= 0 || len(writes) == 0 {
+// remember takes the values in [from, to), which are of one Thing, in their order.
+func (l *lastValues) remember(thing string, values *mapping.Values, from, to int) {
+	if l.most <= 0 || from == to {
 		return
 	}
 	l.mu.Lock()
@@ -60,29 +69,33 @@ func (l *lastValues) remember(thing string, writes []message.Write) {
 	if ok {
 		l.recent.used(at)
 	} else {
-		at = l.recent.add(lastOfThing{thing: thing, bytes: lastThing + len(thing), values: make([]lastValue, 0, len(writes))})
+		at = l.recent.add(lastOfThing{thing: thing, bytes: lastThing + len(thing), values: make([]lastValue, 0, to-from)})
 		l.things[thing] = at
 		l.bytes += lastThing + len(thing)
 	}
-	for i := range writes {
-		l.set(&at.of, &writes[i])
+	for i := from; i < to; i++ {
+		l.set(&at.of, values, i)
 	}
 	for l.bytes > l.most {
 		l.drop(l.recent.last)
 	}
 }
 
-func (l *lastValues) set(of *lastOfThing, w *message.Write) {
-	kept := of.slot(w.Property)
-	before := kept.bytes
-	content := l.contentOf(w.Value)
-	if content > mostContent {
-		kept.value, kept.at, kept.bytes = infotable.Value{}, 0, 0
-	} else {
-		kept.value, kept.at, kept.bytes = w.Value, w.Time, lastEntry+len(w.Property)+content
+func (l *lastValues) set(of *lastOfThing, values *mapping.Values, i int) {
+	property, text, at := values.At(i)
+	kept := of.slot(property)
+	before := kept.bytes()
+	switch {
+	case len(text) > mostContent:
+		kept.text = nil
+	case cap(kept.text) > 2*len(text)+mostSpareText: // it was much longer
+		kept.text = bytes.Clone(text)
+	default:
+		kept.text = append(kept.text[:0], text...)
 	}
-	of.bytes += kept.bytes - before
-	l.bytes += kept.bytes - before
+	kept.at = at
+	of.bytes += kept.bytes() - before
+	l.bytes += kept.bytes() - before
 }
 
 // slot returns where a property's value is kept.
@@ -130,24 +143,6 @@ func (l *lastValues) drop(at *node[lastOfThing]) {
 	l.bytes -= at.of.bytes
 }
 
-// contentOf is how many bytes a value holds beside its fixed size.
-func (l *lastValues) contentOf(v infotable.Value) int {
-	switch v.Type() {
-	case infotable.TypeNumber, infotable.TypeInteger, infotable.TypeBoolean, infotable.TypeDateTime, infotable.TypeLong,
-		infotable.TypeNothing, infotable.TypeLocation:
-		return 0
-	}
-	if text, ok := v.Text(); ok {
-		return len(text)
-	}
-	l.buf = infotable.AppendValue(l.buf[:0], v)
-	n := len(l.buf)
-	if cap(l.buf) > mostContent {
-		l.buf = nil
-	}
-	return n
-}
-
 func (l *lastValues) get(thing, edgeName string) (v infotable.Value, ms int64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,8 +152,9 @@ func (l *lastValues) get(thing, edgeName string) (v infotable.Value, ms int64, o
 	}
 	of := &at.of
 	i, ok := of.find(edgeName)
-	if !ok || of.values[i].bytes == 0 {
+	if !ok || of.values[i].bytes() == 0 {
 		return v, 0, false
 	}
-	return of.values[i].value, of.values[i].at, true
+	v, _, err := infotable.DecodeValue(of.values[i].text, infotable.Limits{})
+	return v, of.values[i].at, err == nil
 }

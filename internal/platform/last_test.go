@@ -9,13 +9,14 @@ import (
 	"pgregory.net/rapid"
 
 	"azx/alwayson/infotable"
+	"azx/internal/mapping"
 	"azx/internal/message"
 )
 
 func TestTheLastValueOfAPropertyIsRemembered(t *testing.T) {
 	l := newLastValues(1 << 20)
-	l.remember("A", []message.Write{{Property: "n", Value: infotable.Number(1), Time: 5}, {Property: "s", Value: infotable.String("x"), Time: 5}})
-	l.remember("A", []message.Write{{Property: "n", Value: infotable.Number(2), Time: 4}, {Property: "n", Value: infotable.Number(3), Time: 3}})
+	l.rememberAll("A", []message.Write{{Property: "n", Value: infotable.Number(1), Time: 5}, {Property: "s", Value: infotable.String("x"), Time: 5}})
+	l.rememberAll("A", []message.Write{{Property: "n", Value: infotable.Number(2), Time: 4}, {Property: "n", Value: infotable.Number(3), Time: 3}})
 	if v, at, ok := l.get("A", "n"); !ok || at != 3 || !v.Equal(infotable.Number(3)) {
 		t.Errorf("got %v, %d, %v: not the last one acknowledged", v, at, ok)
 	}
@@ -29,6 +30,15 @@ func TestTheLastValueOfAPropertyIsRemembered(t *testing.T) {
 	}
 }
 
+// rememberAll has writes remembered.
+func (l *lastValues) rememberAll(thing string, writes []message.Write) {
+	var values mapping.Values
+	for _, w := range writes {
+		values.Add(w)
+	}
+	l.remember(thing, &values, 0, values.Len())
+}
+
 func TestAValueTooLargeToRememberTakesTheOldOneWithIt(t *testing.T) {
 	large := strings.Repeat("x", mostContent+1)
 	for name, v := range map[string]infotable.Value{
@@ -37,8 +47,8 @@ func TestAValueTooLargeToRememberTakesTheOldOneWithIt(t *testing.T) {
 		"table": infotable.FromTable(infotable.Single("a", infotable.String(large))),
 	} {
 		l := newLastValues(1 << 20)
-		l.remember("A", []message.Write{{Property: "n", Value: infotable.Number(1)}})
-		l.remember("A", []message.Write{{Property: "n", Value: v}})
+		l.rememberAll("A", []message.Write{{Property: "n", Value: infotable.Number(1)}})
+		l.rememberAll("A", []message.Write{{Property: "n", Value: v}})
 		if got, _, ok := l.get("A", "n"); ok {
 			t.Errorf("%s: got %v", name, got.Type())
 		}
@@ -47,7 +57,7 @@ func TestAValueTooLargeToRememberTakesTheOldOneWithIt(t *testing.T) {
 
 func TestWithoutRoomNothingIsRemembered(t *testing.T) {
 	l := newLastValues(0)
-	l.remember("A", []message.Write{{Property: "n", Value: infotable.Number(1)}})
+	l.rememberAll("A", []message.Write{{Property: "n", Value: infotable.Number(1)}})
 	if _, _, ok := l.get("A", "n"); ok || len(l.things) != 0 {
 		t.Error("it is remembered")
 	}
@@ -62,7 +72,7 @@ func TestTheMemoryOfLastValuesIsBounded(t *testing.T) {
 			thing := fmt.Sprint("T", rapid.IntRange(0, 9).Draw(t, "thing"))
 			text := strings.Repeat("x", rapid.SampledFrom([]int{0, 10, 300, 900, most, mostContent + 1}).Draw(t, "length"))
 			w := message.Write{Property: fmt.Sprint("p", rapid.IntRange(0, 3).Draw(t, "property")), Value: infotable.String(text)}
-			l.remember(thing, []message.Write{w})
+			l.rememberAll(thing, []message.Write{w})
 			v, _, ok := l.get(thing, w.Property)
 			if small := len(text) <= 300; small && len(l.things) == 0 || ok && !v.Equal(w.Value) {
 				t.Fatalf("%s.%s is %v %v", thing, w.Property, v, ok)
@@ -72,9 +82,7 @@ func TestTheMemoryOfLastValuesIsBounded(t *testing.T) {
 				of := &at.of
 				sum := lastThing + len(of.thing)
 				for _, kept := range of.values {
-					if text, ok := kept.value.Text(); ok {
-						sum += lastEntry + len(kept.name) + len(text)
-					}
+					sum += kept.bytes()
 				}
 				if sum != of.bytes {
 					t.Fatalf("a Thing takes %d, the account says %d", sum, of.bytes)
@@ -93,10 +101,10 @@ func TestEachOfManyPropertiesIsFoundInAnyOrder(t *testing.T) {
 	var writes []message.Write
 	for i := range 2*indexFrom + 1 {
 		writes = append(writes, message.Write{Property: fmt.Sprint("p", i), Value: infotable.Integer(int32(i))})
-		l.remember("A", writes[i:])
+		l.rememberAll("A", writes[i:])
 	}
 	slices.Reverse(writes)
-	l.remember("A", writes)
+	l.rememberAll("A", writes)
 	for _, w := range writes {
 		if v, _, ok := l.get("A", w.Property); !ok || !v.Equal(w.Value) {
 			t.Errorf("%s: got %v, %v", w.Property, v, ok)

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"azx/alwayson"
-	"azx/internal/decode"
 	"azx/internal/delivery"
 	"azx/internal/message"
 )
@@ -182,11 +181,7 @@ func TestMessagesReachAServerInOrderThoughConnectionsEnd(t *testing.T) {
 func telemetryOf(tb testing.TB, thing string, n int) message.Telemetry {
 	tb.Helper()
 	m := &message.Message{Hub: "Hub", DeviceID: thing, Sequence: int64(n), Body: fmt.Appendf(nil, `{"n":%d}`, n)}
-	readings, err := decode.Body(m)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return message.Telemetry{Message: m, Thing: thing, Readings: readings, Time: int64(n)}
+	return message.Telemetry{Message: m, Thing: thing, Time: int64(n)}
 }
 
 func TestAfterATimeOutTheRequestTravelsOverANewConnection(t *testing.T) {
@@ -243,11 +238,7 @@ func TestThePlatformsNotificationReachesTheTables(t *testing.T) {
 	<-s.bound
 	write := func(body string) {
 		m := &message.Message{Hub: "Hub", DeviceID: "Pump", Body: []byte(body)}
-		readings, err := decode.Body(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Write(&delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: "Pump", Readings: readings}, Settle: func(delivery.Outcome) {}})
+		w.Write(&delivery.Queued{Telemetry: message.Telemetry{Message: m, Thing: "Pump"}, Settle: func(delivery.Outcome) {}})
 		if err := w.Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}

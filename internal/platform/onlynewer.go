@@ -7,7 +7,6 @@ import (
 	"azx/alwayson/infotable"
 	"azx/internal/delivery"
 	"azx/internal/fault"
-	"azx/internal/message"
 )
 
 // propertyTimeService tells the time of the value that a property has now, by the property's own name (read).
@@ -21,8 +20,7 @@ func (h *hand) leaveOld(ctx context.Context, thing string) error {
 		return nil
 	}
 	it := &h.items[0]
-	writes := h.writes[it.from:it.to]
-	times, refused, err := h.presentTimes(ctx, thing, writes)
+	times, refused, err := h.presentTimes(ctx, thing, it)
 	switch {
 	case err != nil:
 		return err
@@ -34,17 +32,15 @@ func (h *hand) leaveOld(ctx context.Context, thing string) error {
 		h.dropItems()
 		return nil
 	}
-	newer := writes[:0]
-	for i, w := range writes {
-		if w.Time > times[i] {
-			newer = append(newer, w)
-		}
-	}
-	it.to = it.from + len(newer)
+	h.values.Keep(it.from, func(i int) bool {
+		_, _, at := h.values.At(i)
+		return at > times[i-it.from]
+	})
+	it.to = h.values.Len()
 	switch {
-	case len(newer) > 0:
+	case it.to > it.from:
 		return nil
-	case it.err != nil: // a value that the platform does not have at all
+	case it.unfit != nil: // a value that the platform does not have at all
 		h.settle(it.queued, misfit(it))
 	default:
 		h.settle(it.queued, delivery.Outcome{Kind: delivery.Superseded, Reason: "superseded"})
@@ -61,18 +57,19 @@ func (h *hand) dropItems() {
 // neverWritten is older than any message.
 const neverWritten = -1 << 63
 
-// presentTimes is the one place that knows how a platform tells how old a property's value is: the time of each write's
-// property, in ms since 1970-01-01 UTC.
-func (h *hand) presentTimes(ctx context.Context, thing string, writes []message.Write) ([]int64, *unusable, error) {
+// presentTimes is the one place that knows how a platform tells how old a property's value is: the time of the property of each
+// of the item's values, in ms since 1970-01-01 UTC.
+func (h *hand) presentTimes(ctx context.Context, thing string, it *item) ([]int64, *unusable, error) {
 	names, refused, err := h.ownNames(ctx, thing)
 	if err != nil || refused != nil {
 		return nil, refused, err
 	}
-	times := make([]int64, len(writes))
-	for i, w := range writes {
-		name, ok := names[w.Property]
+	times := make([]int64, it.to-it.from)
+	for i := range times {
+		property, _, _ := h.values.At(it.from + i)
+		name, ok := names[property]
 		if !ok {
-			name = w.Property
+			name = property
 		}
 		resp, v, err := h.ask(ctx, alwayson.CallService(thing, propertyTimeService, infotable.Single("propertyName", infotable.String(name))), h.parked)
 		if err != nil {

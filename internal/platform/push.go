@@ -7,6 +7,7 @@ import (
 
 	"azx/alwayson"
 	"azx/internal/fault"
+	"azx/internal/mapping"
 	"azx/internal/message"
 )
 
@@ -66,15 +67,16 @@ func (h *hand) carryPushes(ctx context.Context, ln *line) (more bool) {
 }
 
 func (h *hand) carryPush(ctx context.Context, thing string, writes []message.Write) error {
-	values := make([]alwayson.PropertyValue, len(writes))
-	for i, w := range writes {
-		values[i] = alwayson.PropertyValue{Name: w.Property, Value: w.Value, TimeMs: w.Time}
+	var values mapping.Values
+	for _, w := range writes {
+		values.Add(w)
 	}
-	resp, v := h.send(ctx, alwayson.PropertyPush(thing, alwayson.AppendPropertyPush(nil, values)))
+	body := appendRows(alwayson.BeginPropertyPush(nil), &values, 0, values.Len())
+	resp, v := h.send(ctx, alwayson.PropertyPush(thing, alwayson.EndPropertyPush(body)))
 	if v != accepted {
 		return failure("write to Thing "+thing, resp, v)
 	}
-	h.writer.cfg.Meter.Written(len(values))
-	h.last.remember(thing, writes)
+	h.writer.cfg.Meter.Written(values.Len())
+	h.last.remember(thing, &values, 0, values.Len())
 	return nil
 }

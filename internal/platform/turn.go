@@ -3,11 +3,11 @@ package platform
 import (
 	"context"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"azx/alwayson"
+	"azx/internal/decode"
 	"azx/internal/delivery"
 	"azx/internal/fault"
 	"azx/internal/mapping"
@@ -17,8 +17,9 @@ import (
 // item is a message of the lane's batch, translated.
 type item struct {
 	queued   *delivery.Queued
-	from, to int   // its values, in the lane's writes
-	err      error // the first value that does not fit its property
+	from, to int   // its values, in the hand's values
+	unfit    error // the first value that does not fit its property
+	err      error // why its body cannot be read
 }
 
 func (it item) wanted() bool { return it.queued.Wanted == nil || it.queued.Wanted() }
@@ -48,7 +49,7 @@ func (h *hand) turn(ctx context.Context, ln *line) error {
 	defer h.forgetBatch()
 	h.end(h.left, delivery.Outcome{Kind: delivery.Unwanted}, false)
 	if k.table == nil {
-		h.end(h.batch, k.outcome, fresh)
+		h.endUnwritten(k.outcome, fresh)
 		return nil
 	}
 	return h.write(ctx, ln.thing, k)
@@ -61,7 +62,7 @@ func usable(k knowledge) bool { return k.table != nil && k.table.Len() > 0 }
 func (h *hand) forgetBatch() {
 	most := 2 * h.writer.cfg.MaxValues
 	h.batch, h.left, h.items = recycle(h.batch, most), recycle(h.left, most), recycle(h.items, most)
-	h.writes = recycle(h.writes, most)
+	h.values.Recycle(most, 2*h.writer.cfg.MaxBytes)
 	if cap(h.body) > 2*h.writer.cfg.MaxBytes {
 		h.body = nil
 	}
@@ -85,6 +86,21 @@ func (h *hand) end(messages []*delivery.Queued, o delivery.Outcome, fresh bool) 
 		q.Settle(o)
 	}
 	h.ended(len(messages))
+}
+
+// endUnwritten settles the batch with the outcome of its Thing, but for messages whose body cannot be read.
+func (h *hand) endUnwritten(o delivery.Outcome, fresh bool) {
+	readable := h.batch[:0]
+	for _, q := range h.batch {
+		if _, err := decode.Body(q.Message); err != nil {
+			h.settle(q, undecodable(err))
+		} else {
+			readable = append(readable, q)
+		}
+	}
+	clear(h.batch[len(readable):])
+	h.batch = readable
+	h.end(h.batch, o, fresh)
 }
 
 // write translates the batch, asks again if a key is unknown, and delivers.
@@ -113,36 +129,28 @@ func (h *hand) write(ctx context.Context, thing string, k knowledge) error {
 
 // translate turns the lane's batch into its items and returns how many keys have no property.
 func (h *hand) translate(t *mapping.Table) (unknown int) {
-	readings := 0
-	for i := range h.batch {
-		readings += h.batch[i].Readings.Len()
-	}
 	h.dropItems()
-	clear(h.writes)
-	h.writes = slices.Grow(h.writes[:0], readings)
+	h.values.Cut(0)
 	for _, q := range h.batch {
-		from := len(h.writes)
-		keys, err := h.mapOne(t, q.Telemetry)
-		unknown += keys
-		h.items = append(h.items, item{queued: q, from: from, to: len(h.writes), err: err})
+		it := item{queued: q, from: h.values.Len()}
+		unknown += h.encode(t, &it)
+		it.to = h.values.Len()
+		h.items = append(h.items, it)
 	}
 	return unknown
 }
 
-// mapOne appends the writes of one message. A panic on what a device sent is that message's problem, not the
-// end of the lane.
-func (h *hand) mapOne(t *mapping.Table, tel message.Telemetry) (unknown int, err error) {
-	from := len(h.writes)
+// encode appends the values of one message and returns how many keys have no property. A panic on what a device sent is that
+// message's problem, not the end of the lane.
+func (h *hand) encode(t *mapping.Table, it *item) (unknown int) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			clear(h.writes[from:cap(h.writes)]) // what Map appended
-			h.writes = h.writes[:from]
-			err = fault.Panicked("map message", cause, debug.Stack())
+			h.values.Cut(it.from)
+			it.err = fault.Panicked("read message", cause, debug.Stack())
 		}
 	}()
-	writes, keys, err := t.Map(tel, h.writes)
-	h.writes = writes
-	return len(keys), err
+	unknown, it.unfit, it.err = t.Encode(it.queued.Telemetry, &h.values)
+	return unknown
 }
 
 // sift settles the items that have nothing to write, or may not, and keeps the others.
@@ -156,11 +164,13 @@ func (h *hand) sift(thing, gateway string) {
 			hub, allowed, asked = from, h.writer.mayWrite(thing, gateway, from), true
 		}
 		switch {
+		case it.err != nil:
+			h.settle(it.queued, undecodable(it.err))
 		case it.to > it.from && !allowed:
 			h.settle(it.queued, notAllowed(thing, gateway, hub))
 		case it.to > it.from:
 			kept = append(kept, it)
-		case it.err != nil:
+		case it.unfit != nil:
 			h.settle(it.queued, misfit(&it))
 		default:
 			h.settle(it.queued, delivery.Outcome{Kind: delivery.Nothing, Reason: "no-property"})
@@ -243,12 +253,8 @@ func (h *hand) push(ctx context.Context, thing string, items []item) (alwayson.R
 	values := 0
 	h.body = alwayson.BeginPropertyPush(h.body[:0])
 	for i := range items {
-		writes := h.writes[items[i].from:items[i].to]
-		for at := range writes {
-			w := &writes[at]
-			h.body = alwayson.AppendPropertyRow(h.body, &alwayson.PropertyValue{Name: w.Property, Value: w.Value, TimeMs: w.Time})
-		}
-		values += len(writes)
+		h.body = appendRows(h.body, &h.values, items[i].from, items[i].to)
+		values += items[i].to - items[i].from
 	}
 	h.body = alwayson.EndPropertyPush(h.body)
 	began := h.clock()
@@ -266,6 +272,15 @@ func (h *hand) push(ctx context.Context, thing string, items []item) (alwayson.R
 		h.writer.cfg.Meter.Written(values)
 	}
 	return resp, v, err
+}
+
+// appendRows appends the rows of a push for the values in [from, to).
+func appendRows(dst []byte, values *mapping.Values, from, to int) []byte {
+	for i := from; i < to; i++ {
+		property, value, at := values.At(i)
+		dst = alwayson.AppendEncodedRow(dst, property, value, at)
+	}
+	return dst
 }
 
 // clock is the time for trace; the zero time if nobody traces.
@@ -292,14 +307,15 @@ func (h *hand) trace(thing string, items []item, values int, began time.Time, v 
 
 func (h *hand) accept(thing string, items []item) {
 	for i := range items {
-		h.last.remember(thing, h.writes[items[i].from:items[i].to])
+		it := &items[i]
+		h.last.remember(thing, &h.values, it.from, it.to)
 		if written := h.writer.cfg.Written; written != nil {
-			written(items[i].queued.Telemetry, h.writes[items[i].from:items[i].to])
+			written(it.queued.Telemetry, &h.values, it.from, it.to-it.from)
 		}
-		if items[i].err != nil {
-			items[i].queued.Settle(misfit(&items[i]))
+		if it.unfit != nil {
+			it.queued.Settle(misfit(it))
 		} else {
-			items[i].queued.Settle(delivery.Outcome{})
+			it.queued.Settle(delivery.Outcome{})
 		}
 	}
 	h.ended(len(items))
@@ -322,12 +338,18 @@ func hubOf(t message.Telemetry) string {
 // misfit is the outcome of a message that holds a value which mapping refused.
 func misfit(it *item) delivery.Outcome {
 	reason := "wrong-type"
-	for i := range it.queued.Readings.Len() {
-		if strings.Contains(string(it.queued.Readings.Key(i)), mapping.ModuleSeparator) {
+	readings, _ := decode.Body(it.queued.Message) // it was read before
+	for _, r := range readings {
+		if strings.Contains(string(r.Key), mapping.ModuleSeparator) {
 			reason = "module-key"
 		}
 	}
-	return delivery.Outcome{Kind: delivery.Refused, Reason: reason, Err: it.err}
+	return delivery.Outcome{Kind: delivery.Refused, Reason: reason, Err: it.unfit}
+}
+
+// undecodable is the outcome of a message whose body cannot be read.
+func undecodable(err error) delivery.Outcome {
+	return delivery.Outcome{Kind: delivery.Refused, Reason: delivery.Undecodable, Err: err}
 }
 
 func notAllowed(thing, gateway, hub string) delivery.Outcome {

@@ -11,6 +11,7 @@ import (
 
 	"azx/alwayson"
 	"azx/internal/delivery"
+	"azx/internal/mapping"
 	"azx/internal/message"
 	"azx/internal/supervise"
 )
@@ -95,9 +96,9 @@ type WriterConfig struct {
 	// that is not told and AllowThings lets devices write to it: Binder.Learned. It must not block. May be nil.
 	Learned func(thing, gateway string)
 
-	// Written is called with a message and its values once the platform has acknowledged them. It must not block, nor keep
-	// the values. May be nil.
-	Written func(t message.Telemetry, writes []message.Write)
+	// Written is called with a message and its values, of which there are n from the one at from on, once the platform has
+	// acknowledged them. It must not block, nor keep the values. May be nil.
+	Written func(t message.Telemetry, values *mapping.Values, from, n int)
 
 	// Missing is called for a Thing that is not there and has messages that wait, and Moved for one that belongs to another
 	// hub than these; nil: nobody is. The messages wait meanwhile, those of other Things do not. nil says that this is mended:
@@ -203,7 +204,10 @@ func (w *Writer) Run(ctx context.Context) error {
 
 // Write queues a message for its Thing and returns at once: whoever calls it bounds the memory. Settle is
 // called once, from a goroutine of the Writer, unless that ends before. The body must not change until then.
-func (w *Writer) Write(q *delivery.Queued) { w.laneOf(q.Thing).add(q) }
+func (w *Writer) Write(q *delivery.Queued) {
+	noteMembers(q)
+	w.laneOf(q.Thing).add(q)
+}
 
 // Forget drops what is known of a Thing, so that its next message asks the platform. It is what the
 // platform's NotifyPropertyUpdate calls for.

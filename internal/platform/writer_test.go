@@ -16,6 +16,8 @@ import (
 	"azx/alwayson/infotable"
 	"azx/internal/delivery"
 	"azx/internal/fault"
+	"azx/internal/mapping"
+	"azx/internal/message"
 )
 
 func TestAMessageIsWrittenWithItsOwnTimeAndRemoteNames(t *testing.T) {
@@ -470,19 +472,27 @@ func TestABadConfigurationIsRefused(t *testing.T) {
 	}
 }
 
-func TestAMessageThatBreaksTheMappingIsRefusedAlone(t *testing.T) {
+func TestAPanicInTheMappingIsTheProblemOfOneMessage(t *testing.T) {
+	var h hand
+	h.values.Add(message.Write{Property: "n", Value: infotable.Number(1)})
+	it := item{queued: &delivery.Queued{Telemetry: telemetryOf(t, "Pump", 2)}, from: 1}
+	if h.encode(&mapping.Table{}, &it); !fault.IsPanic(it.err) || h.values.Len() != 1 { // no such table is made
+		t.Errorf("got %v, with %d values", it.err, h.values.Len())
+	}
+}
+
+func TestAMessageThatCannotBeReadIsRefusedAlone(t *testing.T) {
 	inBubble(t, nil, func(b *bench) {
 		b.platform.add("Pump", "n:NUMBER", "on:BOOLEAN")
 		open := b.platform.gate(remotePropertiesService)
-		broken := b.telemetry("Pump", `{"n":1,"on":true}`)
-		broken.Readings.Add(0, 0, false, 1, 0) // no decoder makes this
-		r := &result{}
-		b.writer.Write(&delivery.Queued{Telemetry: broken, Settle: r.settle})
-		whole := b.send("Pump", `{"n":2,"on":true}`)
+		first, broken, last := b.send("Pump", `{"n":1,"on":true}`), b.send("Pump", `{"n":2,"on":tru}`), b.send("Pump", `{"n":3,"on":true}`)
+		nobody := b.send("Nobody", `{"n":`)
 		open()
-		b.want(r, "refused wrong-type")
-		b.want(whole, "accepted")
-		b.wantCalls("push", "push Pump n=2 on=true")
+		b.want(first, "accepted")
+		b.want(broken, "refused undecodable")
+		b.want(last, "accepted")
+		b.want(nobody, "refused undecodable")
+		b.wantCalls("push", "push Pump n=1 on=true n=3 on=true")
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -32,35 +33,42 @@ func layers() []layer {
 	var all []layer
 	for _, body := range []source.Body{source.Small(), source.Large()} {
 		m := &message.Message{Body: body.Text(), ContentType: "application/json", ContentEncoding: "utf-8"}
-		readings, _ := decode.Body(m) // the layer below tells if it fails
 		table := tableOf(body)
-		var writes []message.Write
-		writes, _, _ = table.Map(message.Telemetry{Message: m, Readings: readings, Time: 1}, nil)
-		values := make([]alwayson.PropertyValue, len(writes))
-		for i, w := range writes {
-			values[i] = alwayson.PropertyValue{Name: w.Property, Value: w.Value, TimeMs: w.Time}
-		}
+		var values, again mapping.Values
+		_, _, _ = table.Encode(message.Telemetry{Message: m, Time: 1}, &values) // the layer below tells if it fails
 		var encoded []byte
 		all = append(all,
-			layer{"layer-json-" + body.Name, "JSON decode: decode.Body, " + body.Name, func() error {
-				_, err := decode.Body(m)
-				return err
-			}},
+			layer{"layer-json-" + body.Name, "JSON decode: decode.Members, " + body.Name, func() error { return walk(m) }},
 			layer{"layer-json-map-" + body.Name, "JSON decode: encoding/json into a map, " + body.Name, func() error {
 				var into map[string]any
 				return json.Unmarshal(m.Body, &into)
 			}},
-			layer{"layer-map-" + body.Name, "readings to writes: mapping.Table.Map, " + body.Name, func() (err error) {
-				writes, _, err = table.Map(message.Telemetry{Message: m, Readings: readings, Time: 1}, writes[:0])
-				return err
+			layer{"layer-values-" + body.Name, "JSON to values: mapping.Table.Encode, " + body.Name, func() error {
+				again.Cut(0)
+				_, unfit, err := table.Encode(message.Telemetry{Message: m, Time: 1}, &again)
+				return errors.Join(unfit, err)
 			}},
-			layer{"layer-push-" + body.Name, "AlwaysOn push encode: AppendPropertyPush, " + body.Name, func() error {
-				encoded = alwayson.AppendPropertyPush(encoded[:0], values)
+			layer{"layer-push-" + body.Name, "AlwaysOn push encode: AppendEncodedRow, " + body.Name, func() error {
+				encoded = alwayson.BeginPropertyPush(encoded[:0])
+				for i := range values.Len() {
+					property, value, at := values.At(i)
+					encoded = alwayson.AppendEncodedRow(encoded, property, value, at)
+				}
+				encoded = alwayson.EndPropertyPush(encoded)
 				return nil
 			}},
 		)
 	}
 	return all
+}
+
+// walk decodes a body.
+func walk(m *message.Message) error {
+	members, err := decode.Open(m)
+	for ok := err == nil; ok; {
+		_, _, ok = members.Next("")
+	}
+	return errors.Join(err, members.Err())
 }
 
 func tableOf(body source.Body) *mapping.Table {
