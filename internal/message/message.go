@@ -65,17 +65,17 @@ const MaxMembers = 10_000
 // colon.
 func MostMembers(text []byte) int { return min(bytes.Count(text, []byte{':'}), MaxMembers) }
 
-// Size is the memory, in bytes, that a message is reckoned to hold at most while in flight, once it is decoded and while
-// it is being written. What it shares with others is not in it.
+// Size is the memory, in bytes, that a message is reckoned to take while in flight: twice what it holds, since garbage is collected
+// when there is about as much of it. What it shares with others is not in it, nor what is made of it while it is written, which
+// the number of lanes bounds.
 func (m *Message) Size() int {
 	const (
-		fixed     = 1024 // struct, receipt with those it shares memory with, queue entries and short texts
-		perText   = 96   // an entry of a map
-		perByte   = 2    // of the body, and of keys that had to be unescaped
-		perMember = 216  // a reading, its write and its value in a request, of 16, 64 and 80 bytes, and that encoded
+		fixed   = 512 // struct, receipt with those it shares memory with, queue entries and short texts
+		perText = 192 // an entry of a map
+		perByte = 2   // of the body
 	)
-	system, _ := m.System.(TextMap) // others are made when they are asked for, of what Kept counts
-	n := fixed + perByte*len(m.Body) + perMember*MostMembers(m.Body) + perText*(len(m.Properties)+len(system))
+	system, _ := m.System.(TextMap) // others are made when they are asked for, of what is in Shared
+	n := fixed + perByte*len(m.Body) + perText*(len(m.Properties)+len(system))
 	for k, v := range m.Properties {
 		n += len(k) + len(v)
 	}
