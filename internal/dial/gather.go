@@ -9,7 +9,7 @@ import (
 // Gathering: while much comes over a connection, its reader rests once it has read all there is, so that more comes at once
 // next time: to be woken for each few messages costs as much as they do.
 const (
-	gatherRest   = 2 * time.Millisecond
+	gatherRest   = 4 * time.Millisecond
 	gatherFrom   = 2 << 20               // bytes a second that are much: 5,000 small messages
 	gatherLook   = 20 * time.Millisecond // how long bytes are counted
 	gatherBuffer = 64 << 10
