@@ -10,25 +10,26 @@ import (
 )
 
 // Message is one event of a hub's partition, as it was received.
+//
+// What is looked at once more when it is written comes first and fills 128 bytes: by then the message has left the cache.
 type Message struct {
-	Hub       string    // name of the hub Thing
-	Partition string    // partition id, "0".."31"
-	Sequence  int64     // per partition, ascending
-	Offset    string    // opaque position within the partition
-	Enqueued  time.Time // when the hub took it (UTC)
-
-	DeviceID string // iothub-connection-device-id; empty when the hub did not set it
-	ModuleID string // iothub-connection-module-id; empty for a device's own messages
-	Source   string // iothub-message-source: "Telemetry", "twinChangeEvents", ...
-
-	ContentType     string            // AMQP property content-type, "" when absent
-	ContentEncoding string            // AMQP property content-encoding, "" when absent
-	Properties      map[string]string // application properties, nil when there are none
-	System          Texts             // remaining annotations and AMQP properties, as text; nil when there are none
-	Body            []byte            // original bytes; nobody changes them
-
+	Body            []byte // original bytes; nobody changes them
+	ContentType     string // AMQP property content-type, "" when absent
+	ContentEncoding string // AMQP property content-encoding, "" when absent
+	ModuleID        string // iothub-connection-module-id; empty for a device's own messages
+	Hub             string // name of the hub Thing
+	Partition       string // partition id, "0".."31"
+	DeviceID        string // iothub-connection-device-id; empty when the hub did not set it
 	// Shared is the memory that it shares with others that came with it; nil: none.
 	Shared *Shared
+
+	Sequence int64     // per partition, ascending
+	Offset   string    // opaque position within the partition
+	Enqueued time.Time // when the hub took it (UTC)
+
+	Source     string            // iothub-message-source: "Telemetry", "twinChangeEvents", ...
+	Properties map[string]string // application properties, nil when there are none
+	System     Texts             // remaining annotations and AMQP properties, as text; nil when there are none
 }
 
 // Texts are texts by name. Few ask for them: they may be made when somebody does.

@@ -28,7 +28,7 @@ func (w *Writer) look(since time.Duration) {
 	for _, l := range w.lanes {
 		came += l.came()
 	}
-	many := float64(came) >= gatherFrom*since.Seconds()
+	many := float64(came) >= float64(w.cfg.gatherFrom)*since.Seconds()
 	w.gathers.Store(many && w.cfg.Gather > 0 && time.Since(w.made)-time.Duration(w.hurried.Load()) >= hurriedFor)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,21 +28,35 @@ const (
 	pushFates
 )
 
-// Whatever happens to requests, the platform sees the values of each Thing in their order: a suffix of what it
-// has may come again, nothing is left out, and nothing is settled that it does not have.
+// Whatever happens to requests, whether Things gather what they send or not, and whoever takes partitions over meanwhile, the
+// platform sees the values of each Thing in their order: a suffix of what it has may come again, nothing is left out that is still
+// wanted, and nothing is settled that it does not have.
 func TestTheOrderOfAThingSurvivesRetries(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		fates := rapid.SliceOfN(rapid.IntRange(0, pushFates-1), 0, 60).Draw(rt, "fates")
-		steps := rapid.SliceOfN(rapid.IntRange(0, 5), 1, 60).Draw(rt, "steps") // 0..3: send to that Thing, 4..5: time passes
-		lanes := rapid.IntRange(1, 3).Draw(rt, "lanes")
-		if complaint := orderUnder(t, fates, steps, lanes); complaint != "" {
+		steps := rapid.SliceOfN(rapid.SampledFrom([]int{0, 1, 2, 3, 0, 1, 2, 3, someTime, longTime, hurry, takeOver}), 1, 80).Draw(rt, "steps")
+		lanes, gather := rapid.IntRange(1, 3).Draw(rt, "lanes"), rapid.Bool().Draw(rt, "gather")
+		if complaint := orderUnder(t, fates, steps, lanes, gather); complaint != "" {
 			rt.Fatal(complaint)
 		}
 	})
 }
 
-func orderUnder(t *testing.T, fates, steps []int, lanes int) (complaint string) {
-	inBubble(t, func(c *WriterConfig) { c.Lanes = lanes; c.MaxValues = 3 }, func(b *bench) {
+// Steps of the model, beside sending to one of the Things 0 to 3.
+const (
+	someTime = 4 + iota
+	longTime
+	hurry
+	takeOver // what was sent until then is not wanted any more
+)
+
+func orderUnder(t *testing.T, fates, steps []int, lanes int, gather bool) (complaint string) {
+	inBubble(t, func(c *WriterConfig) {
+		c.Lanes, c.MaxValues = lanes, 3
+		if gather {
+			c.Gather, c.gatherFrom = 100*time.Millisecond, 1
+		}
+	}, func(b *bench) {
 		platform := &fatefulPlatform{fakePlatform: b.platform, fates: fates}
 		b.platform.hook = platform.meet
 		sent := map[string]int{}
@@ -50,20 +65,35 @@ func orderUnder(t *testing.T, fates, steps []int, lanes int) (complaint string) 
 		for i := range 4 {
 			b.platform.add(fmt.Sprint("T", i), "n:NUMBER")
 		}
+		var taken atomic.Int64 // how often somebody took over
 		for _, step := range steps {
-			if step > 3 {
+			switch step {
+			case someTime:
+				pass(30 * time.Millisecond)
+				continue
+			case longTime:
 				pass(20 * time.Second)
+				continue
+			case hurry:
+				b.writer.Hurry()
+				continue
+			case takeOver:
+				taken.Add(1)
 				continue
 			}
 			thing := fmt.Sprint("T", step)
 			sent[thing]++
-			number := float64(sent[thing])
+			number, reader := float64(sent[thing]), taken.Load()
 			b.writer.Write(&delivery.Queued{
 				Telemetry: b.telemetry(thing, fmt.Sprintf(`{"n":%d}`, sent[thing])),
+				Wanted:    func() bool { return taken.Load() == reader },
 				Settle: func(o delivery.Outcome) {
 					mu.Lock()
 					defer mu.Unlock()
 					settled[thing]++
+					if o.Kind == delivery.Unwanted {
+						platform.with(func() { platform.reject(thing, number) })
+					}
 					if o.Kind == delivery.Accepted && !slices.Contains(b.platform.valuesOf(thing), number) {
 						complaint = "a message was settled as accepted that the platform does not have"
 					}
@@ -151,18 +181,23 @@ func (p *fatefulPlatform) next(r alwayson.Request) int {
 	fate := p.fates[0]
 	p.fates = p.fates[1:]
 	if fate >= pushServerError {
-		if p.rejected == nil {
-			p.rejected = map[string]map[float64]bool{}
-		}
-		if p.rejected[r.Name] == nil {
-			p.rejected[r.Name] = map[float64]bool{}
-		}
 		for _, v := range pushed(r) {
 			n, _ := v.Value.Number()
-			p.rejected[r.Name][n] = true
+			p.reject(r.Name, n)
 		}
 	}
 	return fate
+}
+
+// reject notes that the platform need not have a value. The caller has the lock.
+func (p *fatefulPlatform) reject(thing string, n float64) {
+	if p.rejected == nil {
+		p.rejected = map[string]map[float64]bool{}
+	}
+	if p.rejected[thing] == nil {
+		p.rejected[thing] = map[float64]bool{}
+	}
+	p.rejected[thing][n] = true
 }
 
 func (p *fakePlatform) valuesOf(thing string) []float64 {

@@ -65,7 +65,8 @@ type WriterConfig struct {
 	Lanes int
 	// Gather is how long a Thing that was written rests at most before it is written again while many messages come, so that
 	// several travel in one request; 0: it does not.
-	Gather time.Duration
+	Gather     time.Duration
+	gatherFrom int // how many messages a second, over all lanes, are many: 5,000
 	// MaxValues and MaxBytes bound what joins in one request; defaults 1,000 and 200 KiB. A message is never
 	// split: one that exceeds them travels alone.
 	MaxValues, MaxBytes int
@@ -122,6 +123,7 @@ func SystemThings() []string {
 
 func (c WriterConfig) withDefaults() WriterConfig {
 	byDefault(&c.Lanes, 64)
+	byDefault(&c.gatherFrom, gatherFrom)
 	byDefault(&c.MaxValues, 1000)
 	byDefault(&c.MaxBytes, 200<<10)
 	byDefault(&c.ReplyTimeout, 30*time.Second)
