@@ -54,64 +54,90 @@ type Tracker struct {
 	withdrawn atomic.Bool
 
 	mu        sync.Mutex
-	open      []*Receipt // begun and not yet behind the watermark, oldest at head
-	shelf     []Receipt  // room for the next ones: many small pieces of memory cost more than a few
-	head      int
+	open      []account  // a ring of those from head to next, found by number; its length is a power of two
+	head      int64      // number of the oldest message that is not behind the watermark
+	next      int64      // number of the next message to begin
 	last      Checkpoint // of the message that began last
 	watermark Checkpoint
 	moved     bool // watermark was set since the start
 	counts    Counts
-	idle      chan struct{} // closed while nothing is in flight
+	idle      chan struct{} // closed when nothing is in flight any more; nil if nobody waits for that
 }
+
+// leastOpen is how many messages a Tracker has room for at least.
+const leastOpen = 64
 
 // NewTracker returns the account of a partition in which nothing has happened yet.
-func NewTracker() *Tracker {
-	idle := make(chan struct{})
-	close(idle)
-	return &Tracker{idle: idle}
-}
+func NewTracker() *Tracker { return &Tracker{open: make([]account, leastOpen)} }
 
-// shelfSize is how many receipts share a piece of memory, which one that stays open keeps.
-const shelfSize = 8
-
-// Receipt stands for one message until it is settled.
-type Receipt struct {
-	tracker *Tracker
+// account is what is known of a message that has begun.
+type account struct {
 	at      Checkpoint
 	ended   bool
 	settled bool // ended, and a checkpoint may pass it
 }
 
+// Receipt stands for one message until it is settled.
+type Receipt struct {
+	tracker *Tracker
+	number  int64 // of the message, counted from the tracker's first
+}
+
 // Begin opens the account of the partition's next message.
-func (t *Tracker) Begin(at Checkpoint) *Receipt {
+func (t *Tracker) Begin(at Checkpoint) Receipt {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.counts.InFlight == 0 {
-		t.idle = make(chan struct{})
+	if t.next-t.head == int64(len(t.open)) {
+		t.resize(2 * len(t.open))
 	}
+	r := Receipt{t, t.next}
+	*t.account(t.next) = account{at: at}
+	t.next++
+	t.last = at
 	t.counts.Received++
 	t.counts.InFlight++
-	t.last = at
-	if len(t.shelf) == 0 {
-		t.shelf = make([]Receipt, shelfSize)
-	}
-	r := &t.shelf[0]
-	t.shelf = t.shelf[1:]
-	r.tracker, r.at = t, at
-	t.open = append(t.open, r)
+	t.mu.Unlock()
 	return r
+}
+
+// account returns the place of a message's account.
+func (t *Tracker) account(number int64) *account { return &t.open[int(number)&(len(t.open)-1)] }
+
+// pass takes the oldest message's account away. Room that a burst took is given back.
+func (t *Tracker) pass() {
+	*t.account(t.head) = account{}
+	t.head++
+	if size := len(t.open); size > leastOpen && t.next-t.head < int64(size/8) {
+		t.resize(size / 2)
+	}
+}
+
+func (t *Tracker) resize(size int) {
+	resized := make([]account, size)
+	for n := t.head; n < t.next; n++ {
+		resized[int(n)&(size-1)] = *t.account(n)
+	}
+	t.open = resized
 }
 
 // Settle ends the message's account with its result. Only the first call counts; the return value
 // tells whether this was it.
-func (r *Receipt) Settle(result Result) bool {
+func (r Receipt) Settle(result Result) bool {
 	t := r.tracker
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if r.ended {
+	first := t.settle(r.number, result)
+	t.mu.Unlock()
+	return first
+}
+
+func (t *Tracker) settle(number int64, result Result) (first bool) {
+	if number < t.head {
 		return false
 	}
-	r.ended, r.settled = true, result != Withdrawn
+	a := t.account(number)
+	if a.ended {
+		return false
+	}
+	a.ended, a.settled = true, result != Withdrawn
 	t.count(result)
 	t.advance()
 	return true
@@ -129,8 +155,9 @@ func (t *Tracker) count(result Result) {
 		t.counts.Withdrawn++
 	}
 	t.counts.InFlight--
-	if t.counts.InFlight == 0 {
+	if t.counts.InFlight == 0 && t.idle != nil {
 		close(t.idle)
+		t.idle = nil
 	}
 }
 
@@ -158,10 +185,10 @@ func (t *Tracker) Last() (Checkpoint, bool) {
 func (t *Tracker) Oldest() (Checkpoint, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.head == len(t.open) {
+	if t.head == t.next {
 		return Checkpoint{}, false
 	}
-	return t.open[t.head].at, true
+	return t.account(t.head).at, true
 }
 
 // Counts returns the account as of now.
@@ -185,8 +212,8 @@ func (t *Tracker) Snapshot() Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := Snapshot{Counts: t.counts, Last: t.last, Watermark: t.watermark, Moved: t.moved}
-	if t.head < len(t.open) {
-		s.Oldest = t.open[t.head].at
+	if t.head < t.next {
+		s.Oldest = t.account(t.head).at
 	}
 	return s
 }
@@ -195,5 +222,14 @@ func (t *Tracker) Snapshot() Snapshot {
 func (t *Tracker) Idle() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.idle
+	if t.idle != nil {
+		return t.idle
+	}
+	idle := make(chan struct{})
+	if t.counts.InFlight == 0 {
+		close(idle)
+	} else {
+		t.idle = idle
+	}
+	return idle
 }

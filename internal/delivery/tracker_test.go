@@ -59,13 +59,23 @@ func TestIdleIsToldWhenNothingIsInFlight(t *testing.T) {
 func TestAnyOrderOfSettlingKeepsTheAccount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tr := NewTracker()
-		var all []*Receipt
+		var all []Receipt
 		var done []bool
 		settled := int64(0)
 		t.Repeat(map[string]func(*rapid.T){
-			"begin": func(*rapid.T) {
-				all = append(all, tr.Begin(Checkpoint{Sequence: int64(len(all))}))
-				done = append(done, false)
+			"begin": func(t *rapid.T) {
+				for range rapid.IntRange(1, 100).Draw(t, "how many") {
+					all = append(all, tr.Begin(Checkpoint{Sequence: int64(len(all))}))
+					done = append(done, false)
+				}
+			},
+			"settle all but few": func(t *rapid.T) {
+				for i := rapid.IntRange(0, 5).Draw(t, "first"); i < len(all); i += rapid.IntRange(1, 50).Draw(t, "step") {
+					if all[i].Settle(Delivered) {
+						settled++
+					}
+					done[i] = true
+				}
 			},
 			"settle": func(t *rapid.T) {
 				if len(all) == 0 {
@@ -114,7 +124,7 @@ func TestAnyOrderOfSettlingKeepsTheAccount(t *testing.T) {
 // A snapshot taken while many goroutines begin and settle is of one instant.
 func TestASnapshotIsOfOneInstant(t *testing.T) {
 	tr := NewTracker()
-	receipts := make(chan *Receipt, 64)
+	receipts := make(chan Receipt, 64)
 	var busy sync.WaitGroup
 	busy.Go(func() {
 		defer close(receipts)
@@ -125,7 +135,7 @@ func TestASnapshotIsOfOneInstant(t *testing.T) {
 	for range 4 {
 		busy.Go(func() {
 			for r := range receipts {
-				r.Settle(Result(r.at.Sequence % 3))
+				r.Settle(Result(r.number % 3))
 			}
 		})
 	}
@@ -156,11 +166,34 @@ func TestASnapshotIsOfOneInstant(t *testing.T) {
 	}
 }
 
+func TestRoomThatABurstTookIsGivenBack(t *testing.T) {
+	tr := NewTracker()
+	for range 3 {
+		var burst []Receipt
+		for i := range 10_000 {
+			burst = append(burst, tr.Begin(Checkpoint{Sequence: int64(i)}))
+		}
+		for _, r := range burst {
+			r.Settle(Delivered)
+		}
+		if len(tr.open) != leastOpen {
+			t.Errorf("there is room for %d messages when none is in flight", len(tr.open))
+		}
+	}
+}
+
+// BenchmarkBeginAndSettle settles messages in another order than that in which they came, with 1,000 in flight.
 func BenchmarkBeginAndSettle(b *testing.B) {
 	tr := NewTracker()
+	const run = 8
+	var open [1024]Receipt
 	b.ReportAllocs()
-	for b.Loop() {
-		tr.Begin(Checkpoint{Sequence: 1, Offset: "1"}).Settle(Delivered)
+	for i := 0; b.Loop(); i++ {
+		at := (i%run*(len(open)/run) + i/run) % len(open)
+		if open[at] != (Receipt{}) {
+			open[at].Settle(Delivered)
+		}
+		open[at] = tr.Begin(Checkpoint{Sequence: int64(i), Offset: "1"})
 	}
 }
 

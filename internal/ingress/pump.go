@@ -144,7 +144,7 @@ type carried struct {
 	delivery.Queued
 	pump    *Pump
 	size    int // bytes that it took of the budget
-	receipt *delivery.Receipt
+	receipt delivery.Receipt
 }
 
 // settle hears from the lane what became of the message.

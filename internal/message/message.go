@@ -71,7 +71,7 @@ func MostMembers(text []byte) int { return min(bytes.Count(text, []byte{':'}), M
 // the number of lanes bounds.
 func (m *Message) Size() int {
 	const (
-		fixed   = 512 // struct, receipt with those it shares memory with, queue entries and short texts
+		fixed   = 512 // struct, account of its receipt, queue entries and short texts
 		perText = 192 // an entry of a map
 		perByte = 2   // of the body
 	)
