@@ -3,6 +3,7 @@ package observe
 import (
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,7 @@ type Metrics struct {
 	twoWay   twoWay
 
 	requests       *prometheus.CounterVec
+	lastRequest    atomic.Pointer[answered]
 	requestSeconds prometheus.Histogram
 	retries        *prometheus.CounterVec
 	lookups        *prometheus.CounterVec
@@ -114,15 +116,31 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
 }
 
+// answered is the counter of one service and answer.
+type answered struct {
+	service string
+	code    alwayson.Code
+	counter prometheus.Counter
+}
+
 // Request counts an exchange with the platform: the service or event, the code of the answer (0: none
 // came), and how long it took.
 func (m *Metrics) Request(service string, code alwayson.Code, took time.Duration) {
+	last := m.lastRequest.Load() // nearly all are writes that were accepted
+	if last == nil || last.code != code || last.service != service {
+		last = m.answered(service, code)
+		m.lastRequest.Store(last)
+	}
+	last.counter.Inc()
+	m.requestSeconds.Observe(took.Seconds())
+}
+
+func (m *Metrics) answered(service string, code alwayson.Code) *answered {
 	outcome := "no answer"
 	if code != 0 {
 		outcome = code.String()
 	}
-	m.requests.WithLabelValues(m.labels.bound(service), m.labels.bound(outcome)).Inc()
-	m.requestSeconds.Observe(took.Seconds())
+	return &answered{service, code, m.requests.WithLabelValues(m.labels.bound(service), m.labels.bound(outcome))}
 }
 
 // Written counts property values that the platform acknowledged.

@@ -286,3 +286,18 @@ func TestAnUnknownFormatOrLevelIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestRequestsThatTakeTurnsAreCountedApart(t *testing.T) {
+	m := NewMetrics()
+	for range 2 {
+		m.Request("A", alwayson.Success, time.Millisecond)
+		m.Request("A", alwayson.Success, time.Millisecond)
+		m.Request("A", alwayson.NotFound, time.Millisecond)
+		m.Request("B", alwayson.NotFound, time.Millisecond)
+	}
+	expect(t, scrape(t, m), map[string]string{
+		`azx_platform_requests_total{outcome="success",service="A"}`:   "4",
+		`azx_platform_requests_total{outcome="not found",service="A"}`: "2",
+		`azx_platform_requests_total{outcome="not found",service="B"}`: "2",
+	})
+}
