@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"azx/alwayson"
@@ -69,8 +70,8 @@ func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe boo
 // request out after it was sent again.
 func (h *hand) send(ctx context.Context, r alwayson.Request) (alwayson.Response, verdict) {
 	start := time.Now()
-	resp, err := h.socket.Call(h.limit.start(ctx, h.writer.cfg.ReplyTimeout), r)
-	timedOut := h.limit.stop()
+	resp, err := h.socket.Call(h.limit.start(ctx, start.Add(h.writer.cfg.ReplyTimeout)), r)
+	timedOut, end := h.limit.stop(), time.Now()
 	var v verdict
 	switch {
 	case err == nil:
@@ -80,37 +81,73 @@ func (h *hand) send(ctx context.Context, r alwayson.Request) (alwayson.Response,
 	default:
 		v, resp = judgeError(err), alwayson.Response{Reason: err.Error()}
 	}
-	h.writer.cfg.Meter.Request(r.Target, resp.Code, time.Since(start))
+	h.writer.cfg.Meter.Request(r.Target, resp.Code, end.Sub(start))
 	if v == accepted {
 		h.writer.successes.Add(1)
 	}
-	if moved := h.socket.judged(v, start); !moved && v == noReply && ctx.Err() == nil {
+	if moved := h.socket.judged(v, start, end); !moved && v == noReply && ctx.Err() == nil {
 		h.socket.Drop(errNoReply)
 	}
 	return resp, v
 }
 
-// limit is a context with a deadline that can be used again: a lane makes one and not one for each request.
+// limit is a context with a deadline that can be used again: a lane makes one and not one for each request. Nor is its timer
+// set for each: it goes on while requests come and go, and is set anew when it rings before the deadline of the one under way.
 type limit struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	timer  *time.Timer
+
+	mu    sync.Mutex
+	timer *time.Timer
+	set   bool      // the timer will ring
+	due   time.Time // the deadline of the request under way; zero: there is none
 }
 
-// start returns a context within ctx that ends after d, unless stop is called before. ctx is always the same.
-func (l *limit) start(ctx context.Context, d time.Duration) context.Context {
+// start returns a context within ctx that ends when it is due, unless stop is called before. ctx is always the
+// same, and none is due before an earlier one.
+func (l *limit) start(ctx context.Context, due time.Time) context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.ctx == nil {
 		l.ctx, l.cancel = context.WithCancel(ctx)
-		l.timer = time.AfterFunc(d, l.cancel)
-	} else {
-		l.timer.Reset(d)
+	}
+	l.due = due
+	if !l.set {
+		l.set = true
+		l.ring(time.Until(due))
 	}
 	return l.ctx
 }
 
+// ring has the timer ring after d.
+func (l *limit) ring(d time.Duration) {
+	if l.timer == nil {
+		l.timer = time.AfterFunc(d, l.rang)
+	} else {
+		l.timer.Reset(d)
+	}
+}
+
+func (l *limit) rang() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch left := time.Until(l.due); {
+	case l.due.IsZero():
+		l.set = false
+	case left > 0:
+		l.ring(left)
+	default:
+		l.set = false
+		l.cancel()
+	}
+}
+
 // stop reports whether the context has ended.
 func (l *limit) stop() (over bool) {
-	if l.timer.Stop() && l.ctx.Err() == nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.due = time.Time{}
+	if l.ctx.Err() == nil {
 		return false
 	}
 	l.cancel()

@@ -133,3 +133,20 @@ func BenchmarkHold(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkAsk is what a request costs beside the connection and the messages in it.
+func BenchmarkAsk(b *testing.B) {
+	w, err := NewWriter(WriterConfig{Sockets: []Socket{instant{}}, Lanes: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := &hand{lane: w.lanes[0]}
+	push := alwayson.PropertyPush("device", []byte{0})
+	items := []item{{queued: &delivery.Queued{}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, v, err := h.askWhileWanted(b.Context(), push, false, items); v != accepted {
+			b.Fatal(v, err)
+		}
+	}
+}

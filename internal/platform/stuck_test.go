@@ -188,7 +188,7 @@ func TestASocketLeavesAnInstanceThatCarriesOutNothing(t *testing.T) {
 				p.others = tt.others
 				w := &wire{Socket: p}
 				for i := range 650 { // seconds: 10, 20, 40, 80, 160, 300 and a bit
-					w.judged(tt.v[i%len(tt.v)], time.Now())
+					w.judged(tt.v[i%len(tt.v)], time.Now(), time.Now())
 					pass(time.Second)
 				}
 				if got := len(p.calls("move")); got != tt.want {
@@ -206,15 +206,15 @@ func TestASocketLeavesAnInstanceThatHangsAfterOneTimeOut(t *testing.T) {
 		w := &wire{Socket: p}
 		sent := time.Now()
 		pass(10 * time.Second)
-		w.judged(accepted, sent)
+		w.judged(accepted, sent, time.Now())
 		pass(20 * time.Second)
-		if w.judged(noReply, sent) {
+		if w.judged(noReply, sent, time.Now()) {
 			t.Error("it left although another request succeeded meanwhile")
 		}
-		w.judged(accepted, sent)
+		w.judged(accepted, sent, time.Now())
 		sent = time.Now()
 		pass(30 * time.Second)
-		if !w.judged(noReply, sent) || w.judged(noReply, sent) {
+		if !w.judged(noReply, sent, time.Now()) || w.judged(noReply, sent, time.Now()) {
 			t.Error("it did not leave, or twice")
 		}
 	})

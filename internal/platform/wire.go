@@ -30,12 +30,12 @@ type wire struct {
 	after time.Duration // how long since may be ago
 }
 
-// judged hears the verdict on each request and when that was sent, and reports whether the socket moved to another instance
-// because of it. A rejection is a good answer: the instance is able to judge.
-func (w *wire) judged(v verdict, sent time.Time) (moved bool) {
+// judged hears the verdict on each request, when that was sent and when it ended, and reports whether the socket moved to another
+// instance because of it. A rejection is a good answer: the instance is able to judge.
+func (w *wire) judged(v verdict, sent, ended time.Time) (moved bool) {
 	switch v {
 	case accepted, rejected:
-		w.good.Store(time.Now().UnixNano())
+		w.good.Store(ended.UnixNano())
 		if w.ails.Load() {
 			w.mu.Lock()
 			w.since, w.after = time.Time{}, 0
@@ -43,7 +43,7 @@ func (w *wire) judged(v verdict, sent time.Time) (moved bool) {
 			w.mu.Unlock()
 		}
 	case unavailable, doubtful, noReply:
-		return w.failed(sent, time.Now())
+		return w.failed(sent, ended)
 	case disconnected, badCredential: // these are the socket's own affair, which tries other instances by itself
 	}
 	return false
