@@ -81,8 +81,10 @@ func (t *tables) get(thing string) (knowledge, bool) {
 
 // needsQuestion reports whether a turn of the Thing starts with asking for it.
 func (t *tables) needsQuestion(thing string) bool {
-	k, ok := t.get(thing)
-	return !ok || !time.Now().Before(k.until)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.entries[thing]
+	return !ok || time.Since(t.began) >= at.of.until
 }
 
 // put keeps k unless forget was called since mark.
