@@ -82,7 +82,8 @@ type Client struct {
 	ended    chan struct{}  // closed when Run has returned
 	closing  sync.WaitGroup // connections that are ending
 
-	current atomic.Pointer[Conn] // nil while not connected
+	current   atomic.Pointer[Conn] // nil while not connected
+	connected atomic.Bool          // the state says so
 
 	binding sync.Mutex // held while names are being bound or unbound
 
@@ -271,7 +272,7 @@ func (c *Client) Close() error {
 // Wait returns when the Client is connected and bound, or with the error of ctx (naming the last failure), or
 // with ErrClosed when Run has ended.
 func (c *Client) Wait(ctx context.Context) error {
-	for {
+	for !c.connected.Load() {
 		c.mu.Lock()
 		state, changed := c.state, c.changed
 		c.mu.Unlock()
@@ -290,6 +291,7 @@ func (c *Client) Wait(ctx context.Context) error {
 			return fmt.Errorf("wait for the platform: %w", context.Cause(ctx))
 		}
 	}
+	return nil
 }
 
 // Call is [Conn.Call] on the current connection; it fails at once with ErrNotConnected if there is none.
@@ -354,6 +356,7 @@ func (c *Client) tell(change func(*State)) {
 	c.mu.Lock()
 	change(&c.state)
 	state := c.state
+	c.connected.Store(state.Phase == PhaseConnected)
 	close(c.changed)
 	c.changed = make(chan struct{})
 	c.mu.Unlock()
