@@ -15,13 +15,12 @@ func (r *Reader) Map() Reader {
 	return items
 }
 
-func (r *Reader) compound(narrow, wide byte, what string) Reader {
-	if r.Null() {
-		return r.broken()
-	}
-	code := r.constructor()
+func (r *Reader) compound(narrow, wide byte, what string) (items Reader) {
+	code := r.begin()
 	switch code {
 	case narrow, wide:
+	case codeNull:
+		return r.broken()
 	case codeList0:
 		if wide == codeList32 {
 			return Reader{depth: r.depth + 1}
@@ -32,12 +31,13 @@ func (r *Reader) compound(narrow, wide byte, what string) Reader {
 		return r.broken()
 	}
 	body := r.take(r.size(code == wide))
-	items := Reader{buf: body, depth: r.depth + 1, err: r.err}
+	items.buf, items.depth, items.err = body, r.depth+1, r.err
 	items.left = items.size(code == wide)
 	if items.left > len(items.buf)-items.pos {
 		items.fail("%d values in %d bytes", items.left, len(items.buf)-items.pos)
 	}
-	return r.enter(items)
+	r.enter(&items)
+	return items
 }
 
 // Array reads an array (§1.6.24). The elements share one constructor; if it is described, descriptor is its Symbol or uint64.
@@ -67,7 +67,8 @@ func (r *Reader) Array() (items Reader, descriptor any) {
 		items.fail("constructor 0x%02x in an array", items.elem)
 	}
 	items.bound()
-	return r.enter(items), descriptor
+	r.enter(&items)
+	return items, descriptor
 }
 
 // bound refuses an array that announces more elements than its bytes can hold.
@@ -92,7 +93,7 @@ func (r *Reader) single() Reader {
 	return Reader{buf: r.buf[:r.pos], pos: start, left: 1, elem: elem, depth: r.depth + 1, err: r.err}
 }
 
-func (r *Reader) enter(items Reader) Reader {
+func (r *Reader) enter(items *Reader) {
 	if items.err == nil && items.depth > maxDepth {
 		items.fail("values nested deeper than %d", maxDepth)
 	}
@@ -100,9 +101,8 @@ func (r *Reader) enter(items Reader) Reader {
 		r.err = items.err
 	}
 	if items.err != nil {
-		return Reader{err: items.err}
+		*items = Reader{err: items.err}
 	}
-	return items
 }
 
 func (r *Reader) broken() Reader { return Reader{err: r.err, depth: r.depth + 1} }
@@ -110,6 +110,10 @@ func (r *Reader) broken() Reader { return Reader{err: r.err, depth: r.depth + 1}
 // Descriptor reads the descriptor of a described value as a number; the value itself is next.
 // A descriptor that the standard also gives a symbolic name may come as that name. 0: a name this package does not know.
 func (r *Reader) Descriptor() uint64 {
+	if b := r.buf[r.pos:]; len(b) > 2 && b[0] == codeDescribed && b[1] == codeSmallUlong && r.left != 0 && r.elem == 0 && r.err == nil {
+		r.pos += 3
+		return uint64(b[2])
+	}
 	if r.elem != 0 || r.Peek() != KindDescribed {
 		r.fail("no descriptor where one is due")
 		return 0

@@ -62,7 +62,7 @@ func (r *Reader) Null() bool {
 	if code != codeNull {
 		return false
 	}
-	r.constructor()
+	r.begin()
 	return true
 }
 
@@ -72,21 +72,16 @@ func (r *Reader) fail(format string, args ...any) {
 	}
 }
 
-// constructor consumes the next value's constructor. It is 0xFF, which no value has, after an error.
-func (r *Reader) constructor() byte {
-	const none = 0xFF
-	if r.err != nil {
-		return none
-	}
-	if r.left == 0 {
-		r.fail("no value left")
-		return none
+// begin consumes the next value's constructor. It is that of a null where Null reports one, and after an error.
+func (r *Reader) begin() byte {
+	if r.err != nil || r.left == 0 {
+		return codeNull
 	}
 	code := r.elem
 	if code == 0 {
 		if r.pos >= len(r.buf) {
 			r.fail("value cut short")
-			return none
+			return codeNull
 		}
 		code = r.buf[r.pos]
 		r.pos++
@@ -95,6 +90,18 @@ func (r *Reader) constructor() byte {
 		r.left--
 	}
 	return code
+}
+
+// constructor consumes the next value's constructor. It is 0xFF, which no value has, after an error.
+func (r *Reader) constructor() byte {
+	const none = 0xFF
+	if r.left == 0 {
+		r.fail("no value left")
+	}
+	if code := r.begin(); r.err == nil {
+		return code
+	}
+	return none
 }
 
 // take consumes n bytes; nil after an error.
@@ -133,7 +140,13 @@ func (r *Reader) size(wide bool) int {
 
 // fixed consumes the bytes of a fixed-width value as an unsigned number.
 func (r *Reader) fixed(code byte) uint64 {
-	b := r.take(fixedWidth(code))
+	n := fixedWidth(code)
+	if n <= 8 && len(r.buf)-r.pos >= 8 && r.err == nil {
+		v := binary.BigEndian.Uint64(r.buf[r.pos:]) >> (64 - 8*n)
+		r.pos += n
+		return v
+	}
+	b := r.take(n)
 	switch len(b) {
 	case 1:
 		return uint64(b[0])
@@ -149,13 +162,10 @@ func (r *Reader) fixed(code byte) uint64 {
 
 // Bool reads a boolean.
 func (r *Reader) Bool() bool {
-	if r.Null() {
-		return false
-	}
-	switch code := r.constructor(); code {
+	switch code := r.begin(); code {
 	case codeTrue:
 		return true
-	case codeFalse:
+	case codeFalse, codeNull:
 		return false
 	case codeBool:
 		return r.fixed(code) != 0
@@ -167,11 +177,10 @@ func (r *Reader) Bool() bool {
 
 // Uint reads an unsigned integer of any width.
 func (r *Reader) Uint() uint64 {
-	if r.Null() {
-		return 0
-	}
-	code := r.constructor()
+	code := r.begin()
 	switch kindOf(code) {
+	case KindNull:
+		return 0
 	case KindUbyte, KindUshort, KindUint, KindUlong:
 		return r.fixed(code)
 	}
@@ -193,11 +202,10 @@ func (r *Reader) uintUpTo(limit uint64) uint64 {
 
 // Int reads a signed integer of any width, or a timestamp (milliseconds since 1970).
 func (r *Reader) Int() int64 {
-	if r.Null() {
-		return 0
-	}
-	code := r.constructor()
+	code := r.begin()
 	switch code {
+	case codeNull:
+		return 0
 	case codeByte, codeSmallInt, codeSmallLong:
 		return int64(int8(r.fixed(code)))
 	case codeShort:
@@ -216,11 +224,10 @@ func (r *Reader) Bytes() []byte {
 	if b, ok := r.short(); ok {
 		return b
 	}
-	if r.Null() {
-		return nil
-	}
-	code := r.constructor()
+	code := r.begin()
 	switch code {
+	case codeNull:
+		return nil
 	case codeBinary8, codeString8, codeSymbol8:
 		return r.take(r.size(false))
 	case codeBinary32, codeString32, codeSymbol32:

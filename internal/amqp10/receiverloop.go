@@ -79,8 +79,9 @@ func (l *incomingClient) take(t *Transfer, payload []byte, most int) *Error {
 	if t.More {
 		return nil
 	}
-	l.current.Payload = l.memory.keep(payload)
-	l.pending = append(l.pending, l.current)
+	l.pending = append(l.pending, Received{})
+	in := &l.pending[len(l.pending)-1]
+	in.Payload, in.ID, in.Format, in.Settled = l.memory.keep(payload), l.current.ID, l.current.Format, l.current.Settled
 	l.bytes += len(payload)
 	if l.assembly = l.assembly[:0]; cap(l.assembly) > publishBytes {
 		l.assembly = nil
