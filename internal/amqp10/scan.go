@@ -25,8 +25,17 @@ func (r *Reader) CheckSection(code uint64) {
 // ScannedProperties are what is taken from a properties section that is read in place. The rest is checked.
 type ScannedProperties struct{ ContentType, ContentEncoding []byte }
 
-// Properties reads a properties section that stands behind its descriptor.
-func (r *Reader) Properties() (p ScannedProperties) {
+// Properties reads a properties section that stands behind its descriptor. known are those of earlier ones.
+func (r *Reader) Properties(known *Shapes[struct{}]) (p ScannedProperties) {
+	const contentType, contentEncoding = 6, 7
+	if shape := known.Follow(r); shape != nil {
+		shape.Seek(r, contentType)
+		p.ContentType = r.Bytes()
+		shape.Seek(r, contentEncoding)
+		p.ContentEncoding = r.Bytes()
+		shape.Pass(r)
+		return p
+	}
 	f := r.List()
 	f.checkField() // message-id
 	for range 4 {  // user-id, to, subject, reply-to
@@ -39,7 +48,9 @@ func (r *Reader) Properties() (p ScannedProperties) {
 	f.Bytes()
 	f.opt32()
 	f.Bytes()
-	r.Adopt(&f)
+	if r.Adopt(&f) {
+		known.Learn(r)
+	}
 	return p
 }
 

@@ -1,19 +1,8 @@
 package hub
 
 import (
-	"errors"
-	"time"
-
 	"azx/internal/amqp10"
 	"azx/internal/message"
-)
-
-// Annotations of a place in a partition (read: azeventhubs' event_data.go).
-const (
-	annotationSequence     = "x-opt-sequence-number"
-	annotationOffset       = "x-opt-offset"
-	annotationEnqueued     = "x-opt-enqueued-time"
-	annotationPartitionKey = "x-opt-partition-key"
 )
 
 const (
@@ -43,8 +32,11 @@ type scanner struct {
 	hub, partition string
 	known          map[string]string // ids and the like: they come again and again
 	last           texts             // of the message before
-	offsets        []byte            // of the shelf that is filled
-	ends           [shelfSize]int    // of each of them
+	annotated      amqp10.Shapes[[]annotation]
+	taken          []annotation // of annotations of a new shape
+	properties     amqp10.Shapes[struct{}]
+	offsets        []byte         // of the shelf that is filled
+	ends           [shelfSize]int // of each of them
 }
 
 // texts are what a message most likely shares with the one before it.
@@ -80,12 +72,6 @@ func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) (
 	return dst, nil
 }
 
-// place is what must be among the annotations, besides the sequence number.
-type place struct {
-	offset   []byte
-	enqueued bool
-}
-
 func (s *scanner) scan(e *event, payload []byte) error {
 	e.Hub, e.Partition = s.hub, s.partition
 	e.payload, e.System = payload, &e.rest
@@ -100,7 +86,7 @@ func (s *scanner) scan(e *event, payload []byte) error {
 				return err
 			}
 		case amqp10.SectionProperties:
-			p := r.Properties()
+			p := r.Properties(&s.properties)
 			e.ContentType, e.ContentEncoding = s.text(&s.last.contentType, p.ContentType), s.text(&s.last.contentEncoding, p.ContentEncoding)
 		case amqp10.SectionApplicationProperties:
 			e.Properties = applicationProperties(&r)
@@ -122,67 +108,6 @@ func (s *scanner) scan(e *event, payload []byte) error {
 		return e.otherBody()
 	}
 	return nil
-}
-
-// annotations takes what a message has fields for.
-func (s *scanner) annotations(e *event, r *amqp10.Reader) (at place, err error) {
-	e.Sequence, e.DeviceID, e.ModuleID, e.Source = 0, "", "", ""
-	items := r.Map()
-	for items.More() {
-		if kind := items.Peek(); kind != amqp10.KindSymbol && kind != amqp10.KindString {
-			items.Check()
-			items.Check()
-			continue
-		}
-		switch string(items.Bytes()) {
-		case annotationSequence:
-			if !isInteger(items.Peek()) {
-				return at, errSequence
-			}
-			e.Sequence = items.Int()
-		case annotationOffset:
-			if items.Peek() != amqp10.KindString {
-				return at, errOffset
-			}
-			at.offset = items.Bytes()
-		case annotationEnqueued:
-			if items.Peek() != amqp10.KindTimestamp {
-				return at, errEnqueued
-			}
-			e.Enqueued, at.enqueued = time.UnixMilli(items.Int()).UTC(), true
-		case annotationPartitionKey:
-			if items.Peek() != amqp10.KindString {
-				return at, errKey
-			}
-			items.Skip()
-		case annotationDevice:
-			e.DeviceID = s.value(&s.last.device, &items)
-		case annotationModule:
-			e.ModuleID = s.value(&s.last.module, &items)
-		case annotationSource:
-			e.Source = s.value(&s.last.source, &items)
-		default:
-			items.Check()
-		}
-	}
-	r.Adopt(&items)
-	return at, nil
-}
-
-var (
-	errPlace    = errors.New("an event came without offset or enqueued time")
-	errSequence = errors.New("the sequence number of an event is no number")
-	errOffset   = errors.New("the offset of an event is no text")
-	errEnqueued = errors.New("the enqueued time of an event is no time")
-	errKey      = errors.New("the partition key of an event is no text")
-)
-
-func isInteger(k amqp10.Kind) bool {
-	switch k {
-	case amqp10.KindByte, amqp10.KindShort, amqp10.KindInt, amqp10.KindLong:
-		return true
-	}
-	return false
 }
 
 // value is the next value as a text that is likely to come again.

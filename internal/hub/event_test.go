@@ -281,7 +281,7 @@ func TestTheMemoryThatMessagesShareIsCounted(t *testing.T) {
 	if size := int(reflect.TypeFor[shelf]().Size()) + shelfSize*knownLength; size > shelfBytes+512 {
 		t.Errorf("a shelf takes %d bytes, and %d are counted", size, shelfBytes)
 	}
-	m, err := scanOne(encodedEvent(200))
+	m, err := scanOne(encodedEvent(0, 200))
 	if err != nil || m.Shared.Bytes < shelfBytes+amqp10.ChunkSize {
 		t.Errorf("what a message of 200 bytes shares counts %d: %v", m.Shared.Bytes, err)
 	}
@@ -293,7 +293,7 @@ func TestTheMemoryThatMessagesShareIsCounted(t *testing.T) {
 func scanBatch(n int) func() {
 	s, batch := newScanner("h", "0"), make([]amqp10.Received, n)
 	for i := range batch {
-		batch[i].Payload = encodedEvent(200)
+		batch[i].Payload = encodedEvent(0, 200)
 	}
 	messages := make([]*message.Message, 0, n)
 	return func() {
