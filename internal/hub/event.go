@@ -6,9 +6,10 @@ import (
 )
 
 const (
-	shelfSize   = 8    // messages that are allocated together
-	knownTexts  = 4096 // names that are remembered
-	knownLength = 128  // bytes of the longest of them
+	mostTogether = 8       // messages that are allocated together,
+	togetherSize = 8 << 10 // and bytes of their payloads: those of all of them stay with the last one
+	knownTexts   = 4096    // names that are remembered
+	knownLength  = 128     // bytes of the longest of them
 )
 
 // event is a message as the fast receiver makes it, and the payload from which the rest of it is decoded if anybody asks.
@@ -17,14 +18,8 @@ type event struct {
 	rest
 }
 
-// shelf is room for events, and for what their offsets are cut from.
-type shelf struct {
-	events [shelfSize]event
-	shared message.Shared
-}
-
-// shelfBytes is the memory of a shelf, with the offsets.
-const shelfBytes = 3 << 10
+// eventBytes is the memory of an event, with its part of what the offsets are cut from.
+const eventBytes = 384
 
 // scanner makes messages of payloads in place. It takes the annotations that a message has fields for, and has the others
 // checked; its messages have their bodies, and all else, in the payload itself, which nobody may write to any more.
@@ -35,8 +30,8 @@ type scanner struct {
 	annotated      amqp10.Shapes[[]annotation]
 	taken          []annotation // of annotations of a new shape
 	properties     amqp10.Shapes[struct{}]
-	offsets        []byte         // of the shelf that is filled
-	ends           [shelfSize]int // of each of them
+	offsets        []byte            // of the events that are made together
+	ends           [mostTogether]int // of each of them
 }
 
 // texts are what a message most likely shares with the one before it.
@@ -49,12 +44,11 @@ func newScanner(hub, partition string) *scanner {
 // messages appends a message of each payload.
 func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) ([]*message.Message, error) {
 	for len(payloads) > 0 {
-		n := min(len(payloads), shelfSize)
-		room := new(shelf)
-		room.shared.Bytes = shelfBytes + amqp10.ChunksOf(payloads[:n])
+		n := together(payloads)
+		events, shared := make([]event, n), &message.Shared{Bytes: n*eventBytes + amqp10.ChunksOf(payloads[:n])}
 		s.offsets = s.offsets[:0]
 		for i, p := range payloads[:n] {
-			e := &room.events[i]
+			e := &events[i]
 			if err := s.scan(e, p.Payload); err != nil {
 				return nil, err
 			}
@@ -62,14 +56,26 @@ func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) (
 		}
 		offsets, begin := string(s.offsets), 0
 		for i := range n {
-			e := &room.events[i]
+			e := &events[i]
 			e.Offset, begin = offsets[begin:s.ends[i]], s.ends[i]
-			e.Shared = &room.shared
+			e.Shared = shared
 			dst = append(dst, &e.Message)
 		}
 		payloads = payloads[n:]
 	}
 	return dst, nil
+}
+
+// together is how many of the payloads are made messages together.
+func together(payloads []amqp10.Received) (n int) {
+	bytes := 0
+	for n < min(len(payloads), mostTogether) {
+		if bytes += len(payloads[n].Payload); n > 0 && bytes > togetherSize {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 func (s *scanner) scan(e *event, payload []byte) error {

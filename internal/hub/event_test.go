@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -258,9 +259,9 @@ func TestBothReceiversMakeTheSameMessage(t *testing.T) {
 	}
 }
 
-func TestMessagesOfAShelfHaveTheirOwnOffsets(t *testing.T) {
+func TestMessagesMadeTogetherHaveTheirOwnOffsets(t *testing.T) {
 	var payloads []amqp10.Received
-	for n := range 3*shelfSize + 1 {
+	for n := range 3*mostTogether + 1 {
 		m := amqp10.Message{Annotations: placeAnnotations(), Data: [][]byte{{byte(n)}}}
 		m.Annotations[1].Value = time.Duration(n * 1e6).String()
 		payloads = append(payloads, amqp10.Received{Payload: amqp10.AppendMessage(nil, &m)})
@@ -278,15 +279,27 @@ func TestMessagesOfAShelfHaveTheirOwnOffsets(t *testing.T) {
 
 // What messages keep of each other is counted as theirs.
 func TestTheMemoryThatMessagesShareIsCounted(t *testing.T) {
-	if size := int(reflect.TypeFor[shelf]().Size()) + shelfSize*knownLength; size > shelfBytes+512 {
-		t.Errorf("a shelf takes %d bytes, and %d are counted", size, shelfBytes)
+	if size := int(reflect.TypeFor[event]().Size()) + knownLength; size > eventBytes {
+		t.Errorf("an event takes %d bytes, and %d are counted", size, eventBytes)
 	}
 	m, err := scanOne(encodedEvent(0, 200))
-	if err != nil || m.Shared.Bytes < shelfBytes+amqp10.ChunkSize {
+	if err != nil || m.Shared.Bytes < eventBytes+amqp10.ChunkSize {
 		t.Errorf("what a message of 200 bytes shares counts %d: %v", m.Shared.Bytes, err)
 	}
 	if allocs := testing.AllocsPerRun(100, scanBatch(64)); allocs/64 > 0.5 {
 		t.Errorf("%.2f allocations for each message", allocs/64)
+	}
+}
+
+func TestLargeMessagesAreNotKeptByTheirNeighbours(t *testing.T) {
+	payload := func(size int) amqp10.Received { return amqp10.Received{Payload: make([]byte, size)} }
+	for size, want := range map[int]int{0: mostTogether, 700: mostTogether, 2700: 3, 5000: 1, 250 << 10: 1} {
+		if got := together(slices.Repeat([]amqp10.Received{payload(size)}, 20)); got != want {
+			t.Errorf("%d of %d bytes are kept together, want %d", got, size, want)
+		}
+	}
+	if got := together([]amqp10.Received{payload(100), payload(200)}); got != 2 {
+		t.Errorf("%d of two", got)
 	}
 }
 

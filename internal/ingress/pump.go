@@ -69,15 +69,12 @@ type Pump struct {
 	wanted func() bool // one for all messages, because each has it
 }
 
-const shelfSize = 8
-
 // Run moves messages from source until ctx ends or the source fails. What is in flight then goes on.
 func (p *Pump) Run(ctx context.Context, source Source) error {
 	p.wanted = p.Tracker.Wanted
 	if p.Fresh != nil {
 		p.wanted = func() bool { return p.Tracker.Wanted() && p.Fresh() }
 	}
-	var shelf []carried // room for the next ones: many small pieces of memory cost more than a few
 	for {
 		batch, err := source.Receive(ctx)
 		if err != nil {
@@ -91,12 +88,7 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 			if err != nil {
 				return err
 			}
-			if len(shelf) == 0 {
-				shelf = make([]carried, shelfSize)
-			}
-			c := &shelf[0]
-			shelf = shelf[1:]
-			c.pump, c.size, c.receipt = p, size, p.Tracker.Begin(position(m))
+			c := &carried{pump: p, size: size, receipt: p.Tracker.Begin(position(m))}
 			c.Queued = delivery.Queued{Telemetry: message.Telemetry{Message: m}, Settle: c.settle, Wanted: p.wanted}
 			p.carry(c)
 		}
