@@ -71,13 +71,13 @@ func TestWhileFewMessagesComeEachIsWrittenAtOnce(t *testing.T) {
 	})
 }
 
-func TestWithoutRoomNothingRestsForASecond(t *testing.T) {
+func TestWithoutRoomNothingRestsForAWhile(t *testing.T) {
 	gathering(t, func(b *bench) {
 		waiting := b.send("Busy", `{"n":1}`)
 		b.want(waiting, "open")
 		b.writer.Hurry()
 		b.want(waiting, "accepted")
-		for range 800 {
+		for range 200 {
 			b.want(busy(b, "Busy", time.Millisecond), "accepted")
 		}
 		busy(b, "Busy", 500*time.Millisecond)

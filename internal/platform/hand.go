@@ -125,6 +125,7 @@ func (h *hand) take(ln *line) {
 	}
 }
 
+// noteMembers counts while the body is at hand: when it is weighed it has left the cache.
 func noteMembers(q *delivery.Queued) {
 	if q.Act == nil {
 		q.Members = message.MostMembers(q.Message.Body)
