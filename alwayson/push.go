@@ -37,9 +37,7 @@ func AppendPropertyPush(dst []byte, values []PropertyValue) []byte {
 	dst = BeginPropertyPush(dst)
 	for i := range values {
 		v := &values[i]
-		dst = append(append(dst, rowHead...), byte(infotable.TypeString))
-		dst = append(infotable.AppendString(dst, v.Name), byte(infotable.TypeVariant))
-		dst = appendTime(infotable.AppendValue(dst, v.Value.Unwrap()), v.TimeMs)
+		dst = appendTime(infotable.AppendValue(beginRow(dst, v.Name), v.Value.Unwrap()), v.TimeMs)
 		if v.Quality == "" || v.Quality == QualityGood {
 			dst = append(dst, rowTail...)
 		} else {
@@ -50,9 +48,14 @@ func AppendPropertyPush(dst []byte, values []PropertyValue) []byte {
 }
 
 const (
-	rowHead = "\x01\x00\x04"           // a row of four cells
+	rowHead = "\x01\x00\x04\x00"       // a row of four cells, the first a STRING
 	rowTail = "\x00\x04" + QualityGood // the last of them, a STRING
 )
+
+// beginRow appends a row up to the value in its VARIANT.
+func beginRow(dst []byte, name string) []byte {
+	return append(infotable.AppendString(append(dst, rowHead...), name), byte(infotable.TypeVariant))
+}
 
 func appendTime(dst []byte, ms int64) []byte {
 	t := uint64(ms)
@@ -66,9 +69,7 @@ func BeginPropertyPush(dst []byte) []byte { return append(dst, pushHead...) }
 // AppendEncodedRow appends one value, which is what infotable.AppendValue appends of it, without a VARIANT around it. See
 // BeginPropertyPush.
 func AppendEncodedRow(dst []byte, name string, value []byte, timeMs int64) []byte {
-	dst = append(append(dst, rowHead...), byte(infotable.TypeString))
-	dst = append(infotable.AppendString(dst, name), byte(infotable.TypeVariant))
-	return append(appendTime(append(dst, value...), timeMs), rowTail...)
+	return append(appendTime(append(beginRow(dst, name), value...), timeMs), rowTail...)
 }
 
 // EndPropertyPush ends both tables. See BeginPropertyPush.

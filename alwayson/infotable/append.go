@@ -49,19 +49,16 @@ func AppendValue(dst []byte, v Value) []byte {
 	}
 }
 
-// AppendNumber, AppendInteger, AppendLong, AppendBoolean and AppendText append what AppendValue appends of such a value, for
+// AppendNumber, AppendInteger, AppendBoolean and AppendText append what AppendValue appends of such a value, for
 // whoever has its content only.
 func AppendNumber(dst []byte, f float64) []byte {
-	return append64(dst, TypeNumber, math.Float64bits(f))
+	return binary.BigEndian.AppendUint64(append(dst, byte(TypeNumber)), math.Float64bits(f))
 }
 
 // AppendInteger appends an INTEGER. See AppendNumber.
 func AppendInteger(dst []byte, i int32) []byte {
 	return append(dst, byte(TypeInteger), byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
 }
-
-// AppendLong appends a LONG. See AppendNumber.
-func AppendLong(dst []byte, i int64) []byte { return append64(dst, TypeLong, uint64(i)) }
 
 // AppendBoolean appends a BOOLEAN. See AppendNumber.
 func AppendBoolean(dst []byte, b bool) []byte {
@@ -74,10 +71,6 @@ func AppendBoolean(dst []byte, b bool) []byte {
 // AppendText appends a STRING. See AppendNumber.
 func AppendText(dst, s []byte) []byte {
 	return appendString(append(dst, byte(TypeString)), s)
-}
-
-func append64(dst []byte, t BaseType, bits uint64) []byte {
-	return append(dst, byte(t), byte(bits>>56), byte(bits>>48), byte(bits>>40), byte(bits>>32), byte(bits>>24), byte(bits>>16), byte(bits>>8), byte(bits))
 }
 
 // AppendTable appends the fields and rows of t without a type code before them. Each row is written with

@@ -102,6 +102,18 @@ func (b *Members) step(more bool, err error) {
 // Err is why there are no more members: nil if there were no more in the text, else a *fault.Problem of class Rejected.
 func (b *Members) Err() error { return b.err }
 
+// Check returns why a body cannot be read, as Open does, or nil.
+func Check(m *message.Message) error {
+	members, err := Open(m)
+	if err != nil {
+		return err
+	}
+	for ok := true; ok; {
+		_, _, ok = members.Next("")
+	}
+	return members.Err()
+}
+
 // Body returns all members of a body. Its errors are those of Open.
 func Body(m *message.Message) ([]message.Reading, error) {
 	members, err := Open(m)

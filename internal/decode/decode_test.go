@@ -62,7 +62,11 @@ func TestABodyThatCannotBeReadIsRejectedWithItsReason(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Body(&message.Message{ContentType: tt.contentType, ContentEncoding: tt.encoding, Body: []byte(tt.body)})
+			m := &message.Message{ContentType: tt.contentType, ContentEncoding: tt.encoding, Body: []byte(tt.body)}
+			_, err := Body(m)
+			if checked := Check(m); fmt.Sprint(checked) != fmt.Sprint(err) {
+				t.Errorf("checked: %v", checked)
+			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %v, want an error with %q", err, tt.want)
 			}
@@ -169,11 +173,7 @@ func BenchmarkBody200Bytes(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		members, err := Open(m)
-		for ok := err == nil; ok; {
-			_, _, ok = members.Next("")
-		}
-		if err := errors.Join(err, members.Err()); err != nil {
+		if err := Check(m); err != nil {
 			b.Fatal(err)
 		}
 	}

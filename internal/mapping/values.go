@@ -59,12 +59,6 @@ func appendValue(dst []byte, r message.Reading, base infotable.BaseType) ([]byte
 			return dst, err
 		}
 		return infotable.AppendInteger(dst, int32(i)), nil
-	case infotable.TypeLong:
-		i, err := whole(r, math.MinInt64, math.MaxInt64)
-		if err != nil {
-			return dst, err
-		}
-		return infotable.AppendLong(dst, i), nil
 	case infotable.TypeBoolean:
 		if r.Kind == message.Bool {
 			return infotable.AppendBoolean(dst, r.Raw[0] == 't'), nil

@@ -67,21 +67,27 @@ const MaxMembers = 10_000
 func MostMembers(text []byte) int { return min(bytes.Count(text, []byte{':'}), MaxMembers) }
 
 // Size is the memory, in bytes, that a message is reckoned to take while in flight: twice what it holds, since garbage is collected
-// when there is about as much of it. What it shares with others is not in it, nor what is made of it while it is written, which
-// the number of lanes bounds.
+// when there is about as much of it. What it shares with others is not in it. Nor is what is made of it while it is written, which
+// the number of lanes bounds, unless it has more values than a request usually carries: those are.
 func (m *Message) Size() int {
 	const (
 		fixed   = 512 // struct, account of its receipt, queue entries and short texts
 		perText = 192 // an entry of a map
-		perByte = 2   // of the body
+		perByte = 2   // of the body and of texts
+
+		usual    = 1000 // values of a request
+		perValue = 300  // twice what is made of one beyond these: where it stands, its row, and the row on its way to the socket
 	)
 	system, _ := m.System.(TextMap) // others are made when they are asked for, of what is in Shared
 	n := fixed + perByte*len(m.Body) + perText*(len(m.Properties)+len(system))
 	for k, v := range m.Properties {
-		n += len(k) + len(v)
+		n += perByte * (len(k) + len(v))
 	}
 	for k, v := range system {
-		n += len(k) + len(v)
+		n += perByte * (len(k) + len(v))
+	}
+	if len(m.Body) > usual*len(`"":1,`) { // else it has fewer members
+		n += perValue * max(0, MostMembers(m.Body)-usual)
 	}
 	return n
 }

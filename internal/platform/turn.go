@@ -92,7 +92,7 @@ func (h *hand) end(messages []*delivery.Queued, o delivery.Outcome, fresh bool) 
 func (h *hand) endUnwritten(o delivery.Outcome, fresh bool) {
 	readable := h.batch[:0]
 	for _, q := range h.batch {
-		if _, err := decode.Body(q.Message); err != nil {
+		if err := decode.Check(q.Message); err != nil {
 			h.settle(q, undecodable(err))
 		} else {
 			readable = append(readable, q)

@@ -38,7 +38,7 @@ func layers() []layer {
 		_, _, _ = table.Encode(message.Telemetry{Message: m, Time: 1}, &values) // the layer below tells if it fails
 		var encoded []byte
 		all = append(all,
-			layer{"layer-json-" + body.Name, "JSON decode: decode.Members, " + body.Name, func() error { return walk(m) }},
+			layer{"layer-json-" + body.Name, "JSON decode: decode.Members, " + body.Name, func() error { return decode.Check(m) }},
 			layer{"layer-json-map-" + body.Name, "JSON decode: encoding/json into a map, " + body.Name, func() error {
 				var into map[string]any
 				return json.Unmarshal(m.Body, &into)
@@ -60,15 +60,6 @@ func layers() []layer {
 		)
 	}
 	return all
-}
-
-// walk decodes a body.
-func walk(m *message.Message) error {
-	members, err := decode.Open(m)
-	for ok := err == nil; ok; {
-		_, _, ok = members.Next("")
-	}
-	return errors.Join(err, members.Err())
 }
 
 func tableOf(body source.Body) *mapping.Table {
