@@ -7,11 +7,14 @@ import (
 )
 
 // Gathering: while much comes over a connection, its reader rests once it has read all there is, so that more comes at once
-// next time: to be woken for each few messages costs as much as they do.
+// next time: to be woken for each few messages costs as much as they do. A peer whose window is too small for that is held up,
+// and its window then never grows. So every now and then the reader goes without rests, and sees whether that brings much more.
 const (
 	gatherRest   = 4 * time.Millisecond
 	gatherFrom   = 2 << 20               // bytes a second that are much: 5,000 small messages
 	gatherLook   = 20 * time.Millisecond // how long bytes are counted
+	gatherTry    = 50                    // looks after which the other way is tried for one
+	gatherGain   = 1.5                   // times as many bytes without rests: they hold the peer up
 	gatherBuffer = 64 << 10
 )
 
@@ -22,8 +25,11 @@ type gathered struct {
 	at, end  int  // of what was read and not returned yet
 	drained  bool // the last read returned all there was
 	since    time.Time
-	received int  // bytes since then
-	much     bool // came when bytes were counted last
+	received int     // bytes since then
+	rests    bool    // once it has read all there is
+	looks    int     // since that was changed
+	with     float64 // bytes a second that came when it rested last
+	without  float64 // and when it did not
 
 	closed chan struct{}
 	once   sync.Once // closes it
@@ -52,7 +58,7 @@ func (g *gathered) Read(p []byte) (int, error) {
 }
 
 func (g *gathered) fill() error {
-	if g.drained && g.comesMuch() {
+	if g.drained && g.resting() {
 		select {
 		case <-time.After(gatherRest):
 		case <-g.closed:
@@ -67,10 +73,25 @@ func (g *gathered) fill() error {
 	return nil // the next read returns it once more
 }
 
-func (g *gathered) comesMuch() bool {
-	if counted := time.Since(g.since); counted >= gatherLook {
-		g.much = float64(g.received) >= gatherFrom*counted.Seconds()
-		g.since, g.received = time.Now(), 0
+// resting reports whether the reader rests, which it decides anew after each look.
+func (g *gathered) resting() bool {
+	counted := time.Since(g.since)
+	if counted < gatherLook {
+		return g.rests
 	}
-	return g.much
+	came := float64(g.received) / counted.Seconds()
+	g.since, g.received = time.Now(), 0
+	g.looks++
+	rests := came >= gatherFrom
+	if g.rests {
+		g.with = came
+		rests = rests && g.without < gatherGain*came && g.looks < gatherTry
+	} else {
+		g.without = came
+		rests = rests && (g.with == 0 || came < gatherGain*g.with || g.looks >= gatherTry)
+	}
+	if rests != g.rests {
+		g.rests, g.looks = rests, 0
+	}
+	return rests
 }

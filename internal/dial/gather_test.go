@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// stream is a connection over which a piece of data comes each millisecond, until it has all come.
+// stream is a connection over which a piece of data comes each millisecond, until it has all come, as far as there is room for it.
 type stream struct {
 	net.Conn
 	piece, left int
+	window      int // bytes that may be on their way; 0: as many as there are
+	held        int // bytes that came later than they could have, for want of room
 	began       time.Time
 	taken       int // bytes
 	reads       int
@@ -20,7 +22,10 @@ type stream struct {
 func (s *stream) Read(p []byte) (int, error) {
 	s.reads++
 	for {
-		came := min(int(time.Since(s.began)/time.Millisecond)*s.piece, s.left)
+		came := min(int(time.Since(s.began)/time.Millisecond)*s.piece-s.held, s.left)
+		if over := came - s.taken - s.window; s.window > 0 && over > 0 {
+			came, s.held = came-over, s.held+over
+		}
 		if n := min(len(p), came-s.taken); n > 0 {
 			for i := range n {
 				p[i] = byte((s.taken + i) % 251)
@@ -69,4 +74,21 @@ func TestAReaderRestsOnlyWhileMuchComes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A window that holds less than what comes within a rest is the peer's to enlarge, which it does not while it is never full for long.
+func TestAReaderDoesNotHoldUpAPeerWithASmallWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stream{piece: 40 << 10, left: 3000 * 40 << 10, window: 64 << 10, began: time.Now()}
+		conn := gather(s)
+		buf := make([]byte, 1500)
+		for {
+			if _, err := conn.Read(buf); err != nil {
+				break
+			}
+		}
+		if late := time.Since(s.began) - 3*time.Second; late > 300*time.Millisecond {
+			t.Errorf("what a peer sends in 3 s was read %s late", late)
+		}
+	})
 }
