@@ -1,42 +1,74 @@
 package amqp10
 
-// ChunkSize is how much memory messages that come one after the other share, in bytes. A message that stays keeps a chunk.
-// Go's allocator gets four of this size at once, and of 4 KiB only two.
-const ChunkSize = 6 << 10
+import (
+	"sync"
+	"sync/atomic"
+)
 
-// sharedMost is the largest message that shares a chunk. A larger one has memory of its own: it would waste the rest of one.
-const sharedMost = ChunkSize / 4
+const (
+	// ChunkSize is how much memory messages that come one after the other share, in bytes. A message that stays keeps a chunk.
+	ChunkSize = 6 << 10
+	// chunkHead is what the allocator and a chunk itself keep of it.
+	chunkHead = 24
+	// sharedMost is the largest message that shares a chunk. A larger one has memory of its own: it would waste the rest of one.
+	sharedMost = (ChunkSize - chunkHead) / 2
+)
 
-// chunks copies messages out of the buffer of the connection, which is used again, into memory that nobody writes to a
-// second time: it lives, as everything does in Go, for as long as somebody holds a part of it.
-//
-// Small messages share, so that one allocation serves several. The chunk is small, so that a message which somebody holds for
-// long keeps little else alive.
-type chunks struct{ free []byte }
-
-// keep returns a copy of b.
-func (c *chunks) keep(b []byte) []byte {
-	if len(b) > sharedMost {
-		return append([]byte(nil), b...)
-	}
-	if len(b) > len(c.free) {
-		c.free = make([]byte, ChunkSize)
-	}
-	kept := c.free[:len(b):len(b)]
-	copy(kept, b)
-	c.free = c.free[len(b):]
-	return kept
+// Chunk is memory of several payloads. It is used again once all of them are released.
+type Chunk struct {
+	home  *sync.Pool   // where it goes then
+	holds atomic.Int32 // payloads that are not released, and filling
+	bytes [ChunkSize - chunkHead]byte
 }
 
-// ChunksOf is how many bytes of memory messages that came one after the other keep at most, as long as somebody holds a part of
-// one of them; beside those of the large ones, of which nothing is shared.
-func ChunksOf(messages []Received) int {
-	small, sum, largest := 0, 0, 0
-	for _, m := range messages {
-		if n := len(m.Payload); n <= sharedMost {
-			small, sum, largest = small+1, sum+n, max(largest, n)
-		}
+// filling is counted in a chunk while payloads may still come into it: many more than it has room for.
+const filling = 1 << 30
+
+// Release says that nobody looks at n of the payloads any more, and never will. Those that are never released keep the chunk, as
+// everything is kept in Go, for as long as somebody holds a part of it. Of no chunk it does nothing.
+func (c *Chunk) Release(n int) {
+	if c == nil || c.holds.Add(-int32(n)) != 0 || c.home == nil {
+		return
 	}
-	filled := ChunkSize - largest // at least, of each chunk but the first and the last
-	return min(small, 2+sum/filled) * ChunkSize
+	if poisons {
+		clear(c.bytes[:])
+	}
+	c.home.Put(c)
+}
+
+// chunks copies messages out of the buffer of the connection, which is used again. Small messages share a chunk, which is small,
+// so that a message which somebody holds for long keeps little else from being used again.
+type chunks struct {
+	home *sync.Pool
+	last *Chunk // that is being filled; nil: none yet
+	used int    // bytes of it
+	held int    // payloads in it
+}
+
+// keep has in be a message with a copy of payload.
+func (c *chunks) keep(in *Received, payload []byte) {
+	if len(payload) > sharedMost {
+		in.Payload = append([]byte(nil), payload...)
+		return
+	}
+	if c.last == nil || len(payload) > len(c.last.bytes)-c.used {
+		c.begin()
+	}
+	in.Chunk, in.Payload = c.last, c.last.bytes[c.used:c.used+len(payload):c.used+len(payload)]
+	copy(in.Payload, payload)
+	c.used += len(payload)
+	c.held++
+}
+
+// begin has another chunk filled.
+func (c *chunks) begin() {
+	if c.last != nil {
+		c.last.Release(filling - c.held)
+	}
+	c.last, _ = c.home.Get().(*Chunk)
+	if c.last == nil {
+		c.last = &Chunk{home: c.home}
+	}
+	c.last.holds.Store(filling)
+	c.used, c.held = 0, 0
 }

@@ -35,8 +35,9 @@ type ClientConfig struct {
 // together, when nothing more is there to read. All else is guarded by the lock of the line.
 type Client struct {
 	line
-	cfg   ClientConfig
-	loops sync.WaitGroup // the reader and the writer
+	cfg    ClientConfig
+	loops  sync.WaitGroup // the reader and the writer
+	chunks sync.Pool      // of *Chunk
 
 	ctx    context.Context // ends with the connection
 	cancel context.CancelCauseFunc

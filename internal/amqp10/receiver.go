@@ -38,12 +38,14 @@ type ReceiverConfig struct {
 	MaxMessageSize int
 }
 
-// Received is a message of a Receiver. Its payload is for as long as anybody wants it; nobody may change it.
+// Received is a message of a Receiver. Its payload is for as long as anybody wants it, which is until its Chunk is told otherwise;
+// nobody may change it.
 type Received struct {
 	Payload []byte // encoded sections
 	ID      uint32
 	Format  uint32 // what the payload is; 0: a message of the standard
 	Settled bool   // by the sender, beforehand
+	Chunk   *Chunk // that the payload is in, with those before and behind it; nil: it has memory of its own
 }
 
 // Receiver is a client's link that receives, with a session of its own.
@@ -110,7 +112,8 @@ func (s *clientSession) receive(ctx context.Context, cfg ReceiverConfig) (*Recei
 	}
 	cfg.Credit, cfg.Bytes = max(cfg.Credit, 1), max(cfg.Bytes, 1)
 	r := &Receiver{conn: s.conn, s: s, cfg: cfg, name: s.conn.linkName(), typical: firstTypical,
-		wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		loop: incomingClient{memory: chunks{home: &s.conn.chunks}}}
 	s.receiver = r
 	mode := SenderMixed
 	if cfg.Settled {

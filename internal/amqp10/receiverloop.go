@@ -81,7 +81,8 @@ func (l *incomingClient) take(t *Transfer, payload []byte, most int) *Error {
 	}
 	l.pending = append(l.pending, Received{})
 	in := &l.pending[len(l.pending)-1]
-	in.Payload, in.ID, in.Format, in.Settled = l.memory.keep(payload), l.current.ID, l.current.Format, l.current.Settled
+	in.ID, in.Format, in.Settled = l.current.ID, l.current.Format, l.current.Settled
+	l.memory.keep(in, payload)
 	l.bytes += len(payload)
 	if l.assembly = l.assembly[:0]; cap(l.assembly) > publishBytes {
 		l.assembly = nil

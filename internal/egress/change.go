@@ -172,9 +172,8 @@ func (d *Dispatcher) twinProperties(ctx context.Context, thing string, of messag
 
 // alone is the memory of a message, in bytes, with all that it shares with others: they may be gone.
 func alone(m *message.Message) int64 {
-	n := m.Size()
 	if m.Shared != nil {
-		n += m.Shared.Bytes
+		return int64(m.Shared.Size)
 	}
-	return int64(n)
+	return int64(m.Size())
 }

@@ -9,7 +9,7 @@ import (
 
 // behind is a scanner that has seen these payloads, some of which it may have refused.
 func behind(payloads ...[]byte) *scanner {
-	s := newScanner("Plant1Hub", "3")
+	s := newScanner("Plant1Hub", "3", new(groups))
 	for _, p := range payloads {
 		_ = s.scan(new(event), p)
 	}

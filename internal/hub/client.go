@@ -81,6 +81,7 @@ type Client struct {
 	options  Options
 	keys     keys
 	trunk    *trunk // of the fast receivers
+	groups   groups // of the same
 }
 
 // Open makes a Client; it does not connect yet.

@@ -6,10 +6,8 @@ import (
 )
 
 const (
-	mostTogether = 8       // messages that are allocated together,
-	togetherSize = 8 << 10 // and bytes of their payloads: those of all of them stay with the last one
-	knownTexts   = 4096    // names that are remembered
-	knownLength  = 128     // bytes of the longest of them
+	knownTexts  = 4096 // names that are remembered
+	knownLength = 128  // bytes of the longest of them
 )
 
 // event is a message as the fast receiver makes it, and the payload from which the rest of it is decoded if anybody asks.
@@ -18,13 +16,11 @@ type event struct {
 	rest
 }
 
-// eventBytes is the memory of an event, with its part of what the offsets are cut from.
-const eventBytes = 384
-
 // scanner makes messages of payloads in place. It takes the annotations that a message has fields for, and has the others
 // checked; its messages have their bodies, and all else, in the payload itself, which nobody may write to any more.
 type scanner struct {
 	hub, partition string
+	groups         *groups
 	known          map[string]string // ids and the like: they come again and again
 	last           texts             // of the message before
 	annotated      amqp10.Shapes[[]annotation]
@@ -37,18 +33,18 @@ type scanner struct {
 // texts are what a message most likely shares with the one before it.
 type texts struct{ device, module, source, contentType, contentEncoding string }
 
-func newScanner(hub, partition string) *scanner {
-	return &scanner{hub: hub, partition: partition, known: map[string]string{}}
+func newScanner(hub, partition string, groups *groups) *scanner {
+	return &scanner{hub: hub, partition: partition, groups: groups, known: map[string]string{}}
 }
 
 // messages appends a message of each payload.
 func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) ([]*message.Message, error) {
 	for len(payloads) > 0 {
 		n := together(payloads)
-		events, shared := make([]event, n), &message.Shared{Bytes: n*eventBytes + amqp10.ChunksOf(payloads[:n])}
+		g := s.groups.of(payloads[:n])
 		s.offsets = s.offsets[:0]
 		for i, p := range payloads[:n] {
-			e := &events[i]
+			e := &g.events[i]
 			if err := s.scan(e, p.Payload); err != nil {
 				return nil, err
 			}
@@ -56,26 +52,15 @@ func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) (
 		}
 		offsets, begin := string(s.offsets), 0
 		for i := range n {
-			e := &events[i]
+			e := &g.events[i]
 			e.Offset, begin = offsets[begin:s.ends[i]], s.ends[i]
-			e.Shared = shared
+			e.Shared = &g.Shared
+			g.Size += e.Beside()
 			dst = append(dst, &e.Message)
 		}
 		payloads = payloads[n:]
 	}
 	return dst, nil
-}
-
-// together is how many of the payloads are made messages together.
-func together(payloads []amqp10.Received) (n int) {
-	bytes := 0
-	for n < min(len(payloads), mostTogether) {
-		if bytes += len(payloads[n].Payload); n > 0 && bytes > togetherSize {
-			break
-		}
-		n++
-	}
-	return n
 }
 
 func (s *scanner) scan(e *event, payload []byte) error {

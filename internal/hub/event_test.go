@@ -18,7 +18,7 @@ import (
 
 // scanOne scans a single payload.
 func scanOne(payload []byte) (*message.Message, error) {
-	messages, err := newScanner("Plant1Hub", "3").messages(nil, []amqp10.Received{{Payload: payload}})
+	messages, err := newScanner("Plant1Hub", "3", new(groups)).messages(nil, []amqp10.Received{{Payload: payload}})
 	if err != nil {
 		return nil, err
 	}
@@ -259,20 +259,89 @@ func TestBothReceiversMakeTheSameMessage(t *testing.T) {
 	}
 }
 
-func TestMessagesMadeTogetherHaveTheirOwnOffsets(t *testing.T) {
-	var payloads []amqp10.Received
-	for n := range 3*mostTogether + 1 {
-		m := amqp10.Message{Annotations: placeAnnotations(), Data: [][]byte{{byte(n)}}}
-		m.Annotations[1].Value = time.Duration(n * 1e6).String()
-		payloads = append(payloads, amqp10.Received{Payload: amqp10.AppendMessage(nil, &m)})
+// inChunk are payloads that share memory.
+func inChunk(payloads ...[]byte) (all []amqp10.Received) {
+	chunk := new(amqp10.Chunk)
+	for _, p := range payloads {
+		all = append(all, amqp10.Received{Payload: p, Chunk: chunk})
 	}
-	messages, err := newScanner("h", "0").messages(nil, payloads)
-	if err != nil || len(messages) != len(payloads) {
+	return all
+}
+
+// numbered are payloads of as many messages, with the number of each as its body, and in its offset.
+func numbered(from, n int) (payloads [][]byte) {
+	for i := range n {
+		m := amqp10.Message{Annotations: placeAnnotations(), Data: [][]byte{{byte(from + i)}}}
+		m.Annotations[1].Value = time.Duration((from + i) * 1e6).String()
+		payloads = append(payloads, amqp10.AppendMessage(nil, &m))
+	}
+	return payloads
+}
+
+func wantNumbered(t *testing.T, from int, messages []*message.Message) {
+	t.Helper()
+	for i, m := range messages {
+		if n := from + i; m.Offset != time.Duration(n*1e6).String() || m.Body[0] != byte(n) {
+			t.Errorf("message %d is %+v", n, m)
+		}
+	}
+}
+
+func TestMessagesMadeTogetherHaveTheirOwnOffsets(t *testing.T) {
+	const n = 3*mostTogether + 1
+	messages, err := newScanner("h", "0", new(groups)).messages(nil, inChunk(numbered(0, n)...))
+	if err != nil || len(messages) != n {
 		t.Fatalf("%d messages: %v", len(messages), err)
 	}
-	for n, m := range messages {
-		if m.Offset != time.Duration(n*1e6).String() || m.Body[0] != byte(n) {
-			t.Errorf("message %d is %+v", n, m)
+	wantNumbered(t, 0, messages)
+}
+
+// end ends messages as the pump does, but for a last one that somebody keeps.
+func end(messages []*message.Message, keptLast bool) {
+	messages[0].Shared.Begin(len(messages))
+	for i, m := range messages {
+		s := m.Shared // gone with the message
+		if s.End(keptLast && i == len(messages)-1) {
+			s.Free()
+		}
+	}
+}
+
+func TestMemoryOfMessagesThatHaveEndedIsUsedAgain(t *testing.T) {
+	s := newScanner("h", "0", new(groups))
+	next := 0
+	made := func(n int) []*message.Message {
+		t.Helper()
+		messages, err := s.messages(nil, inChunk(numbered(next, n)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantNumbered(t, next, messages)
+		next += n
+		return messages
+	}
+	kept := made(7)
+	end(kept, true)
+	allocs := testing.AllocsPerRun(200, func() { made(7) })
+	again := testing.AllocsPerRun(200, func() { end(made(7), false) })
+	if again >= allocs {
+		t.Errorf("%.1f allocations for messages whose memory is there, %.1f without", again, allocs)
+	}
+	wantNumbered(t, 0, kept)
+}
+
+func TestNothingOfAMessageIsInTheNextOneInItsMemory(t *testing.T) {
+	s := newScanner("Plant1Hub", "3", new(groups))
+	var payloads [][]byte
+	for _, m := range wireMessages() {
+		payloads = append(payloads, amqp10.AppendMessage(nil, m))
+	}
+	for _, first := range payloads {
+		for _, second := range payloads {
+			if before, err := s.messages(nil, inChunk(first)); err == nil {
+				end(before, false)
+			}
+			sameBehindOthers(t, s, second)
 		}
 	}
 }
@@ -282,32 +351,44 @@ func TestTheMemoryThatMessagesShareIsCounted(t *testing.T) {
 	if size := int(reflect.TypeFor[event]().Size()) + knownLength; size > eventBytes {
 		t.Errorf("an event takes %d bytes, and %d are counted", size, eventBytes)
 	}
-	m, err := scanOne(encodedEvent(0, 200))
-	if err != nil || m.Shared.Bytes < eventBytes+amqp10.ChunkSize {
-		t.Errorf("what a message of 200 bytes shares counts %d: %v", m.Shared.Bytes, err)
+	for name, tc := range map[string]struct {
+		payloads []amqp10.Received
+		least    int
+	}{
+		"one in a chunk":             {inChunk(encodedEvent(0, 200)), amqp10.ChunkSize},
+		"one with memory of its own": {[]amqp10.Received{{Payload: encodedEvent(0, 200_000)}}, 200_000},
+		"five in a chunk":            {inChunk(slices.Repeat([][]byte{encodedEvent(0, 200)}, 5)...), amqp10.ChunkSize + 5*eventBytes},
+	} {
+		messages, err := newScanner("h", "0", new(groups)).messages(nil, tc.payloads)
+		if err != nil || messages[0].Shared.Size < tc.least+len(messages)*messages[0].Beside() || messages[0].Shared != messages[len(messages)-1].Shared {
+			t.Errorf("%s: %d bytes are counted, want %d and more: %v", name, messages[0].Shared.Size, tc.least, err)
+		}
 	}
 	if allocs := testing.AllocsPerRun(100, scanBatch(64)); allocs/64 > 0.5 {
 		t.Errorf("%.2f allocations for each message", allocs/64)
 	}
 }
 
-func TestLargeMessagesAreNotKeptByTheirNeighbours(t *testing.T) {
-	payload := func(size int) amqp10.Received { return amqp10.Received{Payload: make([]byte, size)} }
-	for size, want := range map[int]int{0: mostTogether, 700: mostTogether, 2700: 3, 5000: 1, 250 << 10: 1} {
-		if got := together(slices.Repeat([]amqp10.Received{payload(size)}, 20)); got != want {
-			t.Errorf("%d of %d bytes are kept together, want %d", got, size, want)
+func TestMessagesAreMadeTogetherThatShareAChunk(t *testing.T) {
+	one, other := inChunk(make([][]byte, 3)...), inChunk(make([][]byte, mostTogether+1)...)
+	own := amqp10.Received{Payload: make([]byte, 5000)}
+	for name, tc := range map[string]struct {
+		payloads []amqp10.Received
+		want     int
+	}{
+		"all of a chunk":            {one, 3},
+		"those of a chunk":          {append(slices.Clone(one), other...), 3},
+		"no more than there may be": {other, mostTogether},
+		"memory of its own":         {[]amqp10.Received{own, own}, 1},
+	} {
+		if got := together(tc.payloads); got != tc.want {
+			t.Errorf("%s: %d are made together, want %d", name, got, tc.want)
 		}
-	}
-	if got := together([]amqp10.Received{payload(100), payload(200)}); got != 2 {
-		t.Errorf("%d of two", got)
 	}
 }
 
 func scanBatch(n int) func() {
-	s, batch := newScanner("h", "0"), make([]amqp10.Received, n)
-	for i := range batch {
-		batch[i].Payload = encodedEvent(0, 200)
-	}
+	s, batch := newScanner("h", "0", new(groups)), inChunk(slices.Repeat([][]byte{encodedEvent(0, 200)}, n)...)
 	messages := make([]*message.Message, 0, n)
 	return func() {
 		if _, err := s.messages(messages[:0], batch); err != nil {

@@ -43,7 +43,7 @@ func (c *Client) openFast(partition string, from Position, level *int64) (Receiv
 	if _, err := c.signing(); err != nil {
 		return nil, err
 	}
-	return &fastReceiver{client: c, partition: partition, from: from, level: level, scanner: newScanner(c.options.Hub, partition)}, nil
+	return &fastReceiver{client: c, partition: partition, from: from, level: level, scanner: newScanner(c.options.Hub, partition, &c.groups)}, nil
 }
 
 // Receive is Receiver's.

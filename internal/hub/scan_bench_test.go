@@ -43,7 +43,7 @@ func BenchmarkEvent(b *testing.B) {
 	for _, n := range []int{200, 2048} {
 		batch := encodedEvents(64, n)
 		b.Run(fmt.Sprintf("scan/%d", n), func(b *testing.B) {
-			s := newScanner("Plant1Hub", "0")
+			s := newScanner("Plant1Hub", "0", new(groups))
 			messages := make([]*message.Message, 0, len(batch))
 			b.ReportAllocs()
 			for i := 0; i < b.N; i += len(batch) {

@@ -21,23 +21,18 @@ func NewBudget(limit int64) *Budget {
 	return &Budget{limit: limit, free: semaphore.NewWeighted(limit)}
 }
 
-// Take waits until there is room for a message, or ctx ends, and for what it shares with others if none of them is in flight.
-// Before it waits it calls hurry, so that what is in flight makes room. A message that has no room in the whole budget takes
-// all of it. size is what Give has to be told.
-func (b *Budget) Take(ctx context.Context, m *message.Message, hurry func()) (size int, err error) {
-	shared := m.Shared.Hold()
-	all := min(int64(m.Size()+shared), b.limit)
-	if !b.free.TryAcquire(all) {
-		hurry()
-		if err := b.free.Acquire(ctx, all); err != nil {
-			if left := m.Shared.Drop(); shared == 0 { // those that took it have ended meanwhile
-				b.free.Release(int64(left))
-			}
-			return 0, err
-		}
+// Take waits until there is room for messages that share memory, or ctx ends. Before it waits it calls hurry, so that what is in
+// flight makes room. What has no room in the whole budget takes all of it.
+func (b *Budget) Take(ctx context.Context, s *message.Shared, hurry func()) error {
+	size := b.size(s)
+	if b.free.TryAcquire(size) {
+		return nil
 	}
-	return int(all) - shared, nil
+	hurry()
+	return b.free.Acquire(ctx, size)
 }
 
-// Give returns what Take took.
-func (b *Budget) Give(m *message.Message, size int) { b.free.Release(int64(size + m.Shared.Drop())) }
+// Give returns what Take took, once the last of the messages has ended.
+func (b *Budget) Give(s *message.Shared) { b.free.Release(b.size(s)) }
+
+func (b *Budget) size(s *message.Shared) int64 { return min(int64(s.Size), b.limit) }

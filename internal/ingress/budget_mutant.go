@@ -15,9 +15,7 @@ type Budget struct{}
 func NewBudget(int64) *Budget { return &Budget{} }
 
 // Take never waits.
-func (b *Budget) Take(ctx context.Context, _ *message.Message, _ func()) (int, error) {
-	return 0, ctx.Err()
-}
+func (b *Budget) Take(ctx context.Context, _ *message.Shared, _ func()) error { return ctx.Err() }
 
 // Give has nothing to give back.
-func (b *Budget) Give(*message.Message, int) {}
+func (b *Budget) Give(*message.Shared) {}

@@ -80,19 +80,36 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 		if err != nil {
 			return fmt.Errorf("receive: %w", err)
 		}
-		for _, m := range batch {
-			if err := p.Trip.Pass(ctx); err != nil {
+		for len(batch) > 0 {
+			group, memory := together(batch)
+			if err := p.Budget.Take(ctx, memory, p.Writer.Hurry); err != nil { // waits: this is the back-pressure
 				return err
 			}
-			size, err := p.Budget.Take(ctx, m, p.Writer.Hurry) // waits: this is the back-pressure
-			if err != nil {
+			if err := p.begin(ctx, group, memory); err != nil {
 				return err
 			}
-			c := &carried{pump: p, size: size, receipt: p.Tracker.Begin(position(m))}
-			c.Queued = delivery.Queued{Telemetry: message.Telemetry{Message: m}, Settle: c.settle, Wanted: p.wanted}
-			p.carry(c)
+			batch = batch[len(group):]
 		}
 	}
+}
+
+// begin brings messages that share their memory on their way.
+func (p *Pump) begin(ctx context.Context, group []*message.Message, memory *message.Shared) error {
+	memory.Begin(len(group))
+	all := make([]carried, len(group))
+	for i, m := range group {
+		if err := p.Trip.Pass(ctx); err != nil {
+			for range group[i:] {
+				p.release(memory, true)
+			}
+			return err
+		}
+		c := &all[i]
+		c.pump, c.memory, c.receipt = p, memory, p.Tracker.Begin(position(m))
+		c.Queued = delivery.Queued{Telemetry: message.Telemetry{Message: m}, Settle: c.settle, Wanted: p.wanted}
+		p.carry(c)
+	}
+	return nil
 }
 
 // carry brings one message on its way.
@@ -135,7 +152,7 @@ func (p *Pump) leaveOut(c *carried, err error) {
 type carried struct {
 	delivery.Queued
 	pump    *Pump
-	size    int // bytes that it took of the budget
+	memory  *message.Shared
 	receipt delivery.Receipt
 }
 
@@ -155,15 +172,16 @@ func (c *carried) settle(o delivery.Outcome) {
 	}
 }
 
-// end settles the message's receipt and gives its bytes back to the budget.
+// end settles the message's receipt and gives its memory back. What was delivered is not looked at any more: whoever puts aside,
+// or hears of twins and of devices, may keep what they got.
 func (c *carried) end(result delivery.Result, reason string) {
 	if c.receipt.Settle(result) {
 		c.pump.Trip.ended(result, reason, c.Message.DeviceID) // first: room lets the next one in
-		c.pump.Budget.Give(c.Message, c.size)
 		c.pump.Meter.Ended(c.Message.Hub, c.Message.Partition, result, reason)
 		if c.pump.Tap != nil && result != delivery.Delivered {
 			c.pump.Tap.Ended(c.Message, result, reason)
 		}
+		c.pump.release(c.memory, result != delivery.Delivered)
 	}
 }
 

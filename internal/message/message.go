@@ -20,7 +20,7 @@ type Message struct {
 	Hub             string // name of the hub Thing
 	Partition       string // partition id, "0".."31"
 	DeviceID        string // iothub-connection-device-id; empty when the hub did not set it
-	// Shared is the memory that it shares with others that came with it; nil: none.
+	// Shared is the memory that it shares with others that came with it; nil: none. It is for the time that it is in flight.
 	Shared *Shared
 
 	Sequence int64     // per partition, ascending
@@ -66,25 +66,32 @@ const MaxMembers = 10_000
 // colon.
 func MostMembers(text []byte) int { return min(bytes.Count(text, []byte{':'}), MaxMembers) }
 
-// Size is the memory, in bytes, that a message is reckoned to take while in flight: twice what it holds, since garbage is collected
-// when there is about as much of it. What it shares with others is not in it. Nor is what is made of it while it is written, which
-// the number of lanes bounds, unless it has more values than a request usually carries: those are.
+// Size is the memory, in bytes, that a message is reckoned to take while in flight.
 func (m *Message) Size() int {
+	const fixed = 384 // struct and short texts
+	return fixed + Allocated(len(m.Body)) + m.Beside()
+}
+
+// Allocated is the most memory that Go's allocator takes for n bytes.
+func Allocated(n int) int { return n + n/8 }
+
+// Beside is that memory without the struct, its short texts and the body. What is made of a message while it is written is not in
+// it, since the number of lanes bounds that, unless it has more values than a request usually carries: those are.
+func (m *Message) Beside() int {
 	const (
-		fixed   = 512 // struct, account of its receipt, queue entries and short texts
-		perText = 192 // an entry of a map
-		perByte = 2   // of the body and of texts
+		fixed   = 256 // account of its receipt, and queue entries
+		perText = 160 // an entry of a map
 
 		usual    = 1000 // values of a request
-		perValue = 300  // twice what is made of one beyond these: where it stands, its row, and the row on its way to the socket
+		perValue = 150  // of one beyond these: where it stands, its row, and the row on its way to the socket
 	)
-	system, _ := m.System.(TextMap) // others are made when they are asked for, of what is in Shared
-	n := fixed + perByte*len(m.Body) + perText*(len(m.Properties)+len(system))
+	system, _ := m.System.(TextMap) // others are made of the body's memory when they are asked for
+	n := fixed + perText*(len(m.Properties)+len(system))
 	for k, v := range m.Properties {
-		n += perByte * (len(k) + len(v))
+		n += len(k) + len(v)
 	}
 	for k, v := range system {
-		n += perByte * (len(k) + len(v))
+		n += len(k) + len(v)
 	}
 	if len(m.Body) > usual*len(`"":1,`) { // else it has fewer members
 		n += perValue * max(0, MostMembers(m.Body)-usual)

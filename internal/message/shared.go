@@ -2,26 +2,36 @@ package message
 
 import "sync/atomic"
 
-// Shared is memory of several messages, which is freed once none of them is in flight any more.
+// Shared is memory of messages that came together. It is held until the last of them has ended, and is reckoned so.
 type Shared struct {
-	Bytes int
-	held  atomic.Int32
+	Size  int    // bytes that all of them take while in flight, as reckoned
+	Owner Reuser // has the memory back once nobody looks at it any more; nil: the garbage collector
+
+	open atomic.Int32 // messages that have not ended
+	kept atomic.Bool  // somebody may look at one of them although it has ended
 }
 
-// Hold is called for each message that is in flight from now on. It returns the bytes that its share adds: all for the first
-// one, none for others.
-func (s *Shared) Hold() (bytes int) {
-	if s != nil && s.held.Add(1) == 1 {
-		return s.Bytes
+// Reuser uses memory again.
+type Reuser interface{ Reuse() }
+
+// Alone is the memory of a message that shares none.
+func Alone(m *Message) *Shared { return &Shared{Size: m.Size()} }
+
+// Begin is called before n messages, all that there are, are on their way.
+func (s *Shared) Begin(n int) { s.open.Store(int32(n)) }
+
+// End is called for each of them once it is not in flight any more, and reports whether it was the last one. kept says that
+// somebody may still look at it, or at its body: then the memory of all of them is left to the garbage collector.
+func (s *Shared) End(kept bool) (last bool) {
+	if kept {
+		s.kept.Store(true)
 	}
-	return 0
+	return s.open.Add(-1) == 0
 }
 
-// Drop is called for each message that Hold was called for, once it is not in flight any more. It returns the bytes that
-// this frees: all for the last one, none for others.
-func (s *Shared) Drop() (bytes int) {
-	if s != nil && s.held.Add(-1) == 0 {
-		return s.Bytes
+// Free is called once the last one has ended.
+func (s *Shared) Free() {
+	if s.Owner != nil && !s.kept.Load() {
+		s.Owner.Reuse()
 	}
-	return 0
 }

@@ -16,13 +16,14 @@ type hand struct {
 	*lane
 	parked bool // the Thing whose turn it is did not answer of late: a write to it is a probe
 	// Kept for their memory.
-	batch  []*delivery.Queued
-	left   []*delivery.Queued // that were not wanted any more
-	items  []item
-	values mapping.Values
-	body   []byte
-	limit  limit
-	alarm  *time.Timer // rings when a line has rested; nil until one did
+	touched byte // so that what is only touched counts as used
+	batch   []*delivery.Queued
+	left    []*delivery.Queued // that were not wanted any more
+	items   []item
+	values  mapping.Values
+	body    []byte
+	limit   limit
+	alarm   *time.Timer // rings when a line has rested; nil until one did
 }
 
 // lookAfter is how often lanes are looked after: a Thing holds the others of its lane up for twice as long at most. A platform that

@@ -1,0 +1,5 @@
+//go:build race
+
+package amqp10
+
+const poisons = true
