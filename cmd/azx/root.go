@@ -36,8 +36,8 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.AddCommand(
-		demoCommand(), runCommand(), reloadCommand(), validateCommand(), doctorCommand(), dryRunCommand(), tailCommand(), quarantineCommand(), configCommand(), hubCommand(), platformCommand(),
-		checkpointCommand(), sendCommand(), methodCommand(), twinCommand(), importCommand(), extensionCommand(),
+		runCommand(), reloadCommand(), validateCommand(), doctorCommand(), dryRunCommand(), tailCommand(), quarantineCommand(), configCommand(), checkpointCommand(), sendCommand(), methodCommand(), twinCommand(), importCommand(),
 	)
+	root.AddCommand(localCommands()...)
 	return root
 }

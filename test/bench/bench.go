@@ -61,7 +61,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 		return nil
 	}
 	b.connector = filepath.Join(b.dir, "azx")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.connector, "./cmd/azx")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "connector", "-o", b.connector, "./cmd/azx")
 	build.Stderr, build.Env = os.Stderr, append(os.Environ(), "CGO_ENABLED=0")
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build the connector (run this from the module's root, or give -azx): %w", err)
