@@ -245,7 +245,7 @@ func defaults() *Config {
 		Admin:          Admin{Listen: "127.0.0.1:9464"},
 		Log:            Log{Level: "info"},
 		Checkpoint:     Checkpoint{Leases: Leases{Interval: 10 * time.Second, Expiry: 30 * time.Second}},
-		Memory:         24 << 20,
+		Memory:         12 << 20,
 		Quarantine:     Quarantine{Limit: 1 << 30, PauseAfter: 1000},
 		Lanes:          64,
 		Gather:         100 * time.Millisecond,
