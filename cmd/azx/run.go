@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -46,12 +44,8 @@ Exit codes: 0 stopped, 2 usage, 3 configuration, 4 unreachable.`,
 			signal.Notify(hangup, syscall.SIGHUP)
 			defer signal.Stop(hangup)
 			options.Hangup = hangup
-			ctx, end := context.WithCancel(cmd.Context())
-			var tended sync.WaitGroup
-			tended.Go(func() { new(garbage).tend(ctx) })
+			options.TendGarbage = os.Getenv("GOGC") == ""
 			err = app.Run(cmd.Context(), options)
-			end()
-			tended.Wait()
 			if hub := (*app.HubError)(nil); errors.As(err, &hub) {
 				return unreachable(err)
 			}

@@ -44,6 +44,9 @@ type Options struct {
 	// Reread reads the configuration again, when Hangup or the admin surface asks for it; nil: it stays as it is.
 	Reread func() (*config.Config, config.Problems, error)
 	Hangup <-chan os.Signal // may be nil
+
+	// TendGarbage says that the process is the connector's alone, which may decide how much garbage there is.
+	TendGarbage bool
 }
 
 // Starts are where to begin, by hub Thing; that of "" is for every hub that is not named.
@@ -158,6 +161,9 @@ func (c *connector) run(ctx context.Context) error {
 	base.Go("quarantine", c.ageQuarantine)
 	if c.tracer != nil {
 		base.Go("traces", c.tracer.Run)
+	}
+	if c.TendGarbage {
+		base.Go("garbage", new(garbage).tend)
 	}
 
 	flowing := supervise.New(ctx)

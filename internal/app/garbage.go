@@ -1,8 +1,7 @@
-package main
+package app
 
 import (
 	"context"
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -15,10 +14,10 @@ const (
 	leastGarbage = 25
 	mostGarbage  = 100 // as Go has it
 
-	garbageLook    = time.Second
-	dearGarbage    = 0.04  // share of the CPU time that is too much for collecting it
-	cheapGarbage   = 0.015 // so little that it may be collected twice as often
-	worthGathering = 0.05  // cores of work, below which a share says nothing
+	garbageLook  = time.Second
+	dearGarbage  = 0.04  // share of the CPU time that is too much for collecting it
+	cheapGarbage = 0.015 // so little that it may be collected twice as often
+	leastWork    = 0.05  // cores of work, below which a share says nothing
 )
 
 // garbage decides how much there may be.
@@ -32,7 +31,7 @@ func (g *garbage) look(collecting, all float64) (percent int) {
 	took, of := collecting-g.collecting, all-g.all
 	g.collecting, g.all = collecting, all
 	switch {
-	case of < worthGathering*garbageLook.Seconds():
+	case of < leastWork*garbageLook.Seconds():
 	case took > dearGarbage*of:
 		g.percent = min(2*g.percent, mostGarbage)
 	case took < cheapGarbage*of:
@@ -41,11 +40,8 @@ func (g *garbage) look(collecting, all float64) (percent int) {
 	return g.percent
 }
 
-// tend sets how much garbage there may be until ctx ends, unless GOGC says that.
-func (g *garbage) tend(ctx context.Context) {
-	if os.Getenv("GOGC") != "" {
-		return
-	}
+// tend sets how much garbage there may be until ctx ends.
+func (g *garbage) tend(ctx context.Context) error {
 	g.percent = leastGarbage
 	debug.SetGCPercent(g.percent)
 	tick := time.NewTicker(garbageLook)
@@ -58,7 +54,7 @@ func (g *garbage) tend(ctx context.Context) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 		metrics.Read(used)
 		idle := used[1].Value.Float64() // nobody else wanted that time
