@@ -107,7 +107,7 @@ var (
 			about: "address of a collector for traces, OTLP over HTTP: see [observe.md](observe.md)",
 		},
 		{path: "log.level", about: "from which level lines are written: `debug`, `info`, `warn` or `error`; `azx run --log-level` wins", when: live},
-		{path: "memory", about: "bytes of messages in flight, of all hubs", low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB"},
+		{path: "memory", about: "what messages in flight may hold, of all hubs", low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB"},
 		{path: "lanes", about: "ordered queues to the platform, for each hub", low: 1, high: 1024, want: "1 to 1024"},
 		{
 			path: "gather", low: 0, high: int64(time.Second), want: "0s to 1s",
