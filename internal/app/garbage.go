@@ -15,8 +15,8 @@ const (
 	mostGarbage  = 100 // as Go has it
 
 	garbageLook  = time.Second
-	dearGarbage  = 0.04  // share of the CPU time that is too much for collecting it
-	cheapGarbage = 0.015 // so little that it may be collected twice as often
+	dearGarbage  = 0.06  // share of the CPU time that is too much for collecting it
+	cheapGarbage = 0.025 // so little that it may be collected twice as often
 	leastWork    = 0.05  // cores of work, below which a share says nothing
 )
 

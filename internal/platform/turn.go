@@ -131,7 +131,7 @@ func (h *hand) write(ctx context.Context, thing string, k knowledge) error {
 func (h *hand) translate(t *mapping.Table) (unknown int) {
 	h.dropItems()
 	h.values.Cut(0)
-	h.touch()
+	h.touchBodies()
 	for _, q := range h.batch {
 		it := item{queued: q, from: h.values.Len()}
 		unknown += h.encode(t, &it)
@@ -139,19 +139,6 @@ func (h *hand) translate(t *mapping.Table) (unknown int) {
 		h.items = append(h.items, it)
 	}
 	return unknown
-}
-
-// touch has the processor fetch the bodies of the batch. They have left the cache; asked for one after the other without any
-// work in between, they come at the same time.
-func (h *hand) touch() {
-	const line = 64
-	for _, q := range h.batch {
-		if m := q.Message; m != nil {
-			for at := 0; at < len(m.Body); at += line {
-				h.touched ^= m.Body[at]
-			}
-		}
-	}
 }
 
 // encode appends the values of one message and returns how many keys have no property. A panic on what a device sent is that
@@ -320,6 +307,7 @@ func (h *hand) trace(thing string, items []item, values int, began time.Time, v 
 }
 
 func (h *hand) accept(thing string, items []item) {
+	h.touch(items)
 	for i := range items {
 		it := &items[i]
 		h.last.remember(thing, &h.values, it.from, it.to)
