@@ -14,6 +14,7 @@ const (
 	leastGarbage = 25
 	mostGarbage  = 100 // as Go has it
 
+	garbageFrom  = 200 * time.Millisecond // after the start, when there is little but garbage
 	garbageLook  = time.Second
 	dearGarbage  = 0.06  // share of the CPU time that is too much for collecting it
 	cheapGarbage = 0.025 // so little that it may be collected twice as often
@@ -42,6 +43,11 @@ func (g *garbage) look(collecting, all float64) (percent int) {
 
 // tend sets how much garbage there may be until ctx ends.
 func (g *garbage) tend(ctx context.Context) error {
+	select {
+	case <-time.After(garbageFrom):
+	case <-ctx.Done():
+		return nil
+	}
 	g.percent = leastGarbage
 	debug.SetGCPercent(g.percent)
 	tick := time.NewTicker(garbageLook)

@@ -72,9 +72,11 @@ func (b *Members) Next(guess string) (r message.Reading, guessed, ok bool) {
 		return r, false, false
 	}
 	value := w.at
-	if err := w.value(1); err != nil {
-		b.step(false, err)
-		return r, false, false
+	if r.Decimal = w.short(); !r.Decimal.Short {
+		if err := w.value(1); err != nil {
+			b.step(false, err)
+			return r, false, false
+		}
 	}
 	r.Raw = w.text[value:w.at:w.at]
 	r.Kind = message.KindOf(r.Raw)
@@ -161,7 +163,7 @@ func Value(text []byte) (message.Reading, error) {
 	if err != nil {
 		return message.Reading{}, err
 	}
-	r := message.Reading{Kind: kind, Raw: text[start:w.at]}
+	r := message.Reading{Kind: kind, Raw: text[start:w.at], Decimal: (&walker{text: text[:w.at], at: start}).short()}
 	if w.space(); w.at != len(text) {
 		return message.Reading{}, w.errorf("text after the value")
 	}

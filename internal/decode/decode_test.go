@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -123,6 +125,9 @@ func FuzzBody(f *testing.F) {
 		}
 		last := map[string]message.Reading{}
 		for _, r := range readings {
+			if d := r.Decimal; d.Short && strconv.FormatFloat(float64(d.Digits)/math.Pow10(d.Scale), 'g', -1, 64) != plainNumber(r.Raw) {
+				t.Fatalf("%q is read as %+v", r.Raw, d)
+			}
 			last[string(r.Key)] = r
 		}
 		if err == nil && len(last) != len(want) {
@@ -134,6 +139,12 @@ func FuzzBody(f *testing.F) {
 			}
 		}
 	})
+}
+
+// plainNumber is a number as it is written shortest.
+func plainNumber(text []byte) string {
+	f, _ := strconv.ParseFloat(string(text), 64)
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
 // guessing is Body with a guess at each member, and "temp" behind them.

@@ -89,8 +89,8 @@ func literal(r message.Reading) (text []byte, ok bool) {
 }
 
 func number(r message.Reading) (float64, error) {
-	if digits, scale, ok := decimal(r.Raw); ok && scale < len(powersOfTen) {
-		return float64(digits) / powersOfTen[scale], nil // both are exact, so that the result is rounded once
+	if d := &r.Decimal; d.Short && d.Scale < len(powersOfTen) {
+		return float64(d.Digits) / powersOfTen[d.Scale], nil // both are exact, so that the result is rounded once
 	}
 	s, err := numeral(r, "a number")
 	if err != nil {
@@ -109,43 +109,10 @@ func number(r message.Reading) (float64, error) {
 // powersOfTen are those that a float64 holds exactly.
 var powersOfTen = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
 
-// decimal reads the text of a short number without exponent, as nearly all are: its digits with their sign, and how many of
-// them stand behind the point. With a point they are 15 at most, which a float64 holds exactly. Any other text is left to
-// whoever asked.
-func decimal(text []byte) (digits int64, scale int, ok bool) {
-	const most = 16 // digits and point
-	at, negative := 0, len(text) > 0 && text[0] == '-'
-	if negative {
-		at = 1
-	}
-	point := -1
-	for i := at; i < len(text); i++ {
-		switch c := text[i] - '0'; {
-		case c <= 9:
-			digits = digits*10 + int64(c)
-		case text[i] == '.' && point < 0:
-			point = i
-			scale = len(text) - 1 - i
-		default:
-			return 0, 0, false
-		}
-		if i-at >= most {
-			return 0, 0, false
-		}
-	}
-	if len(text) == at || point == at || point == len(text)-1 || negative && digits == 0 { // -0 has a sign as a float64 only
-		return 0, 0, false
-	}
-	if negative {
-		digits = -digits
-	}
-	return digits, scale, true
-}
-
 // whole accepts 7, 7.0 and 7e2, as number or text, within the bounds.
 func whole(r message.Reading, lowest, highest int64) (int64, error) {
-	if i, scale, ok := decimal(r.Raw); ok && scale == 0 && lowest <= i && i <= highest {
-		return i, nil
+	if d := &r.Decimal; d.Short && d.Scale == 0 && lowest <= d.Digits && d.Digits <= highest {
+		return d.Digits, nil
 	}
 	s, err := numeral(r, "a whole number")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"azx/alwayson/infotable"
+	"azx/internal/decode"
 	"azx/internal/message"
 )
 
@@ -20,7 +21,10 @@ func TestANumberIsWhatStrconvMakesOfItsText(t *testing.T) {
 	)
 	rapid.Check(t, func(t *rapid.T) {
 		text := texts.Draw(t, "text")
-		r := message.Reading{Kind: message.Number, Raw: []byte(text)}
+		r, err := decode.Value([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
 		want, _ := strconv.ParseFloat(text, 64)
 		got, err := number(r)
 		if err != nil || math.Float64bits(got) != math.Float64bits(want) {

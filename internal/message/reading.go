@@ -41,4 +41,13 @@ type Reading struct {
 	Key  []byte // member name, unescaped; borrowed from the body unless it held escapes
 	Kind Kind
 	Raw  []byte // the member's JSON text, borrowed from the body; strings keep quotes and escapes
+	// Decimal is what a short number says; it is read where it is walked.
+	Decimal Decimal
+}
+
+// Decimal is a number without exponent whose digits an int64 holds exactly and, where it has a point, a float64, too.
+type Decimal struct {
+	Digits int64 // with their sign
+	Scale  int   // how many of them stand behind the point
+	Short  bool  // false: it is none, and Raw has to be read
 }
