@@ -17,12 +17,13 @@ type lane struct {
 	wake   chan struct{} // holds one token while a line may be waiting
 
 	mu      sync.Mutex
-	lines   map[string]*line // Things with waiting messages, and the one whose turn it is
-	known   fifo[*line]      // lines waiting for their turn, whose Thing needs no question
-	unknown fifo[*line]      // lines waiting for their turn, whose Thing has to be asked for first
-	asked   bool             // the last turn was one of unknown
-	resting fifo[rest]       // lines that gather, see gather.go
-	fresh   int              // messages since came was called
+	lines   map[string]*line   // Things with waiting messages, and the one whose turn it is
+	recent  [recentLines]*line // some of those, found sooner; one that has left has no name
+	known   fifo[*line]        // lines waiting for their turn, whose Thing needs no question
+	unknown fifo[*line]        // lines waiting for their turn, whose Thing has to be asked for first
+	asked   bool               // the last turn was one of unknown
+	resting fifo[rest]         // lines that gather, see gather.go
+	fresh   int                // messages since came was called
 	spare   []*line
 	open    int           // messages that are not settled
 	idle    chan struct{} // closed while open is 0
@@ -32,6 +33,9 @@ type lane struct {
 	looked    int  // turns when overdue was called last
 	overtaken int  // hands with this turn or an earlier one go home after it
 }
+
+// recentLines is for how many Things the map of lines need not be asked.
+const recentLines = 64
 
 // mostSpare is how many lines a lane keeps for Things to come, with the memory of their queues.
 const mostSpare = 32
@@ -78,8 +82,12 @@ func (l *lane) visit(thing string) {
 
 // line returns the Thing's line, which waits for its turn if it is new.
 func (l *lane) line(thing string) (ln *line, isNew bool) {
-	ln, ok := l.lines[thing]
-	if ok {
+	recent := &l.recent[recentSlot(thing)]
+	if ln = *recent; ln != nil && ln.thing == thing {
+		return ln, false
+	}
+	if ln = l.lines[thing]; ln != nil {
+		*recent = ln
 		return ln, false
 	}
 	if n := len(l.spare); n > 0 {
@@ -88,9 +96,18 @@ func (l *lane) line(thing string) (ln *line, isNew bool) {
 		ln = &line{}
 	}
 	ln.thing = thing
-	l.lines[thing] = ln
+	l.lines[thing], *recent = ln, ln
 	l.enqueue(ln)
 	return ln, true
+}
+
+// recentSlot is where a Thing's line is kept among the recent ones: names mostly differ in their last letters.
+func recentSlot(thing string) int {
+	slot := 0
+	for i := max(0, len(thing)-3); i < len(thing); i++ {
+		slot = slot*7 + int(thing[i])
+	}
+	return slot % recentLines
 }
 
 func (l *lane) enqueue(ln *line) {
@@ -156,8 +173,9 @@ func (l *lane) requeue(ln *line) {
 		return
 	}
 	delete(l.lines, ln.thing)
+	ln.thing = ""
 	if len(l.spare) < mostSpare {
-		ln.thing, ln.mended, ln.more = "", false, false
+		ln.mended, ln.more = false, false
 		l.spare = append(l.spare, ln)
 	}
 }
