@@ -55,7 +55,7 @@ func (s *scanner) messages(dst []*message.Message, payloads []amqp10.Received) (
 			e := &g.events[i]
 			e.Offset, begin = offsets[begin:s.ends[i]], s.ends[i]
 			e.Shared = &g.Shared
-			g.Size += e.Beside()
+			g.Size += len(e.Offset) + len(e.DeviceID) + e.Beside() // many devices have their ids for themselves
 			dst = append(dst, &e.Message)
 		}
 		payloads = payloads[n:]

@@ -10,7 +10,7 @@ import (
 const (
 	mostTogether = 16  // messages that are made together
 	roomStep     = 4   // a group has room for so many, for twice as many, and so on
-	eventBytes   = 384 // memory of an event, with its own texts and its part of what the offsets are cut from
+	eventBytes   = 240 // memory of an event
 )
 
 // group is the memory of messages that are made together. They are those whose payloads share a chunk: it is used again once the
