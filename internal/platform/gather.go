@@ -14,7 +14,7 @@ const gatherFrom = 5000
 const gatherBeat = 25 * time.Millisecond
 
 // hurriedFor is how long nothing gathers once the messages in flight had used up their memory.
-const hurriedFor = 250 * time.Millisecond
+const hurriedFor = 100 * time.Millisecond
 
 // rest is a line that rests, and until when, counted from when the writer was made.
 type rest struct {
