@@ -77,7 +77,7 @@ func TestWithoutRoomNothingRestsForAWhile(t *testing.T) {
 		b.want(waiting, "open")
 		b.writer.Hurry()
 		b.want(waiting, "accepted")
-		for range hurriedFor / time.Millisecond * 9 / 10 {
+		for range hurriedFor / (4 * time.Millisecond) {
 			b.want(busy(b, "Busy", time.Millisecond), "accepted")
 		}
 		busy(b, "Busy", 500*time.Millisecond)
