@@ -141,9 +141,7 @@ func TestMessagesReachAServerInOrderThoughConnectionsEnd(t *testing.T) {
 	if name := <-s.bound; name != "azx-1" {
 		t.Errorf("%q was bound, want azx-1", name)
 	}
-	if h := link.Health(); !h.Ready() || h.Sockets != 2 || h.Err != nil {
-		t.Errorf("got health %+v", h)
-	}
+	eventually(t, "both sockets are connected", func() bool { h := link.Health(); return h.Ready() && h.Sockets == 2 && h.Err == nil })
 	const things, messages = 20, 50
 	var accepted atomic.Int64
 	for i := range things {
