@@ -82,6 +82,9 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 		}
 		for len(batch) > 0 {
 			group, memory := together(batch)
+			if err := p.Trip.Pass(ctx); err != nil { // first: who pauses holds no memory that others need
+				return err
+			}
 			if err := p.Budget.Take(ctx, memory, p.Writer.Hurry); err != nil { // waits: this is the back-pressure
 				return err
 			}
@@ -98,11 +101,13 @@ func (p *Pump) begin(ctx context.Context, group []*message.Message, memory *mess
 	memory.Begin(len(group))
 	all := make([]carried, len(group))
 	for i, m := range group {
-		if err := p.Trip.Pass(ctx); err != nil {
-			for range group[i:] {
-				p.release(memory, true)
+		if i > 0 { // the first one has passed
+			if err := p.Trip.Pass(ctx); err != nil {
+				for range group[i:] {
+					p.release(memory, true)
+				}
+				return err
 			}
-			return err
 		}
 		c := &all[i]
 		c.pump, c.memory, c.receipt = p, memory, p.Tracker.Begin(position(m))

@@ -121,3 +121,35 @@ func TestMemoryIsUsedAgainOnlyIfNobodyMayLookAtAMessageInIt(t *testing.T) {
 		})
 	}
 }
+
+// The budget is one for all hubs: what a hub that pauses has at hand must not keep the others from reading.
+func TestWhileReadingPausesNextToNoMemoryIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		r := newRig(KeepUnknown, func(*delivery.Queued) *delivery.Outcome {
+			return &delivery.Outcome{Kind: delivery.Refused, Reason: "rejected"}
+		})
+		pump := r.flow.Pump
+		pump.Tracker, pump.Trip = delivery.NewTracker(), newTrip(20, &told)
+		refuse(pump.Trip, 20, 10)
+		source := &inGroups{}
+		for n := range int64(3) {
+			m := msg(n, "large", `{"n":1}`)
+			m.Shared = &message.Shared{Size: int(pump.Budget.limit)}
+			source.groups = append(source.groups, &wiped{messages: []*message.Message{m}})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- pump.Run(ctx, source) }()
+		synctest.Wait()
+		if pump.Budget.free.TryAcquire(pump.Budget.limit) {
+			pump.Budget.free.Release(pump.Budget.limit)
+		} else {
+			t.Error("a hub whose reading pauses holds memory")
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
