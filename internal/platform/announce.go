@@ -39,7 +39,7 @@ type EventMeter interface {
 // Announcer tells the people who watch the platform of what goes wrong, as well as it can: it fires events of the Thing
 // of Connection Services. Too many of a kind are held back; one that fails is not tried again.
 type Announcer struct {
-	socket Socket
+	socket caller
 	meter  EventMeter
 	log    *slog.Logger
 	queue  chan Event
@@ -56,7 +56,7 @@ type eventBucket struct {
 }
 
 // NewAnnouncer returns an Announcer that tells nothing until Run. meter and log may be nil.
-func NewAnnouncer(socket Socket, meter EventMeter, log *slog.Logger) *Announcer {
+func NewAnnouncer(socket caller, meter EventMeter, log *slog.Logger) *Announcer {
 	if meter == nil {
 		meter = noMeter{}
 	}

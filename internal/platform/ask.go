@@ -71,7 +71,17 @@ func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe boo
 func (h *hand) send(ctx context.Context, r alwayson.Request) (alwayson.Response, verdict) {
 	start := time.Now()
 	resp, err := h.socket.Call(h.limit.start(ctx, start.Add(h.writer.cfg.ReplyTimeout)), r)
-	timedOut, end := h.limit.stop(), time.Now()
+	resp, v, moved := h.answered(r.Target, resp, err, h.limit.stop(), start)
+	if !moved && v == noReply && ctx.Err() == nil {
+		h.socket.Drop(errNoReply)
+	}
+	return resp, v
+}
+
+// answered says what an answer, or the lack of one, to a request that was sent at start means, and whether the socket moved to
+// another instance because of it.
+func (h *hand) answered(target string, resp alwayson.Response, err error, timedOut bool, start time.Time) (alwayson.Response, verdict, bool) {
+	end := time.Now()
 	var v verdict
 	switch {
 	case err == nil:
@@ -81,14 +91,11 @@ func (h *hand) send(ctx context.Context, r alwayson.Request) (alwayson.Response,
 	default:
 		v, resp = judgeError(err), alwayson.Response{Reason: err.Error()}
 	}
-	h.writer.cfg.Meter.Request(r.Target, resp.Code, end.Sub(start))
+	h.writer.cfg.Meter.Request(target, resp.Code, end.Sub(start))
 	if v == accepted {
 		h.writer.successes.Add(1)
 	}
-	if moved := h.socket.judged(v, start, end); !moved && v == noReply && ctx.Err() == nil {
-		h.socket.Drop(errNoReply)
-	}
-	return resp, v
+	return resp, v, h.socket.judged(v, start, end)
 }
 
 // limit is a context with a deadline that can be used again: a lane makes one and not one for each request. Nor is its timer

@@ -29,7 +29,7 @@ const (
 // BindSocket is the connection that binds names; *alwayson.Client is one. What it has bound it binds again by itself
 // after each connect.
 type BindSocket interface {
-	Socket
+	caller
 	Bind(ctx context.Context, names ...string) error
 	Unbind(ctx context.Context, names ...string) error
 	State() alwayson.State

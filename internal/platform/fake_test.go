@@ -40,9 +40,15 @@ type fakePlatform struct {
 	others bool  // there are other instances
 	// hook may answer a request itself; it is called without the lock and may wait.
 	hook func(ctx context.Context, r alwayson.Request) (alwayson.Response, bool, error)
+	sent context.Context // of what was sent without waiting; ends with the connection
+	cut  context.CancelFunc
 }
 
-func newFakePlatform() *fakePlatform { return &fakePlatform{things: map[string]*fakeThing{}} }
+func newFakePlatform() *fakePlatform {
+	p := &fakePlatform{things: map[string]*fakeThing{}}
+	p.sent, p.cut = context.WithCancel(context.Background())
+	return p
+}
 
 // add makes a Thing of the hub "Hub" with properties such as "temp:NUMBER".
 func (p *fakePlatform) add(name string, properties ...string) *fakeThing {
@@ -86,7 +92,10 @@ func (p *fakePlatform) Wait(ctx context.Context) error {
 }
 
 func (p *fakePlatform) Drop(error) {
-	p.with(func() { p.log = append(p.log, "drop") })
+	p.with(func() {
+		p.log = append(p.log, "drop")
+		p.reconnect()
+	})
 }
 
 // Move says that there is no other instance, unless the test gave one.
@@ -95,8 +104,24 @@ func (p *fakePlatform) Move(error) bool {
 	defer p.mu.Unlock()
 	if p.others {
 		p.log = append(p.log, "move")
+		p.reconnect()
 	}
 	return p.others
+}
+
+func (p *fakePlatform) reconnect() {
+	p.cut()
+	p.sent, p.cut = context.WithCancel(context.Background())
+}
+
+// Send has whoever sends use the request's memory again at once.
+func (p *fakePlatform) Send(r alwayson.Request, done func(alwayson.Response, error)) error {
+	r.RawParams = slices.Clone(r.RawParams)
+	p.mu.Lock()
+	ctx := p.sent
+	p.mu.Unlock()
+	go func() { done(p.Call(ctx, r)) }()
+	return nil
 }
 
 func (p *fakePlatform) Call(ctx context.Context, r alwayson.Request) (alwayson.Response, error) {
@@ -248,6 +273,7 @@ func inBubble(t *testing.T, change func(*WriterConfig), test func(b *bench)) {
 		go func() { ended <- announcer.Run(ctx) }()
 		test(b)
 		cancel()
+		b.platform.cut()
 		for range cap(ended) {
 			if err := <-ended; err != nil {
 				t.Errorf("Run ended with %v", err)

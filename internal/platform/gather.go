@@ -59,7 +59,7 @@ func (l *lane) came() int {
 
 // restNow has a line rest after its turn, if lines gather and nothing of it hurries. The caller has the lock.
 func (l *lane) restNow(ln *line) bool {
-	if !l.writer.gathers.Load() || ln.more || ln.visit || ln.held != nil || len(ln.pushes) > 0 {
+	if !l.writer.gathers.Load() || ln.alone || ln.more || ln.visit || ln.held != nil || len(ln.pushes) > 0 {
 		return false
 	}
 	gather := l.writer.cfg.Gather

@@ -22,6 +22,8 @@ type hand struct {
 	items   []item
 	values  mapping.Values
 	body    []byte
+	flights []*flight
+	landed  chan *flight // holds as many; nil until there was a volley
 	limit   limit
 	alarm   *time.Timer // rings when a line has rested; nil until one did
 }
@@ -62,15 +64,26 @@ func (h *hand) run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := h.turn(ctx, ln); err != nil {
+		if err := h.takeTurn(ctx, ln, turn); err != nil {
 			return err
 		}
-		if h.leave(ln, turn) {
+		if h.finish(turn) {
 			h.writer.overtaken.Add(-1)
 			h.signal() // its Thing may have more, and the lane's hand may be resting
 			return nil
 		}
 	}
+}
+
+// takeTurn gives a line its turn; and, while lines gather, others with it.
+func (h *hand) takeTurn(ctx context.Context, ln *line, turn int) error {
+	if h.writer.gathers.Load() && !ln.alone {
+		return h.volley(ctx, ln, turn)
+	}
+	ln.alone = false
+	err := h.turn(ctx, ln)
+	h.leave(ln, turn)
+	return err
 }
 
 // await waits until a line may be waiting: when one is new, and when the next that rests has rested; rests is 0 if none does.
@@ -100,6 +113,8 @@ func (h *hand) take(ln *line) {
 	defer h.mu.Unlock()
 	ln.visit = false
 	defer func() { ln.more = ln.waiting.len() > 0 }()
+	clear(h.batch) // of another line in the volley
+	clear(h.left)
 	h.batch, h.left = h.batch[:0], h.left[:0]
 	values, bytes := 0, 0
 	for ln.waiting.len() > 0 {

@@ -47,6 +47,7 @@ type line struct {
 	pushes  []*push
 	visit   bool          // take a turn although nothing waits
 	more    bool          // its last turn left messages for the next: they did not fit, or may not join those before them
+	alone   bool          // its next turn is not for others too
 	rests   time.Duration // until when it rests; 0: it does not
 	// held is what the line waits for before it takes another turn; nil: for nothing.
 	held   func(ctx context.Context)
@@ -146,18 +147,33 @@ func (l *lane) next() (ln *line, turn int, rests time.Duration) {
 	return ln, l.turns, 0
 }
 
-// leave ends a turn, and reports whether it was overtaken.
-func (l *lane) leave(ln *line, turn int) (overtaken bool) {
+// join takes another line for the turn that the lane's hand has; nil if the next one may not share it.
+func (l *lane) join() *line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known.len() == 0 || l.known.first().alone {
+		return nil
+	}
+	return l.known.pop()
+}
+
+// leave ends the turn of a line.
+func (l *lane) leave(ln *line, turn int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if turn <= l.overtaken || !l.restNow(ln) {
+		l.requeue(ln)
+	}
+}
+
+// finish ends a turn, which its lines have left, and reports whether it was overtaken.
+func (l *lane) finish(turn int) (overtaken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if turn <= l.overtaken {
-		l.requeue(ln)
 		return true
 	}
 	l.busy = false
-	if !l.restNow(ln) {
-		l.requeue(ln)
-	}
 	return false
 }
 
@@ -175,7 +191,7 @@ func (l *lane) requeue(ln *line) {
 	delete(l.lines, ln.thing)
 	ln.thing = ""
 	if len(l.spare) < mostSpare {
-		ln.mended, ln.more = false, false
+		ln.mended, ln.more, ln.alone = false, false, false
 		l.spare = append(l.spare, ln)
 	}
 }

@@ -9,9 +9,16 @@ import (
 	"azx/internal/fault"
 )
 
+// caller is what most need of a Socket.
+type caller interface {
+	// Wait and Call are Socket's.
+	Wait(ctx context.Context) error
+	Call(ctx context.Context, r alwayson.Request) (alwayson.Response, error)
+}
+
 // call sends a request once, without ever repeating it, and says what the answer means. Without an answer the response
 // has code 0 and says why.
-func call(ctx context.Context, socket Socket, r alwayson.Request, timeout time.Duration) (alwayson.Response, verdict) {
+func call(ctx context.Context, socket caller, r alwayson.Request, timeout time.Duration) (alwayson.Response, verdict) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	resp, err := socket.Call(ctx, r)

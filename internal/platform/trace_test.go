@@ -70,7 +70,7 @@ func TestWithoutATracerNothingIsMadeForIt(t *testing.T) {
 		if began := l.clock(); !began.IsZero() {
 			t.Error("the clock is looked at")
 		}
-		l.trace("Pump", items, 1, time.Time{}, accepted)
+		l.trace("Pump", items, time.Time{}, accepted)
 	})
 	if allocated != 0 {
 		t.Errorf("%v allocations", allocated)

@@ -120,7 +120,7 @@ func (h *hand) write(ctx context.Context, thing string, k knowledge) error {
 	if unknown > 0 {
 		h.writer.cfg.Meter.UnknownKeys(unknown)
 	}
-	h.sift(thing, k.table.Gateway())
+	h.sift(thing, k.table.Gateway(), 0)
 	if err := h.leaveOld(ctx, thing); err != nil {
 		return err
 	}
@@ -131,6 +131,11 @@ func (h *hand) write(ctx context.Context, thing string, k knowledge) error {
 func (h *hand) translate(t *mapping.Table) (unknown int) {
 	h.dropItems()
 	h.values.Cut(0)
+	return h.addItems(t)
+}
+
+// addItems appends the batch to the items.
+func (h *hand) addItems(t *mapping.Table) (unknown int) {
 	h.touchBodies()
 	for _, q := range h.batch {
 		it := item{queued: q, from: h.values.Len()}
@@ -154,15 +159,14 @@ func (h *hand) encode(t *mapping.Table, it *item) (unknown int) {
 	return unknown
 }
 
-// sift settles the items that have nothing to write, or may not, and keeps the others.
-func (h *hand) sift(thing, gateway string) {
-	kept := h.items[:0]
+// sift settles the items from the one at from on that have nothing to write, or may not, and keeps the others.
+func (h *hand) sift(thing, gateway string, from int) {
+	kept := h.items[:from]
 	var hub string // whose messages the last answer was for
 	var allowed, asked bool
-	for i := range h.items {
-		it := h.items[i]
-		if from := hubOf(it.queued.Telemetry); !asked || from != hub {
-			hub, allowed, asked = from, h.writer.mayWrite(thing, gateway, from), true
+	for _, it := range h.items[from:] {
+		if sender := hubOf(it.queued.Telemetry); !asked || sender != hub {
+			hub, allowed, asked = sender, h.writer.mayWrite(thing, gateway, sender), true
 		}
 		switch {
 		case it.err != nil:
@@ -242,7 +246,7 @@ func (h *hand) relearn(ctx context.Context, thing string, items []item, tried *m
 		return nil
 	}
 	h.translate(k.table)
-	h.sift(thing, k.table.Gateway())
+	h.sift(thing, k.table.Gateway(), 0)
 	if err := h.leaveOld(ctx, thing); err != nil {
 		return err
 	}
@@ -251,15 +255,8 @@ func (h *hand) relearn(ctx context.Context, thing string, items []item, tried *m
 
 // push sends the values of items, in their order.
 func (h *hand) push(ctx context.Context, thing string, items []item) (alwayson.Response, verdict, error) {
-	values := 0
-	h.body = alwayson.BeginPropertyPush(h.body[:0])
-	for i := range items {
-		h.body = appendRows(h.body, &h.values, items[i].from, items[i].to)
-		values += items[i].to - items[i].from
-	}
-	h.body = alwayson.EndPropertyPush(h.body)
 	began := h.clock()
-	resp, v, err := h.askWhileWanted(ctx, alwayson.PropertyPush(thing, h.body), h.parked, items)
+	resp, v, err := h.askWhileWanted(ctx, h.request(thing, items), h.parked, items)
 	if v == unwanted {
 		return resp, v, err
 	}
@@ -267,12 +264,30 @@ func (h *hand) push(ctx context.Context, thing string, items []item) (alwayson.R
 		h.unpark(thing)
 	}
 	if err == nil {
-		h.trace(thing, items, values, began, v)
+		h.trace(thing, items, began, v)
 	}
 	if err == nil && v == accepted {
-		h.writer.cfg.Meter.Written(values)
+		h.writer.cfg.Meter.Written(countValues(items))
 	}
 	return resp, v, err
+}
+
+// request makes the request that carries the values of items, in memory that is used again for the next one.
+func (h *hand) request(thing string, items []item) alwayson.Request {
+	h.body = alwayson.BeginPropertyPush(h.body[:0])
+	for i := range items {
+		h.body = appendRows(h.body, &h.values, items[i].from, items[i].to)
+	}
+	h.body = alwayson.EndPropertyPush(h.body)
+	return alwayson.PropertyPush(thing, h.body)
+}
+
+func countValues(items []item) int {
+	values := 0
+	for i := range items {
+		values += items[i].to - items[i].from
+	}
+	return values
 }
 
 // appendRows appends the rows of a push for the values in [from, to).
@@ -293,7 +308,7 @@ func (h *hand) clock() time.Time {
 }
 
 // trace tells of the request that carried items.
-func (h *hand) trace(thing string, items []item, values int, began time.Time, v verdict) {
+func (h *hand) trace(thing string, items []item, began time.Time, v verdict) {
 	if h.writer.cfg.Tracer == nil {
 		return
 	}
@@ -303,7 +318,7 @@ func (h *hand) trace(thing string, items []item, values int, began time.Time, v 
 			messages = append(messages, m)
 		}
 	}
-	h.writer.cfg.Tracer.Wrote(thing, messages, values, began, v.String())
+	h.writer.cfg.Tracer.Wrote(thing, messages, countValues(items), began, v.String())
 }
 
 func (h *hand) accept(thing string, items []item) {

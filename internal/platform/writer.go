@@ -51,6 +51,9 @@ type Socket interface {
 	Wait(ctx context.Context) error
 	// Call sends a request and waits for its answer, until ctx or the connection ends. A refusal is no error.
 	Call(ctx context.Context, r alwayson.Request) (alwayson.Response, error)
+	// Send is Call for those who do not wait: done gets what Call returns, once, and must not block. It has no time-out. After
+	// an error nothing was sent, and done is not called.
+	Send(r alwayson.Request, done func(alwayson.Response, error)) error
 	// Drop ends the connection, so that nothing more of it is carried out, and makes a new one. It does not wait.
 	Drop(reason error)
 	// Move is Drop with a new connection to another instance of the platform; false, and nothing done, if none is known.

@@ -1,0 +1,151 @@
+package platform
+
+import (
+	"context"
+	"time"
+
+	"azx/alwayson"
+	"azx/internal/delivery"
+)
+
+// While lines gather, those of a lane rise together, and its hand sends what they hold at once, a request for each Thing: to be
+// woken for each answer, and to write each request for itself, costs more than the request does. Whatever is not plain, a Thing
+// that has to be asked for or a request that was not accepted, takes a turn of its own after that.
+
+// mostFlights is how many requests of a hand travel at once. What they hold is bounded as for one request, too.
+const mostFlights = 8
+
+// flight is the request of a volley for one Thing.
+type flight struct {
+	line     *line
+	from, to int // its items among the hand's
+	resp     alwayson.Response
+	err      error
+	land     func(alwayson.Response, error) // hands the flight back, with its answer
+}
+
+// volley gives a line its turn, and with it others of the lane. The error is that of ctx.
+func (h *hand) volley(ctx context.Context, ln *line, turn int) error {
+	h.dropItems()
+	h.values.Cut(0)
+	defer h.forgetBatch()
+	now := time.Now()
+	limit := h.limit.start(ctx, now.Add(h.writer.cfg.ReplyTimeout))
+	defer h.limit.stop()
+	flying := 0
+	for ; ln != nil; ln = h.join() {
+		from := len(h.items)
+		if !h.load(ln) {
+			h.leave(ln, turn)
+			continue
+		}
+		f := h.flight(flying)
+		f.line, f.from, f.to = ln, from, len(h.items)
+		if err := h.socket.Send(h.request(ln.thing, h.items[from:]), f.land); err != nil {
+			f.land(alwayson.Response{}, err)
+		}
+		if flying++; flying == mostFlights || h.values.Len() >= h.writer.cfg.MaxValues {
+			break
+		}
+	}
+	return h.receive(ctx, limit, flying, now, turn)
+}
+
+// flight returns one of the hand's flights.
+func (h *hand) flight(n int) *flight {
+	if h.landed == nil {
+		h.landed = make(chan *flight, mostFlights)
+	}
+	if n == len(h.flights) {
+		f := &flight{}
+		f.land = func(resp alwayson.Response, err error) {
+			f.resp, f.err = resp, err
+			h.landed <- f
+		}
+		h.flights = append(h.flights, f)
+	}
+	return h.flights[n]
+}
+
+// load translates what waits in a line, and reports whether there is anything to send. A line whose turn is not plain takes
+// another, alone.
+func (h *hand) load(ln *line) bool {
+	k, known := h.tables.get(ln.thing)
+	if !known || !usable(k) || k.parked || !time.Now().Before(k.until) || !h.isPlain(ln, k) {
+		ln.alone = true
+		return false
+	}
+	h.take(ln)
+	h.end(h.left, delivery.Outcome{Kind: delivery.Unwanted}, false)
+	from := len(h.items)
+	if unknown := h.addItems(k.table); unknown > 0 {
+		if time.Since(k.asked) >= h.writer.cfg.AskAgain {
+			h.takeBack(ln, h.items[from:])
+			clear(h.items[from:])
+			h.items = h.items[:from]
+			return false
+		}
+		h.writer.cfg.Meter.UnknownKeys(unknown)
+	}
+	h.sift(ln.thing, k.table.Gateway(), from)
+	return len(h.items) > from
+}
+
+// isPlain reports whether a turn of the line begins with messages of its Thing's own hub, to be written as they are.
+func (l *lane) isPlain(ln *line, k knowledge) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if ln.visit || ln.mended || len(ln.pushes) > 0 || ln.waiting.len() == 0 {
+		return false
+	}
+	first := ln.waiting.first()
+	return first.Act == nil && !first.OnlyNewer && (k.table.Gateway() == "" || k.table.Gateway() == hubOf(first.Telemetry))
+}
+
+// takeBack puts items back into their line, whose next turn is its own.
+func (h *hand) takeBack(ln *line, items []item) {
+	ln.alone = true
+	batch := make([]*delivery.Queued, len(items))
+	for i := range items {
+		batch[i] = items[i].queued
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ln.waiting.prepend(batch)
+}
+
+// receive ends flights as their answers come. For those that have none in time it drops the socket, which ends them.
+func (h *hand) receive(ctx, limit context.Context, flying int, began time.Time, turn int) error {
+	late, over := false, limit.Done()
+	for flying > 0 {
+		select {
+		case f := <-h.landed:
+			flying--
+			h.conclude(f, late, began)
+			h.leave(f.line, turn)
+		case <-over:
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			late, over = true, ctx.Done()
+			if !h.socket.judged(noReply, began, time.Now()) {
+				h.socket.Drop(errNoReply)
+			}
+		}
+	}
+	return nil
+}
+
+// conclude settles what a flight carried if that was accepted. Else its line takes a turn of its own, which finds out why.
+func (h *hand) conclude(f *flight, late bool, began time.Time) {
+	thing, items := f.line.thing, h.items[f.from:f.to]
+	_, v, _ := h.answered(alwayson.PushService, f.resp, f.err, late, began)
+	if v != accepted {
+		h.writer.cfg.Meter.Retried(v.String())
+		h.takeBack(f.line, items)
+		return
+	}
+	h.trace(thing, items, began, v)
+	h.writer.cfg.Meter.Written(countValues(items))
+	h.accept(thing, items)
+}
