@@ -32,7 +32,7 @@ func (h *hand) volley(ctx context.Context, ln *line, turn int) error {
 	now := time.Now()
 	limit := h.limit.start(ctx, now.Add(h.writer.cfg.ReplyTimeout))
 	defer h.limit.stop()
-	flying := 0
+	flying, bytes := 0, 0
 	for ; ln != nil; ln = h.join() {
 		from := len(h.items)
 		if !h.load(ln) {
@@ -44,7 +44,9 @@ func (h *hand) volley(ctx context.Context, ln *line, turn int) error {
 		if err := h.socket.Send(h.request(ln.thing, h.items[from:]), f.land); err != nil {
 			f.land(alwayson.Response{}, err)
 		}
-		if flying++; flying == mostFlights || h.values.Len() >= h.writer.cfg.MaxValues {
+		flying++
+		bytes += len(h.body)
+		if flying == mostFlights || h.values.Len() >= h.writer.cfg.MaxValues || bytes >= h.writer.cfg.MaxBytes {
 			break
 		}
 	}
