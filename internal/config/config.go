@@ -37,7 +37,7 @@ type Config struct {
 
 	// Memory bounds the messages in flight, in bytes as message.Message.Size reckons them; default 64 MiB.
 	Memory Size `yaml:"memory"`
-	// Lanes is the number of ordered queues to the platform, 1 to 1024; default 64.
+	// Lanes is the number of ordered queues to the platform, 1 to 1024; default 32.
 	Lanes int `yaml:"lanes"`
 	// Gather is how long a Thing rests at most between two requests while many messages come, so that several of its messages
 	// travel in one; 0 to 1 s, 0: it does not; default 100 ms.
@@ -247,7 +247,7 @@ func defaults() *Config {
 		Checkpoint:     Checkpoint{Leases: Leases{Interval: 10 * time.Second, Expiry: 30 * time.Second}},
 		Memory:         12 << 20,
 		Quarantine:     Quarantine{Limit: 1 << 30, PauseAfter: 1000},
-		Lanes:          64,
+		Lanes:          32,
 		Gather:         100 * time.Millisecond,
 		RequestTimeout: 30 * time.Second,
 	}

@@ -108,7 +108,7 @@ var (
 		},
 		{path: "log.level", about: "from which level lines are written: `debug`, `info`, `warn` or `error`; `azx run --log-level` wins", when: live},
 		{path: "memory", about: "what messages in flight may hold, of all hubs", low: 1 << 20, high: 64 << 30, want: "1MiB to 64GiB"},
-		{path: "lanes", about: "ordered queues to the platform, for each hub", low: 1, high: 1024, want: "1 to 1024"},
+		{path: "lanes", about: "ordered queues to the platform, for each hub; each has up to eight requests under way, of as many Things", low: 1, high: 1024, want: "1 to 1024"},
 		{
 			path: "gather", low: 0, high: int64(time.Second), want: "0s to 1s",
 			about: "how long a Thing rests at most between two requests while more than 5,000 messages a second come, so that several of its messages travel in one; `0s`: it does not",

@@ -66,7 +66,7 @@ func TestThePrintedConfigurationNamesTheHubThing(t *testing.T) {
 	text := cfg.WithHub(found.Hub).Print(true)
 	for key, want := range map[string]string{
 		`connectionString: "***"`: "hub Thing Plant1Hub", "writeVia: desired": "hub Thing Plant1Hub", "units: 2": path + ":6:12",
-		"consumerGroup: azx": "default", "lanes: 64": "default", "connectTimeout: 1s": path + ":7:51", "responseTimeout: 9s": "hub Thing Plant1Hub",
+		"consumerGroup: azx": "default", "lanes: 32": "default", "connectTimeout: 1s": path + ":7:51", "responseTimeout: 9s": "hub Thing Plant1Hub",
 	} {
 		if got := lineOf(text, key); !strings.HasSuffix(got, "# "+want) {
 			t.Errorf("%s: got %q, want it from %s", key, got, want)
@@ -99,13 +99,13 @@ func TestADifferenceSaysWhatItTakes(t *testing.T) {
 		want           []string // "live" or "restart" before the change
 	}{
 		{"nothing", base, base, nil},
-		{"the same, written otherwise", base + "lanes: 64\n", "# Comment\n" + base + "log: {level: info}\n", nil},
+		{"the same, written otherwise", base + "lanes: 32\n", "# Comment\n" + base + "log: {level: info}\n", nil},
 		{"what is live", base, base + "    writeVia: desired\n    methods: {services: {reboot: {responseTimeout: 6s}}}\nlog: {level: debug}\n", []string{
 			"live log.level: info -> debug", "live hubs[0].writeVia: c2d -> desired",
 			"live hubs[0].methods.services: (not set) -> {reboot: {connectTimeout: 0s, responseTimeout: 6s}}",
 		}},
 		{"what needs a restart", base, base + "    allowThings: [a]\n    messageTTL: 1m\nlanes: 8\nmemory: 1MiB\n", []string{
-			"restart hubs[0].allowThings: (not set) -> [\"a\"]", "live hubs[0].messageTTL: (not set) -> 1m", "restart memory: 12MiB -> 1MiB", "restart lanes: 64 -> 8",
+			"restart hubs[0].allowThings: (not set) -> [\"a\"]", "live hubs[0].messageTTL: (not set) -> 1m", "restart memory: 12MiB -> 1MiB", "restart lanes: 32 -> 8",
 		}},
 		{"an application key", base, strings.Replace(base, "canary-1", "canary-2", 1), []string{"live platform.appKey: *** -> ***"}},
 		{"a key of the hub", base + connection("plant1", "Y2FuYXJ5"), base + connection("plant1", "Y2FuYXJ6"), []string{"live hubs[0].connectionString: *** -> ***"}},

@@ -22,3 +22,18 @@ func (p *Pump) release(memory *message.Shared, kept bool) {
 		memory.Free()
 	}
 }
+
+// carriers returns what carries n messages that share their memory: what carried those before them in it, if anything did.
+func carriers(memory *message.Shared, n int) []carried {
+	all, _ := memory.Beside.([]carried)
+	if len(all) >= n {
+		return all[:n]
+	}
+	all = make([]carried, n)
+	for i := range all {
+		c := &all[i]
+		c.Settle = c.settle
+	}
+	memory.Beside = all
+	return all
+}

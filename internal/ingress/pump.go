@@ -99,7 +99,7 @@ func (p *Pump) Run(ctx context.Context, source Source) error {
 // begin brings messages that share their memory on their way.
 func (p *Pump) begin(ctx context.Context, group []*message.Message, memory *message.Shared) error {
 	memory.Begin(len(group))
-	all := make([]carried, len(group))
+	all := carriers(memory, len(group))
 	for i, m := range group {
 		if i > 0 { // the first one has passed
 			if err := p.Trip.Pass(ctx); err != nil {
@@ -111,7 +111,7 @@ func (p *Pump) begin(ctx context.Context, group []*message.Message, memory *mess
 		}
 		c := &all[i]
 		c.pump, c.memory, c.receipt = p, memory, p.Tracker.Begin(position(m))
-		c.Queued = delivery.Queued{Telemetry: message.Telemetry{Message: m}, Settle: c.settle, Wanted: p.wanted}
+		c.Queued = delivery.Queued{Telemetry: message.Telemetry{Message: m}, Settle: c.Settle, Wanted: p.wanted}
 		p.carry(c)
 	}
 	return nil
@@ -186,7 +186,11 @@ func (c *carried) end(result delivery.Result, reason string) {
 		if c.pump.Tap != nil && result != delivery.Delivered {
 			c.pump.Tap.Ended(c.Message, result, reason)
 		}
-		c.pump.release(c.memory, result != delivery.Delivered)
+		pump, memory := c.pump, c.memory
+		if poisons {
+			c.pump, c.receipt = nil, delivery.Receipt{}
+		}
+		pump.release(memory, result != delivery.Delivered) // last: it may carry another message from here on
 	}
 }
 

@@ -122,6 +122,38 @@ func TestMemoryIsUsedAgainOnlyIfNobodyMayLookAtAMessageInIt(t *testing.T) {
 	}
 }
 
+func TestWhatCarriedDeliveredMessagesCarriesThoseThatHaveTheirMemoryNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(KeepUnknown, func(*delivery.Queued) *delivery.Outcome { return nil })
+		pump := r.flow.Pump
+		pump.Tracker = delivery.NewTracker()
+		g := &wiped{Shared: message.Shared{Size: 100}}
+		g.Owner = g
+		var carriers []*delivery.Queued
+		for n := range int64(3) {
+			m := msg(n, fmt.Sprint("device", n), `{"n":1}`)
+			m.Shared = &g.Shared
+			source := &inGroups{groups: []*wiped{{messages: []*message.Message{m}}}}
+			if err := pump.Run(t.Context(), source); !errors.Is(err, errNoMore) {
+				t.Fatal(err)
+			}
+			q := r.writer.seen[n]
+			if q.Message != m || q.OnlyNewer || q.Act != nil {
+				t.Errorf("message %d is carried as %+v", n, q)
+			}
+			q.OnlyNewer = true // what is said of one is not said of the next
+			q.Settle(delivery.Outcome{})
+			carriers = append(carriers, q)
+		}
+		if carriers[0] != carriers[1] || carriers[1] != carriers[2] {
+			t.Error("each message was carried by new memory")
+		}
+		if c := pump.Tracker.Counts(); c.Delivered != 3 || c.InFlight != 0 {
+			t.Errorf("the account is %+v", c)
+		}
+	})
+}
+
 // The budget is one for all hubs: what a hub that pauses has at hand must not keep the others from reading.
 func TestWhileReadingPausesNextToNoMemoryIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

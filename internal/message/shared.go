@@ -6,6 +6,8 @@ import "sync/atomic"
 type Shared struct {
 	Size  int    // bytes that all of them take while in flight, as reckoned
 	Owner Reuser // has the memory back once nobody looks at it any more; nil: the garbage collector
+	// Beside is memory of whoever carries the messages. It is used again with the rest.
+	Beside any
 
 	open atomic.Int32 // messages that have not ended
 	kept atomic.Bool  // somebody may look at one of them although it has ended

@@ -26,13 +26,17 @@ var errNoReply = errors.New("no reply in time")
 // or noReply, unavailable or doubtful if it is the request that does not work, see patience. A probe has patience
 // for one time-out only. The error is that of ctx.
 func (h *hand) ask(ctx context.Context, r alwayson.Request, probe bool) (alwayson.Response, verdict, error) {
-	return h.askWhileWanted(ctx, r, probe, nil)
+	return h.askWhileWanted(ctx, r, probe, nil, nil)
 }
 
 // askWhileWanted is ask for a request that carries items. It ends with unwanted, before any try, if none of them is wanted
-// any more: what was sent before then may have been written, and their next reader writes it again.
-func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe bool, items []item) (alwayson.Response, verdict, error) {
+// any more: what was sent before then may have been written, and their next reader writes it again. first is what the request
+// got when it was sent in a volley; nil: it was not.
+func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe bool, items []item, first *answer) (alwayson.Response, verdict, error) {
 	began := h.writer.successes.Load()
+	if first != nil {
+		began = first.successes
+	}
 	t := try{
 		hand:     h,
 		began:    began,
@@ -53,7 +57,7 @@ func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe boo
 		if len(items) > 0 && !slices.ContainsFunc(items, item.wanted) {
 			return alwayson.Response{}, unwanted, nil
 		}
-		resp, v := h.send(ctx, r)
+		resp, v := h.sendOnce(ctx, r, &first)
 		if ctx.Err() != nil && v != accepted {
 			return resp, v, ctx.Err()
 		}
@@ -64,6 +68,15 @@ func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe boo
 			return resp, v, err
 		}
 	}
+}
+
+// sendOnce is send, unless the answer is there already.
+func (h *hand) sendOnce(ctx context.Context, r alwayson.Request, there **answer) (alwayson.Response, verdict) {
+	if a := *there; a != nil {
+		*there = nil
+		return a.resp, a.verdict
+	}
+	return h.send(ctx, r)
 }
 
 // send sends a request once. After a time-out it closes the socket, so that the platform does not carry the

@@ -150,7 +150,7 @@ func BenchmarkAsk(b *testing.B) {
 	items := []item{{queued: &delivery.Queued{}}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, v, err := h.askWhileWanted(b.Context(), push, false, items); v != accepted {
+		if _, v, err := h.askWhileWanted(b.Context(), push, false, items, nil); v != accepted {
 			b.Fatal(v, err)
 		}
 	}

@@ -3,8 +3,8 @@
 // platform's requests for Things.
 //
 // Reading order, as a message meets them: writer.go takes it in and gives it to the lane of its Thing;
-// lane.go waits for the Thing's turn; turn.go learns, maps, sends and settles; gather.go and volley.go have messages, and requests,
-// travel together while many come; learn.go and tables.go are what is known of Things; ask.go repeats a request until it has an answer, and verdict.go says what an
+// lane.go waits for the Thing's turn; turn.go learns, maps, sends and settles; gather.go and volley.go have
+// messages, and requests, travel together; learn.go and tables.go are what is known of Things; ask.go repeats a request until it has an answer, and verdict.go says what an
 // answer means. announce.go tells people what goes wrong, by the events of event.go; link.go keeps the sockets.
 //
 // On the way out: bind.go makes the platform send its requests here, by the routing group (bind_group.go) or device by

@@ -117,14 +117,21 @@ func (p *fakePlatform) reconnect() {
 // Send has whoever sends use the request's memory again at once.
 func (p *fakePlatform) Send(r alwayson.Request, done func(alwayson.Response, error)) error {
 	r.RawParams = slices.Clone(r.RawParams)
+	p.note(r)
 	p.mu.Lock()
 	ctx := p.sent
 	p.mu.Unlock()
-	go func() { done(p.Call(ctx, r)) }()
+	go func() { done(p.reply(ctx, r)) }()
 	return nil
 }
 
 func (p *fakePlatform) Call(ctx context.Context, r alwayson.Request) (alwayson.Response, error) {
+	p.note(r)
+	return p.reply(ctx, r)
+}
+
+// note has a request in the log.
+func (p *fakePlatform) note(r alwayson.Request) {
 	line := r.Target + " " + r.Name
 	if r.Target == alwayson.PushService {
 		line = "push " + r.Name
@@ -132,8 +139,11 @@ func (p *fakePlatform) Call(ctx context.Context, r alwayson.Request) (alwayson.R
 			line += fmt.Sprintf(" %s=%s", v.Name, v.Value)
 		}
 	}
+	p.with(func() { p.log = append(p.log, line) })
+}
+
+func (p *fakePlatform) reply(ctx context.Context, r alwayson.Request) (alwayson.Response, error) {
 	p.mu.Lock()
-	p.log = append(p.log, line)
 	hook := p.hook
 	p.mu.Unlock()
 	if hook != nil {

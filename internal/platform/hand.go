@@ -14,7 +14,9 @@ import (
 // with the other Things, and this one goes home once its turn is over.
 type hand struct {
 	*lane
-	parked bool // the Thing whose turn it is did not answer of late: a write to it is a probe
+	far    bool    // the last volley's answers took long
+	answer *answer // to what the batch is of
+	parked bool    // the Thing whose turn it is did not answer of late: a write to it is a probe
 	// Kept for their memory.
 	touched byte // so that what is only touched counts as used
 	batch   []*delivery.Queued
@@ -75,9 +77,9 @@ func (h *hand) run(ctx context.Context) error {
 	}
 }
 
-// takeTurn gives a line its turn; and, while lines gather, others with it.
+// takeTurn gives a line its turn, and others with it unless it takes it alone.
 func (h *hand) takeTurn(ctx context.Context, ln *line, turn int) error {
-	if h.writer.gathers.Load() && !ln.alone {
+	if !ln.alone {
 		return h.volley(ctx, ln, turn)
 	}
 	ln.alone = false
@@ -135,7 +137,7 @@ func (h *hand) take(ln *line) {
 			return
 		}
 		h.batch = append(h.batch, ln.waiting.pop())
-		if alone {
+		if alone || h.answer != nil && len(h.batch) == h.answer.items {
 			return
 		}
 	}

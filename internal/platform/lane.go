@@ -48,6 +48,7 @@ type line struct {
 	visit   bool          // take a turn although nothing waits
 	more    bool          // its last turn left messages for the next: they did not fit, or may not join those before them
 	alone   bool          // its next turn is not for others too
+	answer  *answer       // to what its next turn begins with; nil: that was not sent yet
 	rests   time.Duration // until when it rests; 0: it does not
 	// held is what the line waits for before it takes another turn; nil: for nothing.
 	held   func(ctx context.Context)

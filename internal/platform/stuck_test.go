@@ -89,6 +89,7 @@ func TestAThingThatDoesNotAnswerHoldsTheOthersOfItsLaneUpForAMoment(t *testing.T
 		b.want(stuck[0], "open")
 
 		slow := b.send("Slow", `{"n":2}`) // the only hand that a lane of one may have beside the first
+		pass(3 * lookAfter)
 		late := b.send("Fast", `{"n":3}`)
 		pass(10 * time.Second)
 		b.want(late, "open")

@@ -26,6 +26,7 @@ func (it item) wanted() bool { return it.queued.Wanted == nil || it.queued.Wante
 
 // turn writes what waits for one Thing, as far as it fits in one request. The error is that of ctx.
 func (h *hand) turn(ctx context.Context, ln *line) error {
+	h.answer, ln.answer = ln.answer, nil
 	if !h.carryPushes(ctx, ln) || h.holdForAct(ln) {
 		return nil
 	}
@@ -60,7 +61,7 @@ func usable(k knowledge) bool { return k.table != nil && k.table.Len() > 0 }
 
 // forgetBatch lets go of what the lane's reused memory refers to, and of memory that an unusual batch took.
 func (h *hand) forgetBatch() {
-	most := 2 * h.writer.cfg.MaxValues
+	most := 4 * h.writer.cfg.MaxValues
 	h.batch, h.left, h.items = recycle(h.batch, most), recycle(h.left, most), recycle(h.items, most)
 	h.values.Recycle(most, 2*h.writer.cfg.MaxBytes)
 	if cap(h.body) > 2*h.writer.cfg.MaxBytes {
@@ -256,7 +257,7 @@ func (h *hand) relearn(ctx context.Context, thing string, items []item, tried *m
 // push sends the values of items, in their order.
 func (h *hand) push(ctx context.Context, thing string, items []item) (alwayson.Response, verdict, error) {
 	began := h.clock()
-	resp, v, err := h.askWhileWanted(ctx, h.request(thing, items), h.parked, items)
+	resp, v, err := h.askWhileWanted(ctx, h.request(thing, items), h.parked, items, h.answerFor(items))
 	if v == unwanted {
 		return resp, v, err
 	}

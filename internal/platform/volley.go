@@ -8,20 +8,32 @@ import (
 	"azx/internal/delivery"
 )
 
-// While lines gather, those of a lane rise together, and its hand sends what they hold at once, a request for each Thing: to be
-// woken for each answer, and to write each request for itself, costs more than the request does. Whatever is not plain, a Thing
-// that has to be asked for or a request that was not accepted, takes a turn of its own after that.
+// A hand sends what several Things of its lane hold at once, a request for each: to be woken for each answer, and to write each
+// request for itself, costs more than a small request does. Whatever is not plain, a Thing that has to be asked for or a request
+// that was not accepted, takes a turn of its own.
 
-// mostFlights is how many requests of a hand travel at once. What they hold is bounded as for one request, too.
-const mostFlights = 8
+// A volley has so many requests at most, and is full once it holds so many values or bytes: beside large requests little is saved.
+const (
+	mostFlights  = 8
+	volleyValues = 256
+	volleyBytes  = 16 << 10
+)
+
+// A platform whose answers take as long as farAway is far away: what is in flight decides how much gets there, and a volley may
+// be farFactor times as large.
+const (
+	farAway   = 10 * time.Millisecond
+	farFactor = 8
+)
 
 // flight is the request of a volley for one Thing.
 type flight struct {
-	line     *line
-	from, to int // its items among the hand's
-	resp     alwayson.Response
-	err      error
-	land     func(alwayson.Response, error) // hands the flight back, with its answer
+	line      *line
+	from, to  int   // its items among the hand's
+	successes int64 // requests of all lanes that had succeeded when it was sent
+	resp      alwayson.Response
+	err       error
+	land      func(alwayson.Response, error) // hands the flight back, with its answer
 }
 
 // volley gives a line its turn, and with it others of the lane. The error is that of ctx.
@@ -29,7 +41,7 @@ func (h *hand) volley(ctx context.Context, ln *line, turn int) error {
 	h.dropItems()
 	h.values.Cut(0)
 	defer h.forgetBatch()
-	now := time.Now()
+	now, successes := time.Now(), h.writer.successes.Load()
 	limit := h.limit.start(ctx, now.Add(h.writer.cfg.ReplyTimeout))
 	defer h.limit.stop()
 	flying, bytes := 0, 0
@@ -40,17 +52,28 @@ func (h *hand) volley(ctx context.Context, ln *line, turn int) error {
 			continue
 		}
 		f := h.flight(flying)
-		f.line, f.from, f.to = ln, from, len(h.items)
+		f.line, f.from, f.to, f.successes = ln, from, len(h.items), successes
 		if err := h.socket.Send(h.request(ln.thing, h.items[from:]), f.land); err != nil {
 			f.land(alwayson.Response{}, err)
 		}
 		flying++
 		bytes += len(h.body)
-		if flying == mostFlights || h.values.Len() >= h.writer.cfg.MaxValues || bytes >= h.writer.cfg.MaxBytes {
+		if flying == mostFlights || h.isFull(bytes) {
 			break
 		}
 	}
-	return h.receive(ctx, limit, flying, now, turn)
+	err := h.receive(ctx, limit, flying, now, turn)
+	h.far = flying > 0 && time.Since(now) >= farAway
+	return err
+}
+
+// isFull reports whether the hand's values, or the bytes of their requests, are enough for a volley.
+func (h *hand) isFull(bytes int) bool {
+	factor := 1
+	if h.far {
+		factor = farFactor
+	}
+	return h.values.Len() >= factor*volleyValues || bytes >= factor*volleyBytes
 }
 
 // flight returns one of the hand's flights.
@@ -138,16 +161,34 @@ func (h *hand) receive(ctx, limit context.Context, flying int, began time.Time, 
 	return nil
 }
 
-// conclude settles what a flight carried if that was accepted. Else its line takes a turn of its own, which finds out why.
+// conclude settles what a flight carried if that was accepted. Else its line takes a turn of its own, which goes on from there.
 func (h *hand) conclude(f *flight, late bool, began time.Time) {
 	thing, items := f.line.thing, h.items[f.from:f.to]
-	_, v, _ := h.answered(alwayson.PushService, f.resp, f.err, late, began)
+	resp, v, _ := h.answered(alwayson.PushService, f.resp, f.err, late, began)
 	if v != accepted {
-		h.writer.cfg.Meter.Retried(v.String())
+		f.line.answer = &answer{resp, v, len(items), f.successes}
 		h.takeBack(f.line, items)
 		return
 	}
 	h.trace(thing, items, began, v)
 	h.writer.cfg.Meter.Written(countValues(items))
 	h.accept(thing, items)
+}
+
+// answer is what a request of a volley got that was not accepted.
+type answer struct {
+	resp      alwayson.Response
+	verdict   verdict
+	items     int   // that it carried
+	successes int64 // as those of the flight
+}
+
+// answerFor returns what the volley's request with these items got, once; nil if they were in none.
+func (h *hand) answerFor(items []item) *answer {
+	a := h.answer
+	h.answer = nil
+	if a == nil || a.items != len(items) {
+		return nil
+	}
+	return a
 }

@@ -64,8 +64,8 @@ type Socket interface {
 type WriterConfig struct {
 	// Sockets carry the lanes; required. A Thing stays on one lane and a lane on one socket.
 	Sockets []Socket
-	// Lanes is how many queues of messages there are; default 64. Each has one request in flight, but while messages gather
-	// up to mostFlights of as many Things.
+	// Lanes is how many queues of messages there are; default 32. Each has one request in flight, or up to mostFlights small
+	// ones of as many Things.
 	Lanes int
 	// Gather is how long a Thing that was written rests at most before it is written again while many messages come, so that
 	// several travel in one request; 0: it does not.
@@ -126,7 +126,7 @@ func SystemThings() []string {
 }
 
 func (c WriterConfig) withDefaults() WriterConfig {
-	byDefault(&c.Lanes, 64)
+	byDefault(&c.Lanes, 32)
 	byDefault(&c.gatherFrom, gatherFrom)
 	byDefault(&c.MaxValues, 1000)
 	byDefault(&c.MaxBytes, 200<<10)

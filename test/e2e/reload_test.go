@@ -45,7 +45,7 @@ func TestAConnectorReadsItsFileAgainWhileMessagesFlow(t *testing.T) {
 	reload(0, "azx-1: in effect", "  hubs[0].writeVia: c2d -> desired", "  log.level: info -> debug")
 
 	stack.Configure(func(config map[string]any) { config["lanes"] = 8 })
-	reload(5, "azx-1: in effect", "  log.level: debug -> info", "azx-1: waiting for a restart", "  lanes: 64 -> 8", "Try: restart the connector")
+	reload(5, "azx-1: in effect", "  log.level: debug -> info", "azx-1: waiting for a restart", "  lanes: 32 -> 8", "Try: restart the connector")
 
 	stack.WriteFile("azx.yaml", []byte("lans: 8\n"))
 	reload(3, "azx-1 keeps its settings: check configuration: 6 problems", "azx.yaml:1:1: lans: unknown key; did you mean lanes?")
