@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -26,7 +27,14 @@ func TestF21AReplyThatIsLostOrLateCostsOneRepeatAtMost(t *testing.T) {
 	c.Platform.Clear()
 	r.Grows(recovery, 300)
 
-	c.Platform.DoubleReplies(true)
+	dialled := c.Platform.Dials()
+	c.Platform.DoubleReplies(true) // which resets both sockets
+	c.Until(recovery, "both sockets are connected anew", func() error {
+		if n := c.Platform.Dials() - dialled; n < 2 {
+			return fmt.Errorf("%d are", n)
+		}
+		return nil
+	})
 	r.Grows(recovery, 300) // what the reset cost is over
 	again, dials := r.Repeats(), c.Platform.Dials()
 	r.Grows(recovery, 600)
