@@ -45,7 +45,7 @@ func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe boo
 		later:    fault.Backoff{Min: minCredentialPause, Max: maxCredentialPause},
 	}
 	defer t.end()
-	for {
+	for ; ; first = nil {
 		if err := h.socket.Wait(ctx); ctx.Err() != nil {
 			return alwayson.Response{}, disconnected, ctx.Err()
 		} else if err != nil { // the socket has ended, and the Writer is about to
@@ -57,7 +57,7 @@ func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe boo
 		if len(items) > 0 && !slices.ContainsFunc(items, item.wanted) {
 			return alwayson.Response{}, unwanted, nil
 		}
-		resp, v := h.sendOnce(ctx, r, &first)
+		resp, v := h.tryOnce(ctx, r, first)
 		if ctx.Err() != nil && v != accepted {
 			return resp, v, ctx.Err()
 		}
@@ -70,11 +70,10 @@ func (h *hand) askWhileWanted(ctx context.Context, r alwayson.Request, probe boo
 	}
 }
 
-// sendOnce is send, unless the answer is there already.
-func (h *hand) sendOnce(ctx context.Context, r alwayson.Request, there **answer) (alwayson.Response, verdict) {
-	if a := *there; a != nil {
-		*there = nil
-		return a.resp, a.verdict
+// tryOnce sends a request once, unless it has an answer already.
+func (h *hand) tryOnce(ctx context.Context, r alwayson.Request, got *answer) (alwayson.Response, verdict) {
+	if got != nil {
+		return got.resp, got.verdict
 	}
 	return h.send(ctx, r)
 }

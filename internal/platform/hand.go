@@ -10,8 +10,8 @@ import (
 	"azx/internal/message"
 )
 
-// hand works in a lane: it has one request in flight. When a Thing keeps it waiting, another hand overtakes it, which goes on
-// with the other Things, and this one goes home once its turn is over.
+// hand works in a lane: it has the requests of one turn in flight. When a Thing keeps it waiting, another hand overtakes it, which
+// goes on with the other Things, and this one goes home once its turn is over.
 type hand struct {
 	*lane
 	far    bool    // the last volley's answers took long

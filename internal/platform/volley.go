@@ -38,6 +38,7 @@ type flight struct {
 
 // volley gives a line its turn, and with it others of the lane. The error is that of ctx.
 func (h *hand) volley(ctx context.Context, ln *line, turn int) error {
+	h.answer = nil
 	h.dropItems()
 	h.values.Cut(0)
 	defer h.forgetBatch()
