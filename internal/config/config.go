@@ -245,7 +245,7 @@ func defaults() *Config {
 		Admin:          Admin{Listen: "127.0.0.1:9464"},
 		Log:            Log{Level: "info"},
 		Checkpoint:     Checkpoint{Leases: Leases{Interval: 10 * time.Second, Expiry: 30 * time.Second}},
-		Memory:         12 << 20,
+		Memory:         10 << 20,
 		Quarantine:     Quarantine{Limit: 1 << 30, PauseAfter: 1000},
 		Lanes:          32,
 		Gather:         100 * time.Millisecond,

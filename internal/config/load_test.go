@@ -144,7 +144,7 @@ func TestTheLeastFileGetsTheDefaults(t *testing.T) {
 	got := fmt.Sprintln(strings.HasPrefix(cfg.Name, "azx"), cfg.Admin.Listen, cfg.Memory, cfg.Lanes, cfg.RequestTimeout,
 		hub.ConsumerGroup, hub.RoutingGroup == "", hub.Start, hub.Extensions, hub.OnUnknownThing, hub.ConnectionString.IsSet(),
 		hub.Transport, cfg.Proxy.IsSet(), hub.Bind, hub.Tier, hub.Units, hub.Feedback, hub.WriteVia, hub.WriteWindow, hub.Methods, hub.MessageTTL, hub.TwinMaxAge)
-	want := fmt.Sprintln(true, "127.0.0.1:9464", 12<<20, 32, 30*time.Second, "azx", true, "earliest", "azx", "keep", false,
+	want := fmt.Sprintln(true, "127.0.0.1:9464", 10<<20, 32, 30*time.Second, "azx", true, "earliest", "azx", "keep", false,
 		"auto", false, "auto", "S1", 1, false, "c2d", 20*time.Millisecond, Methods{ResponseTimeout: 25 * time.Second}, time.Duration(0), time.Second)
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

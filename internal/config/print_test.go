@@ -105,7 +105,7 @@ func TestADifferenceSaysWhatItTakes(t *testing.T) {
 			"live hubs[0].methods.services: (not set) -> {reboot: {connectTimeout: 0s, responseTimeout: 6s}}",
 		}},
 		{"what needs a restart", base, base + "    allowThings: [a]\n    messageTTL: 1m\nlanes: 8\nmemory: 1MiB\n", []string{
-			"restart hubs[0].allowThings: (not set) -> [\"a\"]", "live hubs[0].messageTTL: (not set) -> 1m", "restart memory: 12MiB -> 1MiB", "restart lanes: 32 -> 8",
+			"restart hubs[0].allowThings: (not set) -> [\"a\"]", "live hubs[0].messageTTL: (not set) -> 1m", "restart memory: 10MiB -> 1MiB", "restart lanes: 32 -> 8",
 		}},
 		{"an application key", base, strings.Replace(base, "canary-1", "canary-2", 1), []string{"live platform.appKey: *** -> ***"}},
 		{"a key of the hub", base + connection("plant1", "Y2FuYXJ5"), base + connection("plant1", "Y2FuYXJ6"), []string{"live hubs[0].connectionString: *** -> ***"}},
