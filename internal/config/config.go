@@ -35,7 +35,7 @@ type Config struct {
 	// NoProxy is what is reached without it, as NO_PROXY has it; "": the environment's.
 	NoProxy string `yaml:"noProxy"`
 
-	// Memory bounds the messages in flight, in bytes as message.Message.Size reckons them; default 64 MiB.
+	// Memory bounds the messages in flight, in bytes as message.Message.Size reckons them; default 10 MiB.
 	Memory Size `yaml:"memory"`
 	// Lanes is the number of ordered queues to the platform, 1 to 1024; default 32.
 	Lanes int `yaml:"lanes"`

@@ -34,6 +34,8 @@ func carriers(memory *message.Shared, n int) []carried {
 		c := &all[i]
 		c.Settle = c.settle
 	}
-	memory.Beside = all
+	if memory.Owner != nil { // else none of it is used again
+		memory.Beside = all
+	}
 	return all
 }

@@ -15,7 +15,7 @@ import (
 type hand struct {
 	*lane
 	far    bool    // the last volley's answers took long
-	answer *answer // to what the batch is of
+	answer *answer // what the messages whose turn it is got in a volley; nil: they were in none
 	parked bool    // the Thing whose turn it is did not answer of late: a write to it is a probe
 	// Kept for their memory.
 	touched byte // so that what is only touched counts as used
@@ -31,7 +31,7 @@ type hand struct {
 }
 
 // lookAfter is how often lanes are looked after: a Thing holds the others of its lane up for twice as long at most. A platform that
-// takes longer for every answer gets a quarter more requests than there are lanes.
+// takes longer for every answer gets a quarter more hands than there are lanes.
 const lookAfter = 100 * time.Millisecond
 
 // relieve gives another hand to each lane whose hand has had the same turn for too long while other Things wait. At most a
@@ -137,7 +137,7 @@ func (h *hand) take(ln *line) {
 			return
 		}
 		h.batch = append(h.batch, ln.waiting.pop())
-		if alone || h.answer != nil && len(h.batch) == h.answer.items {
+		if alone || h.answer != nil && len(h.batch) == len(h.answer.batch) {
 			return
 		}
 	}

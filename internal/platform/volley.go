@@ -2,6 +2,7 @@ package platform
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"azx/alwayson"
@@ -128,16 +129,17 @@ func (l *lane) isPlain(ln *line, k knowledge) bool {
 	return first.Act == nil && !first.OnlyNewer && (k.table.Gateway() == "" || k.table.Gateway() == hubOf(first.Telemetry))
 }
 
-// takeBack puts items back into their line, whose next turn is its own.
-func (h *hand) takeBack(ln *line, items []item) {
+// takeBack puts what items carry back into their line, whose next turn is its own.
+func (h *hand) takeBack(ln *line, items []item) (batch []*delivery.Queued) {
 	ln.alone = true
-	batch := make([]*delivery.Queued, len(items))
+	batch = make([]*delivery.Queued, len(items))
 	for i := range items {
 		batch[i] = items[i].queued
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ln.waiting.prepend(batch)
+	return batch
 }
 
 // receive ends flights as their answers come. For those that have none in time it drops the socket, which ends them.
@@ -167,8 +169,7 @@ func (h *hand) conclude(f *flight, late bool, began time.Time) {
 	thing, items := f.line.thing, h.items[f.from:f.to]
 	resp, v, _ := h.answered(alwayson.PushService, f.resp, f.err, late, began)
 	if v != accepted {
-		f.line.answer = &answer{resp, v, len(items), f.successes}
-		h.takeBack(f.line, items)
+		f.line.answer = &answer{resp, v, h.takeBack(f.line, items), f.successes}
 		return
 	}
 	h.trace(thing, items, began, v)
@@ -180,15 +181,15 @@ func (h *hand) conclude(f *flight, late bool, began time.Time) {
 type answer struct {
 	resp      alwayson.Response
 	verdict   verdict
-	items     int   // that it carried
-	successes int64 // as those of the flight
+	batch     []*delivery.Queued // that it carried
+	successes int64              // as those of the flight
 }
 
-// answerFor returns what the volley's request with these items got, once; nil if they were in none.
+// answerFor returns what the volley's request with these items got, once; nil if it did not carry just these.
 func (h *hand) answerFor(items []item) *answer {
 	a := h.answer
 	h.answer = nil
-	if a == nil || a.items != len(items) {
+	if a == nil || !slices.EqualFunc(a.batch, items, func(q *delivery.Queued, it item) bool { return q == it.queued }) {
 		return nil
 	}
 	return a

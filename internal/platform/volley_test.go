@@ -201,3 +201,23 @@ func TestWhatNobodyWantsAnyMoreIsNotInAVolley(t *testing.T) {
 		b.wantCount("n=7", 0)
 	})
 }
+
+func TestWhatAVolleyGotIsNotHeldAgainstLaterMessages(t *testing.T) {
+	inBubble(t, nil, func(b *bench) {
+		b.platform.add("T", "n:NUMBER")
+		b.want(b.send("T", `{"n":1}`), "accepted")
+		wanted := true
+		first, later := &result{}, &result{}
+		b.onPush("T", func(context.Context) (alwayson.Response, bool, error) {
+			if !wanted {
+				return alwayson.Response{}, false, nil
+			}
+			wanted = false // somebody took its partition over, and gave it back
+			later = b.send("T", `{"n":3}`)
+			return alwayson.Refuse(alwayson.BadRequest, "not today"), true, nil
+		})
+		b.writer.Write(&delivery.Queued{Telemetry: b.telemetry("T", `{"n":2}`), Settle: first.settle, Wanted: func() bool { return wanted }})
+		b.want(first, "unwanted")
+		b.want(later, "accepted")
+	})
+}
