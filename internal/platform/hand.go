@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"azx/internal/delivery"
@@ -14,7 +15,6 @@ import (
 // goes on with the other Things, and this one goes home once its turn is over.
 type hand struct {
 	*lane
-	far    bool    // the last volley's answers took long
 	answer *answer // what the messages whose turn it is got in a volley; nil: they were in none
 	parked bool    // the Thing whose turn it is did not answer of late: a write to it is a probe
 	// Kept for their memory.
@@ -82,10 +82,41 @@ func (h *hand) takeTurn(ctx context.Context, ln *line, turn int) error {
 	if !ln.alone {
 		return h.volley(ctx, ln, turn)
 	}
+	return h.takeAlone(ctx, ln, turn)
+}
+
+func (h *hand) takeAlone(ctx context.Context, ln *line, turn int) error {
 	ln.alone = false
+	began := time.Now()
 	err := h.turn(ctx, ln)
 	h.leave(ln, turn)
+	if h.took(time.Since(began)) {
+		offer(h.asks)
+	}
 	return err
+}
+
+// noTurn is for what is done beside the turns of the lane's hand: nobody overtakes that.
+const noTurn = math.MaxInt
+
+// help gives Things that have to be asked for their turns, beside the lane's hand, which does so too, while the platform is far
+// away: there a question takes long, and there is one for each Thing.
+func (h *hand) help(ctx context.Context) error {
+	for {
+		ln := h.nextUnknown()
+		if ln == nil {
+			select {
+			case <-h.asks:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			continue
+		}
+		if err := h.takeAlone(ctx, ln, noTurn); err != nil {
+			return err
+		}
+		h.signal() // its line waits for the lane's hand, or rests
+	}
 }
 
 // await waits until a line may be waiting: when one is new, and when the next that rests has rested; rests is 0 if none does.

@@ -3,6 +3,7 @@ package platform
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"azx/internal/delivery"
@@ -15,6 +16,8 @@ type lane struct {
 	tables *tables
 	last   *lastValues
 	wake   chan struct{} // holds one token while a line may be waiting
+	asks   chan struct{} // the same for one of unknown, while the platform is far away
+	far    atomic.Bool   // its last answers took long: see volley.go
 
 	mu      sync.Mutex
 	lines   map[string]*line   // Things with waiting messages, and the one whose turn it is
@@ -58,7 +61,7 @@ type line struct {
 func newLane(w *Writer, s *wire, t *tables, last *lastValues) *lane {
 	idle := make(chan struct{})
 	close(idle)
-	return &lane{writer: w, socket: s, tables: t, last: last, wake: make(chan struct{}, 1), lines: map[string]*line{}, idle: idle}
+	return &lane{writer: w, socket: s, tables: t, last: last, wake: make(chan struct{}, 1), asks: make(chan struct{}, 1), lines: map[string]*line{}, idle: idle}
 }
 
 func (l *lane) add(q *delivery.Queued) {
@@ -115,14 +118,20 @@ func recentSlot(thing string) int {
 func (l *lane) enqueue(ln *line) {
 	if l.tables.needsQuestion(ln.thing) {
 		l.unknown.push(ln)
+		if l.far.Load() {
+			offer(l.asks)
+		}
 	} else {
 		l.known.push(ln)
 	}
 }
 
-func (l *lane) signal() {
+func (l *lane) signal() { offer(l.wake) }
+
+// offer leaves a token, unless one is there.
+func offer(token chan struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case token <- struct{}{}:
 	default:
 	}
 }
@@ -146,6 +155,17 @@ func (l *lane) next() (ln *line, turn int, rests time.Duration) {
 	l.turns++
 	l.busy = true
 	return ln, l.turns, 0
+}
+
+// nextUnknown takes a line whose Thing has to be asked for, beside the turns of the lane's hand; nil if there is none, or if the
+// platform is not far away.
+func (l *lane) nextUnknown() *line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.unknown.len() == 0 || !l.far.Load() {
+		return nil
+	}
+	return l.unknown.pop()
 }
 
 // join takes another line for the turn that the lane's hand has; nil if the next one may not share it.

@@ -20,8 +20,8 @@ const (
 	volleyBytes  = 16 << 10
 )
 
-// A platform whose answers take as long as farAway is far away: what is in flight decides how much gets there, and a volley may
-// be farFactor times as large.
+// A platform whose answers take as long as farAway is far away: what is in flight decides how much gets there. A volley may be
+// farFactor times as large then, and lanes have help with questions.
 const (
 	farAway   = 10 * time.Millisecond
 	farFactor = 8
@@ -65,14 +65,25 @@ func (h *hand) volley(ctx context.Context, ln *line, turn int) error {
 		}
 	}
 	err := h.receive(ctx, limit, flying, now, turn)
-	h.far = flying > 0 && time.Since(now) >= farAway
+	if flying > 0 {
+		h.took(time.Since(now))
+	}
 	return err
+}
+
+// took notes how long the answers of a turn took, and reports whether the platform is far away.
+func (l *lane) took(d time.Duration) bool {
+	far := d >= farAway
+	if l.far.Load() != far {
+		l.far.Store(far)
+	}
+	return far
 }
 
 // isFull reports whether the hand's values, or the bytes of their requests, are enough for a volley.
 func (h *hand) isFull(bytes int) bool {
 	factor := 1
-	if h.far {
+	if h.far.Load() {
 		factor = farFactor
 	}
 	return h.values.Len() >= factor*volleyValues || bytes >= factor*volleyBytes

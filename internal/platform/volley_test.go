@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -220,4 +221,35 @@ func TestWhatAVolleyGotIsNotHeldAgainstLaterMessages(t *testing.T) {
 		b.want(first, "unwanted")
 		b.want(later, "accepted")
 	})
+}
+
+// questions is the most questions that are under way at once in a lane with many Things to ask for, if each takes so long.
+func questions(t *testing.T, each time.Duration) int {
+	var now, most atomic.Int64
+	inBubble(t, nil, func(b *bench) {
+		b.platform.with(func() {
+			b.platform.hook = func(_ context.Context, r alwayson.Request) (alwayson.Response, bool, error) {
+				if r.Target == remotePropertiesService {
+					most.Store(max(most.Load(), now.Add(1)))
+					pass(each)
+					now.Add(-1)
+				}
+				return alwayson.Response{}, false, nil
+			}
+		})
+		var last *result
+		for i := range 20 {
+			b.platform.add(fmt.Sprint("T", i), "n:NUMBER")
+			last = b.send(fmt.Sprint("T", i), `{"n":1}`)
+		}
+		pass(time.Minute)
+		b.want(last, "accepted")
+	})
+	return int(most.Load())
+}
+
+func TestALaneAsksForTwoThingsAtOnceWhileThePlatformIsFarAway(t *testing.T) {
+	if near, far := questions(t, farAway/2), questions(t, farAway); near != 1 || far != 2 {
+		t.Errorf("%d questions are under way at once, and %d while the platform is far away; want 1 and 2", near, far)
+	}
 }

@@ -203,6 +203,7 @@ func (w *Writer) Run(ctx context.Context) error {
 	w.group = supervise.New(ctx)
 	for i, l := range w.lanes {
 		w.group.Go(fmt.Sprintf("lane %d", i), (&hand{lane: l}).run)
+		w.group.Go(fmt.Sprintf("questions of lane %d", i), (&hand{lane: l}).help)
 	}
 	w.group.Go("relieve lanes", w.relieve)
 	return w.group.Wait()

@@ -79,7 +79,7 @@ func New(t testing.TB, azx process.Binary, o Options) *Rig {
 	r := &Rig{t: t, azx: azx, account: newAccount(), hubFlags: o.Hub, receiver: o.Receiver, raceBuilt: o.RaceBuilt}
 	r.account.skips, r.account.late, r.lanes = o.Skips, o.Late, o.Lanes
 	if o.Lanes > 0 {
-		r.account.underWay = 8 * (o.Lanes + max(1, o.Lanes/4)) // a lane sends for eight Things; twice, where a slow one holds it up
+		r.account.underWay = 8*(o.Lanes+max(1, o.Lanes/4)) + o.Lanes // a lane sends for eight Things, twice where a slow one holds it up, and beside that for one it had to ask for
 	}
 	r.ahead.Store(int64(o.Ahead))
 	r.Stack = process.NewPlatform(t, azx, o.Platform...)
